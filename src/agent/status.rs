@@ -1,0 +1,135 @@
+use serde::{Deserialize, Serialize};
+
+use super::Agent;
+use crate::judge::Reason;
+
+/// What `pullwarden status` shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The agent's version.
+    pub version: String,
+    /// The node it runs on.
+    pub node: String,
+    /// The node's mode.
+    pub mode: String,
+    /// Whether the container runtime answers.
+    pub runtime: bool,
+    /// `closed`, `open` or `lost`.
+    pub evidence: String,
+    /// Pods that the runtime holds.
+    pub sandboxes: usize,
+    /// Those of them that may be waiting for an image.
+    pub unsettled: usize,
+    /// Seconds of watching only that are left.
+    pub warm_up_left: u64,
+    /// Pods failed within the budget's time.
+    pub budget_spent: usize,
+    /// Pods that may be failed within it.
+    pub budget: u32,
+    /// Whether the counts are kept on disk.
+    pub state_kept: bool,
+    /// The Pods that are being judged.
+    pub pods: Vec<PodStatus>,
+}
+
+/// One Pod, and one of its images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodStatus {
+    /// The Pod's namespace.
+    pub namespace: String,
+    /// The Pod's name.
+    pub pod: String,
+    /// The Pod's UID.
+    pub uid: String,
+    /// The image that fails; empty if none does.
+    pub image: String,
+    /// Why; empty if nothing fails.
+    pub cause: String,
+    /// Failures that were counted.
+    pub failures: u32,
+    /// Seconds since the first of them, as far as known.
+    pub lasting: u64,
+    /// The last verdict.
+    pub decision: String,
+    /// Why it was that.
+    pub reasons: Vec<String>,
+    /// The last error.
+    pub error: String,
+}
+
+impl Agent {
+    pub(super) fn status(&self) -> Status {
+        let now = self.clock.now();
+        let evidence = match (&self.evidence, self.evidence_well) {
+            (None, _) => "closed",
+            (Some(_), true) => "open",
+            (Some(_), false) => "lost",
+        };
+        let recent = self.brake.spent.iter();
+        let recent = recent.filter(|spent| now.since(spent.at) < self.brake.budget.per);
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: self.config.policy.node.clone(),
+            mode: self.config.policy.mode.as_str().to_owned(),
+            runtime: self.runtime_well,
+            evidence: evidence.to_owned(),
+            sandboxes: self.sandboxes.uids().count(),
+            unsettled: self.sandboxes.unsettled(),
+            warm_up_left: self.brake.warm_up_until.since(now).as_secs(),
+            budget_spent: recent.count(),
+            budget: self.brake.budget.pods,
+            state_kept: self.state.is_well(),
+            pods: self
+                .latest
+                .keys()
+                .flat_map(|uid| self.pod_status(uid))
+                .collect(),
+        }
+    }
+
+    fn pod_status(&self, uid: &str) -> Vec<PodStatus> {
+        let Some(latest) = self.latest.get(uid) else {
+            return Vec::new();
+        };
+        let now = self.clock.now();
+        let bare = PodStatus {
+            namespace: latest.view.namespace.clone(),
+            pod: latest.view.name.clone(),
+            uid: uid.to_owned(),
+            image: String::new(),
+            cause: String::new(),
+            failures: 0,
+            lasting: 0,
+            decision: latest.verdict.decision.as_str().to_owned(),
+            reasons: latest
+                .verdict
+                .reasons
+                .iter()
+                .map(Reason::to_string)
+                .collect(),
+            error: String::new(),
+        };
+        let images = self.ledger.pod(uid).into_iter().flat_map(|pod| &pod.images);
+        let failing: Vec<PodStatus> = images
+            .filter_map(|(image, record)| {
+                let last = record.last.as_ref()?;
+                let since = record.standing.map_or(record.since, |s| s.since);
+                Some(PodStatus {
+                    image: image.clone(),
+                    cause: last.cause.to_string(),
+                    failures: record.failures,
+                    lasting: since.map_or(0, |since| now.since(since).as_secs()),
+                    error: last.message.clone(),
+                    ..bare.clone()
+                })
+            })
+            .collect();
+        if failing.is_empty() {
+            vec![bare]
+        } else {
+            failing
+        }
+    }
+}

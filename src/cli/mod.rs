@@ -1,0 +1,128 @@
+//! The command line. Exit codes: 0, 1 failure, 2 usage, 64 bad configuration.
+
+mod run;
+mod status;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::config::{self, Config, Faults, KEYS, Key};
+
+/// The exit code for a configuration with faults.
+const BAD_CONFIGURATION: u8 = 64;
+
+/// Runs the command that `arguments` ask for.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Nothing can be done about a standard output that is closed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = match (runtime, matches.subcommand()) {
+        (Err(error), _) => Err(anyhow::Error::new(error).context("starting the async runtime")),
+        (Ok(runtime), Some(("run", matches))) => runtime.block_on(run::run(matches)),
+        (Ok(runtime), Some(("status", matches))) => runtime.block_on(status::run(matches)),
+        // clap lets nothing else through.
+        (Ok(_), _) => Err(anyhow::anyhow!("no command")),
+    };
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    if let Some(faults) = error.downcast_ref::<Faults>() {
+        complain(faults.to_string());
+        return ExitCode::from(BAD_CONFIGURATION);
+    }
+    complain(format!("{error:#}"));
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stderr, reason = "the last word goes where people look")]
+fn complain(problem: String) {
+    eprintln!("pullwarden: {problem}");
+}
+
+fn command() -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("The configuration, in YAML");
+    let run = Command::new("run")
+        .about("Run the agent of this node")
+        .arg(config.clone())
+        .args(scalars().map(flag));
+    let status = Command::new("status")
+        .about("Show which Pods of this node are unsettled, their counts, and what is next")
+        .arg(config)
+        .args(
+            scalars()
+                .filter(|key| key.path == "controlSocket")
+                .map(flag),
+        )
+        .arg(
+            Arg::new("output")
+                .short('o')
+                .long("output")
+                .value_name("FORMAT")
+                .value_parser(["table", "json"])
+                .default_value("table")
+                .help("How to show it"),
+        );
+    Command::new("pullwarden")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(
+            "Fails Pods whose images cannot be pulled, so that they stop holding a node's capacity",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(run)
+        .subcommand(status)
+}
+
+fn scalars() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(|key| !key.list)
+}
+
+fn flag(key: &'static Key) -> Arg {
+    let default = match key.default {
+        "null" => String::new(),
+        default => format!(" [default: {default}]"),
+    };
+    Arg::new(key.path)
+        .long(key.flag())
+        .value_name("VALUE")
+        .action(ArgAction::Set)
+        .help(format!("{}: {}{default}", key.help, key.takes))
+}
+
+/// The configuration that a command was given.
+fn configuration(matches: &ArgMatches) -> Result<Config, Faults> {
+    let mut flags = BTreeMap::new();
+    for key in scalars() {
+        // A command may know only some of the flags.
+        if let Ok(Some(value)) = matches.try_get_one::<String>(key.path) {
+            flags.insert(key.path, value.clone());
+        }
+    }
+    let file = matches.get_one::<PathBuf>("config");
+    let variable = |name: &str| std::env::var(name).ok();
+    config::load(&flags, variable, file.map(PathBuf::as_path))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,330 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::value::{Setting, text_of};
+use super::{Config, Fault, Faults, KEYS, Key, Source};
+use crate::judge::{Budget, Policy, Scope, Threshold, Thresholds};
+
+/// Reads the configuration: `flags` by the keys' paths, `variable` as the environment, then `file`, then defaults.
+///
+/// # Errors
+/// Every fault that was found, not only the first.
+pub fn load(
+    flags: &BTreeMap<&'static str, String>,
+    variable: impl Fn(&str) -> Option<String>,
+    file: Option<&Path>,
+) -> Result<Config, Faults> {
+    let mut reader = Reader::default();
+    if let Some(path) = file {
+        reader.read_file(path);
+    }
+    for key in KEYS.iter().filter(|key| !key.list) {
+        let name = key.variable();
+        if let Some(text) = variable(&name) {
+            reader.set(key, Source::Variable(name), Value::String(text));
+        }
+        if let Some(text) = flags.get(key.path) {
+            let flag = format!("--{}", key.flag());
+            reader.set(key, Source::Flag(flag), Value::String(text.clone()));
+        }
+    }
+    let node_name = reader
+        .optional("nodeName")
+        .or_else(|| variable("NODE_NAME").filter(|name| !name.is_empty()));
+    if node_name.is_none() && !reader.faults.iter().any(|fault| fault.path == "nodeName") {
+        reader.fault(
+            "nodeName",
+            Source::Missing,
+            "is not given, and the environment has no NODE_NAME".to_owned(),
+        );
+    }
+    let config = reader.config(node_name);
+    match (config, reader.faults.is_empty()) {
+        (Some(config), true) => Ok(config),
+        _ => Err(Faults(reader.faults)),
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    given: BTreeMap<&'static str, (Source, Value)>,
+    faults: Vec<Fault>,
+}
+
+impl Reader {
+    fn fault(&mut self, path: &str, source: Source, problem: String) {
+        self.faults.push(Fault {
+            path: path.to_owned(),
+            source,
+            problem,
+        });
+    }
+
+    fn set(&mut self, key: &Key, source: Source, value: Value) {
+        self.given.insert(key.path, (source, value));
+    }
+
+    fn read_file(&mut self, path: &Path) {
+        let source = Source::File(path.to_owned());
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                return self.fault("", source, format!("cannot be read: {error}"));
+            }
+        };
+        // An empty file, or one of comments only, changes nothing.
+        // `off`, `no` and `n` are words here, as YAML 1.2 has it.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        match serde_saphyr::from_str_with_options::<Option<Value>>(&text, options) {
+            Ok(None | Some(Value::Null)) => {}
+            Ok(Some(Value::Object(map))) => {
+                for (name, value) in map {
+                    self.read_entry(&source, &name, value);
+                }
+            }
+            Ok(Some(_)) => self.fault("", source, "is not a mapping of keys to values".to_owned()),
+            Err(error) => {
+                let mut problem = "is not valid YAML: ".to_owned();
+                let first = error.to_string();
+                let _ = write!(problem, "{}", first.lines().next().unwrap_or_default());
+                self.fault("", source, problem);
+            }
+        }
+    }
+
+    fn read_entry(&mut self, source: &Source, path: &str, value: Value) {
+        if let Some(key) = KEYS.iter().find(|key| key.path == path) {
+            if !value.is_null() {
+                self.set(key, source.clone(), value);
+            }
+            return;
+        }
+        let below = format!("{path}.");
+        let is_group = KEYS.iter().any(|key| key.path.starts_with(&below));
+        match value {
+            Value::Object(map) if is_group => {
+                for (name, value) in map {
+                    self.read_entry(source, &format!("{path}.{name}"), value);
+                }
+            }
+            Value::Null if is_group => {}
+            _ if is_group => self.fault(path, source.clone(), "is not a mapping".to_owned()),
+            _ => self.fault(path, source.clone(), "is not a known key".to_owned()),
+        }
+    }
+
+    /// The value of a key that has no default.
+    fn optional<T: Setting>(&mut self, path: &'static str) -> Option<T> {
+        let (source, value) = self.given.remove(path)?;
+        match text_of(&value).and_then(|text| T::read(&text)) {
+            Ok(setting) => Some(setting),
+            Err(problem) => {
+                self.fault(path, source, problem);
+                None
+            }
+        }
+    }
+
+    /// The value of a key that has a default; `None` only where a fault was noted.
+    fn scalar<T: Setting>(&mut self, path: &'static str) -> Option<T> {
+        if self.given.contains_key(path) {
+            return self.optional(path);
+        }
+        T::read(default_of(path)?).ok()
+    }
+
+    fn list<T: Setting>(&mut self, path: &'static str) -> Option<Vec<T>> {
+        let Some((source, value)) = self.given.remove(path) else {
+            let inner = default_of(path)?.trim_matches(['[', ']']);
+            return inner.split(", ").map(|item| T::read(item).ok()).collect();
+        };
+        let Value::Array(items) = value else {
+            self.fault(path, source, "is not a list".to_owned());
+            return None;
+        };
+        let mut out = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match text_of(item).and_then(|text| T::read(&text)) {
+                Ok(setting) => out.push(setting),
+                Err(problem) => self.fault(&format!("{path}[{index}]"), source.clone(), problem),
+            }
+        }
+        Some(out)
+    }
+
+    fn threshold(&mut self, failures: &'static str, lasting: &'static str) -> Option<Threshold> {
+        let failures = self.scalar(failures);
+        let lasting = self.scalar(lasting);
+        Some(Threshold {
+            failures: failures?,
+            lasting: lasting?,
+        })
+    }
+
+    /// Everything is read before anything is given up, so that every fault is found.
+    fn config(&mut self, node: Option<String>) -> Option<Config> {
+        let mode = self.scalar("mode");
+        let failure_count = self.optional("imagePullFailureCount");
+        let permanent = self.threshold("thresholds.permanent.failures", "thresholds.permanent.for");
+        let denied = self.threshold("thresholds.denied.failures", "thresholds.denied.for");
+        let corrupt = self.threshold("thresholds.corrupt.failures", "thresholds.corrupt.for");
+        let transient = self.threshold("thresholds.transient.failures", "thresholds.transient.for");
+        let restart_policies = self.list("scope.restartPolicies");
+        let exclude_namespaces = self.list("scope.excludeNamespaces");
+        let pods = self.scalar::<NonZeroU32>("budget.pods");
+        let per_owner = self.scalar::<NonZeroU32>("budget.perOwner");
+        let per = self.scalar("budget.per");
+        let warm_up = self.scalar("warmUp");
+        let cri_socket = self.scalar("criSocket");
+        let kubeconfig = self.optional("kubeconfig");
+        let state_dir = self.scalar("stateDir");
+        let log_dir = self.scalar("logDir");
+        let admin_address = self.scalar("adminAddress");
+        let control_socket = self.scalar("controlSocket");
+        let poll = self.poll();
+        Some(Config {
+            policy: Policy {
+                node: node?,
+                mode: mode?,
+                failure_count,
+                thresholds: Thresholds::new(permanent?, denied?, corrupt?, transient?),
+                scope: Scope {
+                    restart_policies: restart_policies?,
+                    exclude_namespaces: exclude_namespaces?.into_iter().collect(),
+                },
+            },
+            budget: Budget {
+                pods: pods?.get(),
+                per_owner: per_owner?.get(),
+                per: per?,
+            },
+            warm_up: warm_up?,
+            cri_socket: cri_socket?,
+            kubeconfig,
+            state_dir: state_dir?,
+            log_dir: log_dir?,
+            admin_address: admin_address?,
+            control_socket: control_socket?,
+            poll: poll?,
+        })
+    }
+
+    fn poll(&mut self) -> Option<Duration> {
+        let source = self.given.get("poll").map(|(source, _)| source.clone());
+        let poll = self.scalar::<Duration>("poll")?;
+        let range = Duration::from_millis(100)..=Duration::from_secs(60);
+        if !range.contains(&poll) {
+            let source = source.unwrap_or(Source::Missing);
+            self.fault("poll", source, "must lie between 100ms and 60s".to_owned());
+            return None;
+        }
+        Some(poll)
+    }
+}
+
+fn default_of(path: &str) -> Option<&'static str> {
+    KEYS.iter()
+        .find(|key| key.path == path)
+        .map(|key| key.default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        load(&BTreeMap::new(), variable, Some(file.path())).map_err(|faults| {
+            faults
+                .0
+                .iter()
+                .map(|f| format!("{}: {}", f.path, f.problem))
+                .collect()
+        })
+    }
+
+    #[test]
+    fn defaults_are_complete_and_valid() {
+        let config = load_text("nodeName: n\n", &[]).unwrap();
+        assert_eq!(config.policy.mode, crate::judge::NodeMode::Observe);
+        assert_eq!(config.poll, Duration::from_secs(5));
+        assert_eq!(config.budget.pods, 10);
+        assert!(config.policy.excludes("kube-system"));
+    }
+
+    #[test]
+    fn every_fault_is_listed_with_its_path() {
+        let text = "mode: loud\npol: 5s\nthresholds:\n  permanent: {failures: 0, fro: 1m}\n  denied: 3\nscope:\n  restartPolicies: [Never, Sometimes]\ncriSocket: run/x\nbudget: {per: soon}\npoll: 1ms\n";
+        assert_eq!(
+            load_text(text, &[]).unwrap_err(),
+            [
+                "pol: is not a known key",
+                "thresholds.denied: is not a mapping",
+                "thresholds.permanent.fro: is not a known key",
+                "nodeName: is not given, and the environment has no NODE_NAME",
+                "mode: \"loud\" is none of observe, opt-in, enforce",
+                "thresholds.permanent.failures: \"0\" is not a whole number from 1",
+                "scope.restartPolicies[1]: \"Sometimes\" is none of Never, OnFailure, Always",
+                "budget.per: \"soon\" is not a duration like 10s, 2m, 1h",
+                "criSocket: \"run/x\" is not an absolute path",
+                "poll: must lie between 100ms and 60s",
+            ]
+        );
+    }
+
+    #[test]
+    fn flags_go_over_environment_over_file() {
+        let text = "nodeName: file\npoll: 7s\nwarmUp: 1m\n";
+        let config = load_text(
+            text,
+            &[("PULLWARDEN_NODE_NAME", "env"), ("PULLWARDEN_POLL", "6s")],
+        );
+        let config = config.unwrap();
+        assert_eq!(config.policy.node, "env");
+        assert_eq!(config.poll, Duration::from_secs(6));
+        let flags = BTreeMap::from([("poll", "4s".to_owned()), ("nodeName", "flag".to_owned())]);
+        let config = load(&flags, |_| Some("9s".to_owned()), None);
+        assert!(config.is_err(), "the environment's faults are found too");
+        let config = load(&flags, |_| None, None).unwrap();
+        assert_eq!(
+            (config.policy.node.as_str(), config.poll.as_secs()),
+            ("flag", 4)
+        );
+    }
+
+    #[test]
+    fn an_empty_file_changes_nothing() {
+        assert!(load_text("# nothing\n", &[("NODE_NAME", "n")]).is_ok());
+        assert!(load_text("", &[("NODE_NAME", "n")]).is_ok());
+    }
+
+    #[test]
+    fn damaged_yaml_is_one_fault() {
+        assert_eq!(
+            load_text("mode: [", &[("NODE_NAME", "n")])
+                .unwrap_err()
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn names_of_flags_and_variables() {
+        let key = KEYS
+            .iter()
+            .find(|key| key.path == "budget.perOwner")
+            .unwrap();
+        assert_eq!(key.flag(), "budget-per-owner");
+        assert_eq!(key.variable(), "PULLWARDEN_BUDGET_PER_OWNER");
+    }
+}

@@ -1,0 +1,91 @@
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::judge::{NodeMode, RestartPolicy};
+
+/// A type that a configuration value can be read as. The error completes "PATH: …".
+pub(super) trait Setting: Sized {
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+impl Setting for String {
+    fn read(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("is empty".to_owned());
+        }
+        Ok(text.to_owned())
+    }
+}
+
+impl Setting for NonZeroU32 {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| format!("{text:?} is not a whole number from 1"))
+    }
+}
+
+/// The longest duration that means anything here; keeps sums of moments in range.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+impl Setting for Duration {
+    fn read(text: &str) -> Result<Self, String> {
+        let duration = humantime::parse_duration(text)
+            .map_err(|_| format!("{text:?} is not a duration like 10s, 2m, 1h"))?;
+        if duration > LONGEST {
+            return Err(format!("{text:?} is longer than a year"));
+        }
+        Ok(duration)
+    }
+}
+
+impl Setting for PathBuf {
+    fn read(text: &str) -> Result<Self, String> {
+        let path = Self::from(text);
+        if path.is_absolute() {
+            Ok(path)
+        } else {
+            Err(format!("{text:?} is not an absolute path"))
+        }
+    }
+}
+
+impl Setting for SocketAddr {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| format!("{text:?} is not an address and a port like 127.0.0.1:9797"))
+    }
+}
+
+impl Setting for NodeMode {
+    fn read(text: &str) -> Result<Self, String> {
+        [Self::Observe, Self::OptIn, Self::Enforce]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is none of observe, opt-in, enforce"))
+    }
+}
+
+impl Setting for RestartPolicy {
+    fn read(text: &str) -> Result<Self, String> {
+        [Self::Never, Self::OnFailure, Self::Always]
+            .into_iter()
+            .find(|policy| policy.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is none of Never, OnFailure, Always"))
+    }
+}
+
+/// A scalar of the file as the text it would have been as a flag.
+pub(super) fn text_of(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(_) => Err(format!("{value} is not expected here (quote it?)")),
+        Value::Array(_) => Err("a list is not expected here".to_owned()),
+        Value::Object(_) => Err("a mapping is not expected here".to_owned()),
+        Value::Null => Err("is empty".to_owned()),
+    }
+}

@@ -1,0 +1,293 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use serde::{Deserialize, Deserializer};
+
+use crate::judge::{
+    ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ContainerState, ContainerView, Owner, Phase,
+    PodView, RestartPolicy,
+};
+use crate::report::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE};
+
+/// The part of a core/v1 Pod that we read, as the API server's JSON has it. Everything else is skipped while decoding.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Pod {
+    #[serde(default, deserialize_with = "metadata")]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    node_name: String,
+    restart_policy: String,
+    active_deadline_seconds: Option<i64>,
+    init_containers: Vec<Container>,
+    containers: Vec<Container>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Container {
+    name: String,
+    image: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    phase: String,
+    conditions: Vec<Condition>,
+    init_container_statuses: Vec<ContainerStatus>,
+    container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    r#type: String,
+    status: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerStatus {
+    name: String,
+    state: State,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct State {
+    waiting: Option<Waiting>,
+    running: Option<Empty>,
+    terminated: Option<Empty>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Waiting {
+    reason: String,
+    message: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Empty {}
+
+/// Only what is read of the metadata; managed fields alone are often larger than the rest of the Pod.
+fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata {
+        name: Option<String>,
+        namespace: Option<String>,
+        uid: Option<String>,
+        resource_version: Option<String>,
+        deletion_timestamp: Option<Time>,
+        annotations: Option<BTreeMap<String, String>>,
+        owner_references: Option<Vec<OwnerReference>>,
+    }
+    let metadata = Metadata::deserialize(deserializer)?;
+    let ours = |annotations: BTreeMap<String, String>| {
+        let kept = |key: &String| ANNOTATIONS.contains(&key.as_str());
+        annotations
+            .into_iter()
+            .filter(|(key, _)| kept(key))
+            .collect()
+    };
+    Ok(ObjectMeta {
+        name: metadata.name,
+        namespace: metadata.namespace,
+        uid: metadata.uid,
+        resource_version: metadata.resource_version,
+        deletion_timestamp: metadata.deletion_timestamp,
+        annotations: metadata.annotations.map(ours),
+        owner_references: metadata.owner_references,
+        ..ObjectMeta::default()
+    })
+}
+
+/// Set by the kubelet on the API server's mirror of a static Pod.
+const ANNOTATION_MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// The annotations that are read; nobody else's are kept.
+const ANNOTATIONS: [&str; 4] = [
+    ANNOTATION_MIRROR,
+    ANNOTATION_MODE,
+    ANNOTATION_FAILURE_COUNT,
+    ANNOTATION_FAILED_AT,
+];
+
+/// What is kept of a waiting message at each of its ends, in bytes. The judge and the node's log see the same text.
+const MESSAGE_END: usize = 4 * 1024;
+
+/// What is kept of a reason or an annotation, in bytes.
+const SHORT: usize = 256;
+
+impl Pod {
+    /// The Pod as the judge wants it: long texts cut.
+    pub fn view(&self) -> PodView {
+        let metadata = &self.metadata;
+        let annotations = metadata.annotations.as_ref();
+        let ours = annotations.into_iter().flatten();
+        let annotations = ours
+            .filter(|(key, _)| key.as_str() != ANNOTATION_MIRROR)
+            .map(|(key, value)| (key.clone(), cut(value, SHORT)))
+            .collect::<BTreeMap<_, _>>();
+        let owners = metadata.owner_references.iter().flatten();
+        let owner = owners
+            .filter(|owner| owner.controller == Some(true))
+            .map(|owner| Owner {
+                kind: owner.kind.clone(),
+                name: owner.name.clone(),
+                uid: owner.uid.clone(),
+            })
+            .next();
+        let is_true = |c: &Condition| c.r#type == CONDITION && c.status == "True";
+        let status = &self.status;
+        let init = zip(&self.spec.init_containers, &status.init_container_statuses);
+        let app = zip(&self.spec.containers, &status.container_statuses);
+        PodView {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
+            node: self.spec.node_name.clone(),
+            phase: match status.phase.as_str() {
+                "Pending" => Phase::Pending,
+                _ => Phase::Other,
+            },
+            deleting: metadata.deletion_timestamp.is_some(),
+            mirror: self.is_mirror(),
+            restart_policy: match self.spec.restart_policy.as_str() {
+                "Never" => RestartPolicy::Never,
+                "OnFailure" => RestartPolicy::OnFailure,
+                _ => RestartPolicy::Always,
+            },
+            ending: self.spec.active_deadline_seconds == Some(DEADLINE)
+                && annotations.contains_key(ANNOTATION_FAILED_AT),
+            annotations,
+            owner,
+            marked: status.conditions.iter().any(is_true),
+            containers: init.chain(app).collect(),
+        }
+    }
+
+    fn is_mirror(&self) -> bool {
+        let annotations = self.metadata.annotations.as_ref();
+        annotations.is_some_and(|all| all.contains_key(ANNOTATION_MIRROR))
+    }
+}
+
+fn zip<'a>(
+    containers: &'a [Container],
+    statuses: &'a [ContainerStatus],
+) -> impl Iterator<Item = ContainerView> + 'a {
+    containers.iter().map(|container| {
+        let status = statuses.iter().find(|status| status.name == container.name);
+        let state = status.map(|status| &status.state);
+        let state = match state {
+            Some(state) if state.running.is_some() => ContainerState::Running,
+            Some(state) if state.terminated.is_some() => ContainerState::Terminated,
+            other => {
+                let waiting = other.and_then(|state| state.waiting.as_ref());
+                ContainerState::Waiting {
+                    reason: waiting.map_or(String::new(), |w| cut(&w.reason, SHORT)),
+                    message: waiting.map_or(String::new(), |w| cut_middle(&w.message)),
+                }
+            }
+        };
+        ContainerView {
+            name: container.name.clone(),
+            image: container.image.clone(),
+            state,
+        }
+    })
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(most)].to_owned()
+}
+
+/// Keeps both ends of a long message: the beginning says what was tried, the end why it failed.
+fn cut_middle(text: &str) -> String {
+    if text.len() <= 2 * MESSAGE_END {
+        return text.to_owned();
+    }
+    let head = text.floor_char_boundary(MESSAGE_END);
+    let tail = text.ceil_char_boundary(text.len() - MESSAGE_END);
+    format!("{}…{}", &text[..head], &text[tail..])
+}
+
+impl kube::Resource for Pod {
+    type DynamicType = ();
+    type Scope = kube::core::NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "Pod".into()
+    }
+    fn group((): &()) -> Cow<'_, str> {
+        "".into()
+    }
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+    fn plural((): &()) -> Cow<'_, str> {
+        "pods".into()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(json: serde_json::Value) -> PodView {
+        serde_json::from_value::<Pod>(json).unwrap().view()
+    }
+
+    #[test]
+    fn reads_what_the_judge_needs() {
+        let view = view(serde_json::json!({
+            "metadata": {"name": "p", "namespace": "n", "uid": "u", "resourceVersion": "7",
+                "annotations": {"pullwarden.io/mode": "off", "other": "x"}, "managedFields": [{"manager": 5}],
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Job", "name": "j", "uid": "o", "controller": true}]},
+            "spec": {"nodeName": "node1", "restartPolicy": "Never", "unknown": {},
+                "initContainers": [{"name": "i", "image": "a"}], "containers": [{"name": "c", "image": "b"}]},
+            "status": {"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 0}}}],
+                "containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "ErrImagePull", "message": "m"}}}]},
+        }));
+        assert_eq!(view.annotations.len(), 1);
+        assert_eq!(view.owner.unwrap().uid, "o");
+        assert_eq!(view.containers[0].state, ContainerState::Terminated);
+        let expected = ContainerState::Waiting {
+            reason: "ErrImagePull".to_owned(),
+            message: "m".to_owned(),
+        };
+        assert_eq!(view.containers[1].state, expected);
+        assert!(!view.marked && !view.ending && !view.mirror);
+    }
+
+    #[test]
+    fn long_texts_are_cut_at_character_boundaries() {
+        let message = "é".repeat(1_000_000);
+        let cut = cut_middle(&message);
+        assert!(cut.len() <= 2 * MESSAGE_END + 4 && cut.contains('…'));
+        assert_eq!(super::cut("éé", 3), "é");
+    }
+
+    #[test]
+    fn an_empty_pod_is_a_view_too() {
+        assert_eq!(view(serde_json::json!({})).phase, Phase::Other);
+    }
+}

@@ -1,0 +1,105 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One Pod as last reported, whichever source reported it. Only what the judge reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodView {
+    /// `metadata.uid`; another Pod of the same name has another.
+    pub uid: String,
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.resourceVersion`, to tell an older view from a newer one. Empty if the source gave none.
+    pub resource_version: String,
+    /// `spec.nodeName`; empty while unbound.
+    pub node: String,
+    /// `status.phase`.
+    pub phase: Phase,
+    /// Whether `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// Whether the Pod is the API server's mirror of a static Pod.
+    pub mirror: bool,
+    /// `spec.restartPolicy`.
+    pub restart_policy: RestartPolicy,
+    /// The annotations that pullwarden reads.
+    pub annotations: BTreeMap<String, String>,
+    /// The controlling owner, if there is one.
+    pub owner: Option<Owner>,
+    /// Whether the condition `pullwarden.io/ImagePullFailed` is True: our first write was made.
+    pub marked: bool,
+    /// Whether our deadline and our annotation are on the Pod: our second write was made.
+    pub ending: bool,
+    /// Init containers, then app containers, as the Pod lists them.
+    pub containers: Vec<ContainerView>,
+}
+
+/// The controller that owns a Pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// `Job`, `ReplicaSet`, …
+    pub kind: String,
+    /// The owner's name.
+    pub name: String,
+    /// The owner's UID.
+    pub uid: String,
+}
+
+/// `status.phase`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Not all containers have been started yet.
+    Pending,
+    /// Any other phase, and one that is not known to us: nothing to judge.
+    Other,
+}
+
+/// `spec.restartPolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RestartPolicy {
+    /// The Pod never ends by itself.
+    Always,
+    /// The Pod ends when it succeeds.
+    OnFailure,
+    /// The Pod ends in any case.
+    Never,
+}
+
+impl RestartPolicy {
+    /// Kubernetes' own word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::OnFailure => "OnFailure",
+            Self::Never => "Never",
+        }
+    }
+}
+
+/// One container, init or app, of a Pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerView {
+    /// The container's name, unique in its Pod.
+    pub name: String,
+    /// The image reference as the Pod's spec has it; with the Pod's UID the key of kubelet's back-off and of our counts.
+    pub image: String,
+    /// What the status says of it.
+    pub state: ContainerState,
+}
+
+/// The state of a container, as far as pulling is concerned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContainerState {
+    /// `state.waiting`, or no status yet (both empty).
+    Waiting {
+        /// `waiting.reason`.
+        reason: String,
+        /// `waiting.message`.
+        message: String,
+    },
+    /// `state.running`: its image was pulled.
+    Running,
+    /// `state.terminated`: it ran, so its image was pulled.
+    Terminated,
+}

@@ -1,0 +1,36 @@
+//! pullwarden fails Pods whose images cannot be pulled, so that they stop holding a node's capacity.
+//!
+//! ```text
+//!  cri ──► sandboxes that are unsettled? ── none ──► sleep until the next poll (no API request at all)
+//!                      │ some
+//!                      ▼
+//!  evidence: what is reported of this node's Pending Pods
+//!                      │ PodView
+//!                      ▼
+//!  judge (pure): cause ◄─ message     ledger ◄─ counts     policy, brake
+//!                      │ Verdict { Settle | Wait | Hold | Condemn } and every reason
+//!                      ▼
+//!  state (atomic) ──► report: last look ─► condition ─► deadline ─► the kubelet ends the Pod
+//!                      └──► Event, metrics, node's log
+//! ```
+//!
+//! The modules, in reading order:
+
+pub mod judge;
+
+pub mod cri;
+pub mod evidence;
+pub mod report;
+pub mod state;
+
+pub mod agent;
+
+pub mod admin;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod metrics;
+pub mod shutdown;
+pub mod telemetry;
+
+pub mod cli;

@@ -1,0 +1,148 @@
+//! What the agent counts about itself, for `/metrics`. Labels are closed enums only.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::judge::{Cause, Class};
+use crate::report::Step;
+
+/// All metrics. Cloning shares them.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Failed pull attempts that were counted.
+    pub failures: Family<ByCause, Counter>,
+    /// Verdicts that were new.
+    pub verdicts: Family<ByDecision, Counter>,
+    /// Pods failed, or that would have been.
+    pub condemned: Family<ByCause, Counter>,
+    /// Requests about condemned Pods.
+    pub writes: Family<ByStep, Counter>,
+    /// Pods on the node.
+    pub sandboxes: Gauge,
+    /// Pods on the node that are unsettled.
+    pub unsettled: Gauge,
+    /// 1 while evidence is open.
+    pub evidence_open: Gauge,
+    /// 1 while the evidence's source cannot be reached.
+    pub evidence_lost: Gauge,
+    /// Looks at the runtime that failed.
+    pub runtime_errors: Counter,
+    /// 1 while the state file cannot be written.
+    pub state_unwritable: Gauge,
+}
+
+/// By cause and its class.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByCause {
+    cause: Cause,
+    class: Class,
+}
+
+impl From<Cause> for ByCause {
+    fn from(cause: Cause) -> Self {
+        let class = cause.class();
+        Self { cause, class }
+    }
+}
+
+/// By decision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByDecision {
+    /// `settle`, `wait`, `hold` or `condemn`.
+    pub decision: &'static str,
+}
+
+/// By request and its result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByStep {
+    /// `look`, `condition`, `deadline`, `take-back` or `event`.
+    pub step: &'static str,
+    /// `ok` or `error`.
+    pub result: &'static str,
+}
+
+impl ByStep {
+    /// For one request of a report.
+    pub fn new(step: Step, ok: bool) -> Self {
+        Self {
+            step: step.as_str(),
+            result: if ok { "ok" } else { "error" },
+        }
+    }
+
+    /// For an Event.
+    pub fn event(ok: bool) -> Self {
+        Self {
+            step: "event",
+            result: if ok { "ok" } else { "error" },
+        }
+    }
+}
+
+impl EncodeLabelValue for Cause {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.as_str(), encoder)
+    }
+}
+
+impl EncodeLabelValue for Class {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.as_str(), encoder)
+    }
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("pullwarden");
+        registry.register(
+            "pull_failures",
+            "Failed image pulls that were counted",
+            self.failures.clone(),
+        );
+        registry.register("verdicts", "Verdicts that were new", self.verdicts.clone());
+        registry.register(
+            "pods_condemned",
+            "Pods whose time had come, failed or (observing) only announced",
+            self.condemned.clone(),
+        );
+        registry.register(
+            "writes",
+            "Requests to the API server about condemned Pods",
+            self.writes.clone(),
+        );
+        registry.register(
+            "sandboxes",
+            "Pods that the container runtime holds",
+            self.sandboxes.clone(),
+        );
+        registry.register(
+            "unsettled_pods",
+            "Pods that may be waiting for an image",
+            self.unsettled.clone(),
+        );
+        registry.register(
+            "evidence_open",
+            "1 while the source of evidence is open",
+            self.evidence_open.clone(),
+        );
+        registry.register(
+            "evidence_lost",
+            "1 while the source of evidence is open and cannot be reached",
+            self.evidence_lost.clone(),
+        );
+        registry.register(
+            "runtime_errors",
+            "Looks at the container runtime that failed",
+            self.runtime_errors.clone(),
+        );
+        registry.register(
+            "state_unwritable",
+            "1 while the state file cannot be written",
+            self.state_unwritable.clone(),
+        );
+    }
+}

@@ -1,0 +1,65 @@
+use crate::judge::Condemned;
+
+/// The longest text that goes into a condition or an Event, in bytes.
+const LONGEST: usize = 1024;
+
+/// What a user reads in the Pod's condition and in the Event.
+pub(super) fn message(condemned: &Condemned) -> String {
+    let Condemned {
+        image,
+        cause,
+        failures,
+        error,
+        ..
+    } = condemned;
+    let seconds = std::time::Duration::from_secs(condemned.lasting.as_secs());
+    let lasting = humantime::format_duration(seconds);
+    let counted = match failures {
+        0 => format!("for {lasting}"),
+        1 => "once".to_owned(),
+        many => format!("{many} times in {lasting}"),
+    };
+    let image = clip(image, LONGEST / 2);
+    let text =
+        format!("image {image} could not be pulled {counted} ({cause}); last error: {error}");
+    clip(&text, LONGEST)
+}
+
+/// At most `most` bytes of a text, marked where it was cut.
+fn clip(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(most - '…'.len_utf8());
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::judge::Cause;
+
+    #[test]
+    fn tells_image_cause_count_duration_and_error() {
+        let mut condemned = Condemned {
+            uid: "u".to_owned(),
+            namespace: "n".to_owned(),
+            name: "p".to_owned(),
+            image: "r/a:1".to_owned(),
+            cause: Cause::ImageNotFound,
+            failures: 3,
+            lasting: Duration::from_millis(49_700),
+            error: "r/a:1: not found".to_owned(),
+            enforce: true,
+        };
+        assert_eq!(
+            message(&condemned),
+            "image r/a:1 could not be pulled 3 times in 49s (ImageNotFound); last error: r/a:1: not found"
+        );
+        condemned.error = "é".repeat(5000);
+        condemned.image = "i".repeat(5000);
+        assert!(message(&condemned).len() <= LONGEST);
+    }
+}

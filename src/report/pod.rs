@@ -1,0 +1,339 @@
+//! The one door through which a Pod is changed.
+//!
+//! The kubelet itself must end the Pod, after it has let go of it: a phase written from outside frees the node for the scheduler while
+//! the kubelet still counts the Pod, and the next Job's Pod is refused. So: a condition that says why, then a deadline that has passed.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::json;
+
+use super::message::message;
+use crate::evidence::Pod;
+use crate::judge::{Condemned, PodView, Policy, Reason, still_due};
+
+/// The condition on the Pod; a Job's `podFailurePolicy` matches it.
+pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
+
+/// When the Pod was failed, in RFC 3339.
+pub const ANNOTATION_FAILED_AT: &str = "pullwarden.io/failed-at";
+
+/// `spec.activeDeadlineSeconds`: the smallest there is, passed since the Pod was started.
+pub const DEADLINE: i64 = 1;
+
+/// A Pod that keeps changing between the look and the write is left for its next failure.
+const TRIES: usize = 3;
+
+/// An answer of the API server takes milliseconds; one that takes longer than this is not waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How the report on a Pod ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// Both writes were made: the kubelet ends the Pod.
+    Written,
+    /// Observing: the last look found the Pod as it was condemned.
+    Due,
+    /// The Pod is not to be failed (any more).
+    Spared(Reason),
+    /// The Pod is gone.
+    Gone,
+    /// The API server, or a policy of it, forbids the write: not tried again by itself.
+    Denied(String),
+    /// It could not be done; the Pod is left for its next failure.
+    Failed(String),
+}
+
+impl Ending {
+    /// The name in the node's log.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Due => "due",
+            Self::Spared(_) => "spared",
+            Self::Gone => "gone",
+            Self::Denied(_) => "denied",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Why it ended that way; empty where the name says it all.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Written | Self::Due => String::new(),
+            Self::Gone => "the Pod is gone".to_owned(),
+            Self::Spared(reason) => reason.to_string(),
+            Self::Denied(why) | Self::Failed(why) => why.clone(),
+        }
+    }
+}
+
+/// One request of a report, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Which.
+    pub step: Step,
+    /// `ok`, or the error.
+    pub result: String,
+}
+
+/// A request of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The Pod is read afresh.
+    Look,
+    /// The condition is set to True.
+    Condition,
+    /// The deadline and the annotation are set.
+    Deadline,
+    /// The condition is set to False again.
+    TakeBack,
+}
+
+impl Step {
+    /// The name in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Look => "look",
+            Self::Condition => "condition",
+            Self::Deadline => "deadline",
+            Self::TakeBack => "take-back",
+        }
+    }
+}
+
+/// Fails a Pod: last look, condition, deadline. Tells how that ended, whether the condition may be standing, and each request.
+///
+/// Each write is bound to the Pod's UID and to the `resourceVersion` that was judged: a Pod that has moved is looked at again, three times at most.
+pub async fn fail(
+    client: &Client,
+    condemned: &Condemned,
+    policy: &Policy,
+    at: Timestamp,
+) -> (Ending, bool, Vec<Trace>) {
+    let mut door = Door::of(client, condemned);
+    let ending = door.fail(policy, at).await;
+    if door.marked && !matches!(ending, Ending::Written | Ending::Gone) {
+        door.take_back(at).await;
+    }
+    (ending, door.marked, door.trace)
+}
+
+/// Looks at a Pod as [`fail`] would, and writes nothing.
+pub async fn look(
+    client: &Client,
+    condemned: &Condemned,
+    policy: &Policy,
+) -> (Ending, bool, Vec<Trace>) {
+    let mut door = Door::of(client, condemned);
+    let ending = match door.look(policy).await {
+        Ok(Looked::Due(_)) => Ending::Due,
+        Ok(Looked::Over(ending)) => ending,
+        Err(refusal) => refusal.into(),
+    };
+    (ending, false, door.trace)
+}
+
+/// Sets the condition of a Pod to False: the Pod got past its pull before the deadline was written. True if it stands no more.
+pub async fn take_back(
+    client: &Client,
+    condemned: &Condemned,
+    at: Timestamp,
+) -> (bool, Vec<Trace>) {
+    let mut door = Door::of(client, condemned);
+    door.marked = true;
+    door.take_back(at).await;
+    (!door.marked, door.trace)
+}
+
+struct Door<'a> {
+    api: Api<Pod>,
+    condemned: &'a Condemned,
+    /// Whether our condition may stand on the Pod.
+    marked: bool,
+    trace: Vec<Trace>,
+}
+
+/// Why a request did not do what it should.
+enum Refusal {
+    /// 409, or 422 for the UID: the Pod has moved or was replaced.
+    Moved(String),
+    /// 404.
+    Gone,
+    /// 403, or 422 for anything else.
+    Denied(String),
+    /// No answer, or one that may be another next time.
+    Failed(String),
+}
+
+impl From<Refusal> for Ending {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Gone => Self::Gone,
+            Refusal::Denied(why) => Self::Denied(why),
+            Refusal::Moved(why) | Refusal::Failed(why) => Self::Failed(why),
+        }
+    }
+}
+
+/// What the last look found.
+enum Looked {
+    /// The Pod, as it was condemned.
+    Due(PodView),
+    /// There is nothing to be done (any more).
+    Over(Ending),
+}
+
+impl<'a> Door<'a> {
+    fn of(client: &Client, condemned: &'a Condemned) -> Self {
+        Self {
+            api: Api::namespaced(client.clone(), &condemned.namespace),
+            condemned,
+            marked: false,
+            trace: Vec::new(),
+        }
+    }
+
+    async fn fail(&mut self, policy: &Policy, at: Timestamp) -> Ending {
+        let mut last = Ending::Failed(String::new());
+        for _ in 0..TRIES {
+            match self.try_once(policy, at).await {
+                Ok(ending) => return ending,
+                Err(refusal @ (Refusal::Gone | Refusal::Denied(_))) => return refusal.into(),
+                Err(refusal) => last = refusal.into(),
+            }
+        }
+        last
+    }
+
+    async fn look(&mut self, policy: &Policy) -> Result<Looked, Refusal> {
+        let api = self.api.clone();
+        let view = self
+            .ask(Step::Look, api.get(&self.condemned.name))
+            .await?
+            .view();
+        // Whatever was written to a Pod that was replaced went with it.
+        self.marked = view.marked && view.uid == self.condemned.uid;
+        if view.ending && view.uid == self.condemned.uid {
+            // An earlier try was made, though its answer was lost.
+            return Ok(Looked::Over(Ending::Written));
+        }
+        Ok(match still_due(self.condemned, policy, &view) {
+            Ok(()) => Looked::Due(view),
+            Err(reason) => Looked::Over(Ending::Spared(reason)),
+        })
+    }
+
+    async fn try_once(&mut self, policy: &Policy, at: Timestamp) -> Result<Ending, Refusal> {
+        let mut view = match self.look(policy).await? {
+            Looked::Due(view) => view,
+            Looked::Over(ending) => return Ok(ending),
+        };
+        if !view.marked {
+            // Even if the answer is lost, the condition may be standing from here on.
+            self.marked = true;
+            let patch = self.condition("True", at, Some(&view.resource_version));
+            view = self.patch_status(Step::Condition, patch).await?.view();
+            // The answer is the Pod as it is now.
+            if let Err(reason) = still_due(self.condemned, policy, &view) {
+                return Ok(Ending::Spared(reason));
+            }
+        }
+        let patch = Patch::Merge(json!({
+            "metadata": {
+                "uid": self.condemned.uid,
+                "resourceVersion": view.resource_version,
+                "annotations": { ANNOTATION_FAILED_AT: at.to_string() },
+            },
+            "spec": { "activeDeadlineSeconds": DEADLINE },
+        }));
+        let (api, parameters) = (self.api.clone(), parameters());
+        let request = api.patch(&self.condemned.name, &parameters, &patch);
+        self.ask(Step::Deadline, request).await?;
+        Ok(Ending::Written)
+    }
+
+    async fn take_back(&mut self, at: Timestamp) {
+        let patch = self.condition("False", at, None);
+        match self.patch_status(Step::TakeBack, patch).await {
+            Ok(_) | Err(Refusal::Gone | Refusal::Moved(_)) => self.marked = false,
+            Err(Refusal::Denied(_) | Refusal::Failed(_)) => {}
+        }
+    }
+
+    /// A patch of the condition alone; strategic merge keeps everyone else's conditions.
+    fn condition(&self, status: &str, at: Timestamp, version: Option<&str>) -> serde_json::Value {
+        let (reason, message) = match status {
+            "True" => (self.condemned.cause.as_str(), message(self.condemned)),
+            _ => ("NotFailed", "the Pod was not failed after all".to_owned()),
+        };
+        let mut metadata = json!({ "uid": self.condemned.uid });
+        if let Some(version) = version {
+            metadata["resourceVersion"] = json!(version);
+        }
+        json!({
+            "metadata": metadata,
+            "status": { "conditions": [{
+                "type": CONDITION,
+                "status": status,
+                "reason": reason,
+                "message": message,
+                "lastTransitionTime": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            }]},
+        })
+    }
+
+    async fn patch_status(&mut self, step: Step, patch: serde_json::Value) -> Result<Pod, Refusal> {
+        let api = self.api.clone();
+        let (patch, parameters) = (Patch::Strategic(patch), parameters());
+        let request = api.patch_status(&self.condemned.name, &parameters, &patch);
+        self.ask(step, request).await
+    }
+
+    async fn ask<T>(
+        &mut self,
+        step: Step,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Refusal> {
+        let answer = match tokio::time::timeout(PATIENCE, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(refusal(error)),
+            Err(_) => Err(Refusal::Failed(format!("no answer within {PATIENCE:?}"))),
+        };
+        let result = match &answer {
+            Ok(_) => "ok",
+            Err(Refusal::Gone) => "gone",
+            Err(Refusal::Moved(why) | Refusal::Denied(why) | Refusal::Failed(why)) => why,
+        };
+        self.trace.push(Trace {
+            step,
+            result: result.to_owned(),
+        });
+        answer
+    }
+}
+
+fn parameters() -> PatchParams {
+    PatchParams {
+        field_manager: Some("pullwarden".to_owned()),
+        ..PatchParams::default()
+    }
+}
+
+fn refusal(error: kube::Error) -> Refusal {
+    let kube::Error::Api(status) = error else {
+        return Refusal::Failed(error.to_string());
+    };
+    let text = format!("{} {}", status.code, status.message);
+    match status.code {
+        404 => Refusal::Gone,
+        409 => Refusal::Moved(text),
+        // A policy's denial is a 422 too; a UID that does not match is told by its field.
+        422 if status.message.contains("metadata.uid") => Refusal::Moved(text),
+        403 | 422 => Refusal::Denied(text),
+        _ => Refusal::Failed(text),
+    }
+}

@@ -1,0 +1,167 @@
+//! The state file: what must survive a restart. Written to a temporary file, synced, renamed.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::{Ledger, Moment, Spent};
+
+/// The version of the file's form. An agent that meets a newer one sets the file aside.
+const VERSION: u32 = 1;
+
+/// What is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    version: u32,
+    /// The boot that the moments below belong to.
+    pub boot: String,
+    /// Until when the agent only watches on this boot.
+    pub warm_up_until: Moment,
+    /// The Pods failed lately.
+    pub spent: Vec<Spent>,
+    /// The counts.
+    pub ledger: Ledger,
+}
+
+impl State {
+    /// The state to be kept.
+    pub fn new(boot: String, warm_up_until: Moment, spent: Vec<Spent>, ledger: Ledger) -> Self {
+        Self {
+            version: VERSION,
+            boot,
+            warm_up_until,
+            spent,
+            ledger,
+        }
+    }
+}
+
+/// What was found at the start.
+#[derive(Debug)]
+pub enum Found {
+    /// The state of an earlier run.
+    State(Box<State>),
+    /// None: a first start.
+    Nothing,
+    /// A file that cannot be used, and why. It was set aside as far as the disk allowed.
+    Damaged(String),
+}
+
+/// The state file.
+#[derive(Debug)]
+pub struct StateFile {
+    path: PathBuf,
+    well: bool,
+}
+
+impl StateFile {
+    /// The file in `dir`, which is made when the file is first written.
+    pub fn in_dir(dir: &Path) -> Self {
+        Self {
+            path: dir.join("state.json"),
+            well: true,
+        }
+    }
+
+    /// Reads what an earlier run left. A file that cannot be used is set aside beside it, as `state.json.damaged`.
+    pub fn load(&self) -> Found {
+        let text = match std::fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+            Err(error) => return Found::Damaged(format!("cannot be read: {error}")),
+        };
+        let problem = match serde_json::from_slice::<State>(&text) {
+            Ok(state) if state.version == VERSION => return Found::State(Box::new(state)),
+            Ok(state) => format!("has version {}, this agent knows {VERSION}", state.version),
+            Err(error) => error.to_string(),
+        };
+        let aside = self.path.with_extension("json.damaged");
+        match std::fs::rename(&self.path, &aside) {
+            Ok(()) => Found::Damaged(format!("{problem}; set aside as {}", aside.display())),
+            Err(error) => Found::Damaged(format!("{problem}; setting it aside failed: {error}")),
+        }
+    }
+
+    /// Keeps a state. A fault is returned only when it is news: the agent goes on with what it has in memory.
+    ///
+    /// # Errors
+    /// The disk's, the first time in a row that it has one.
+    pub fn save(&mut self, state: &State) -> io::Result<()> {
+        let result = self.try_save(state);
+        let was_well = std::mem::replace(&mut self.well, result.is_ok());
+        if was_well { result } else { Ok(()) }
+    }
+
+    /// Whether the last attempt to keep the state succeeded.
+    pub fn is_well(&self) -> bool {
+        self.well
+    }
+
+    fn try_save(&self, state: &State) -> io::Result<()> {
+        let dir = self.path.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(dir)?;
+        let temporary = self.path.with_extension("json.new");
+        let mut file = File::create(&temporary)?;
+        file.write_all(&serde_json::to_vec(state)?)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, &self.path)?;
+        File::open(dir)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn state() -> State {
+        let until = Moment::new(Duration::from_secs(9));
+        State::new("boot".to_owned(), until, Vec::new(), Ledger::default())
+    }
+
+    #[test]
+    fn what_is_saved_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = StateFile::in_dir(&dir.path().join("made"));
+        assert!(matches!(file.load(), Found::Nothing));
+        file.save(&state()).unwrap();
+        assert!(matches!(file.load(), Found::State(found) if *found == state()));
+    }
+
+    #[test]
+    fn a_damaged_file_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = StateFile::in_dir(dir.path());
+        for text in ["", "{", r#"{"version": 99}"#, "\0\0\0"] {
+            std::fs::write(dir.path().join("state.json"), text).unwrap();
+            assert!(matches!(file.load(), Found::Damaged(_)), "{text:?}");
+            let aside = std::fs::read_to_string(dir.path().join("state.json.damaged"));
+            assert_eq!(aside.unwrap(), text);
+            assert!(matches!(file.load(), Found::Nothing));
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = StateFile::in_dir(dir.path());
+        let newer = State {
+            version: VERSION + 1,
+            ..state()
+        };
+        file.save(&newer).unwrap();
+        assert!(matches!(file.load(), Found::Damaged(why) if why.contains("version 2")));
+    }
+
+    #[test]
+    fn a_fault_is_news_once_and_again_after_a_success() {
+        let mut file = StateFile::in_dir(Path::new("/dev/null"));
+        assert!(file.save(&state()).is_err());
+        assert!(file.save(&state()).is_ok());
+        assert!(!file.is_well());
+    }
+}
