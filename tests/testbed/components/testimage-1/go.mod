@@ -1,0 +1,3 @@
+module pullwarden.test/components/testimage
+
+go 1.24

@@ -1,0 +1,203 @@
+//! Components are built once per content and kept.
+//!
+//! The key covers all that decides what comes out: the folder's files, the build's flags and the
+//! Go version. A build goes into a temporary folder that is renamed when it is complete, under a
+//! lock, so that two processes never build the same.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::family::Family;
+use crate::host;
+use crate::progress::Progress;
+
+/// The folder with a family's pinned module files.
+pub fn sources(family: &Family) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("components")
+        .join(family.folder())
+}
+
+/// Where builds are kept: `TESTBED_CACHE`, or `target/testbed` in the workspace.
+pub fn root() -> PathBuf {
+    match std::env::var_os("TESTBED_CACHE") {
+        Some(path) if !path.is_empty() => PathBuf::from(path),
+        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testbed"),
+    }
+}
+
+/// The folder with a family's programs, built now where they are missing.
+pub fn build(family: &Family, progress: Progress) -> Result<PathBuf> {
+    let root = root();
+    fs::create_dir_all(&root).with_context(|| format!("making {}", root.display()))?;
+    let root = root
+        .canonicalize()
+        .with_context(|| format!("resolving {}", root.display()))?;
+    let key = key(&sources(family), &flags(family), &go_version()?)?;
+    let done = root.join(format!("{}-{key}", family.folder()));
+    if done.is_dir() {
+        return Ok(done);
+    }
+    for (file, package) in family.needs() {
+        host::need(file, package, progress)?;
+    }
+    let what = format!(
+        "building {} {} ({} {})",
+        family.kind.name(),
+        family.version,
+        family.programs().len(),
+        if family.programs().len() == 1 {
+            "program"
+        } else {
+            "programs"
+        }
+    );
+    progress.step(&what, || {
+        let lock = root.join(format!("{}.lock", family.folder()));
+        let lock = File::create(&lock).with_context(|| format!("making {}", lock.display()))?;
+        lock.lock()
+            .context("waiting for another build of the same")?;
+        if !done.is_dir() {
+            compile(family, &root, &done)?;
+        }
+        Ok(done)
+    })
+}
+
+fn flags(family: &Family) -> Vec<String> {
+    let mut flags = ["build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
+        .map(str::to_owned)
+        .to_vec();
+    if !family.tags().is_empty() {
+        flags.extend(["-tags".to_owned(), family.tags().to_owned()]);
+    }
+    flags.extend(["-ldflags".to_owned(), family.ldflags()]);
+    flags
+}
+
+fn go(family: Option<&Family>) -> Command {
+    let mut go = Command::new("go");
+    // Never empty: an empty one would be read from the user's `go env` file instead.
+    go.env("GOFLAGS", "-mod=readonly")
+        .env("GOWORK", "off")
+        .env("GOTOOLCHAIN", "local")
+        .env("GOOS", "linux")
+        .env(
+            "CGO_ENABLED",
+            if family.is_some_and(Family::cgo) {
+                "1"
+            } else {
+                "0"
+            },
+        )
+        .stdin(Stdio::null());
+    go
+}
+
+fn go_version() -> Result<String> {
+    let output = go(None)
+        .arg("version")
+        .output()
+        .context("running `go version` (Go 1.26 or later is needed to build the components)")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// What decides the outcome of a build, as 16 hexadecimal digits.
+fn key(sources: &Path, flags: &[String], go_version: &str) -> Result<String> {
+    let mut files: Vec<PathBuf> = fs::read_dir(sources)
+        .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect())
+        .with_context(|| format!("reading {}", sources.display()))?;
+    files.sort();
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(bytes.len().to_le_bytes());
+        hash.update(bytes);
+    };
+    for file in files {
+        part(file.file_name().unwrap_or_default().as_encoded_bytes());
+        part(&fs::read(&file).with_context(|| format!("reading {}", file.display()))?);
+    }
+    flags.iter().for_each(|flag| part(flag.as_bytes()));
+    part(go_version.as_bytes());
+    Ok(hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+fn compile(family: &Family, root: &Path, done: &Path) -> Result<()> {
+    let building = root.join(format!("{}.building", family.folder()));
+    if building.exists() {
+        fs::remove_dir_all(&building)
+            .with_context(|| format!("removing the interrupted {}", building.display()))?;
+    }
+    fs::create_dir(&building).with_context(|| format!("making {}", building.display()))?;
+    let log = root.join(format!("{}.log", family.folder()));
+    let output = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .open(&log)
+        .with_context(|| format!("making {}", log.display()))?;
+    // With one package `-o` names the file, with several the folder.
+    let target = match family.programs() {
+        [one] => building.join(one.name),
+        _ => building.join(""),
+    };
+    let status = go(Some(family))
+        .args(flags(family))
+        .arg("-o")
+        .arg(target)
+        .args(family.programs().iter().map(|p| p.package))
+        .current_dir(sources(family))
+        .stdout(
+            output
+                .try_clone()
+                .context("opening the build's log twice")?,
+        )
+        .stderr(output)
+        .status()
+        .context("running `go build`")?;
+    if !status.success() {
+        bail!(
+            "`go build` of {} failed ({status}); the end of {}:\n{}",
+            family.folder(),
+            log.display(),
+            crate::log::tail(&log)
+        );
+    }
+    for program in family.programs() {
+        if !building.join(program.name).is_file() {
+            bail!("`go build` of {} made no {}", family.folder(), program.name);
+        }
+    }
+    fs::rename(&building, done).with_context(|| format!("moving the build to {}", done.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_follows_files_flags_and_go_version() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("testbed-key-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("go.mod"), "module a")?;
+        let flag = |text: &str| vec![text.to_owned()];
+        let first = key(&folder, &flag("-trimpath"), "go1")?;
+        assert_eq!(first, key(&folder, &flag("-trimpath"), "go1")?);
+        assert_ne!(first, key(&folder, &flag("-race"), "go1")?);
+        assert_ne!(first, key(&folder, &flag("-trimpath"), "go2")?);
+        fs::write(folder.join("go.mod"), "module b")?;
+        assert_ne!(first, key(&folder, &flag("-trimpath"), "go1")?);
+        assert_eq!(first.len(), 16);
+        fs::remove_dir_all(&folder)?;
+        Ok(())
+    }
+}

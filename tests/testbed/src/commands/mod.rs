@@ -1,0 +1,110 @@
+//! The command line: a file for each command.
+
+mod build;
+mod devices;
+mod down;
+mod enter;
+mod faults;
+mod inside;
+mod up;
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use testbed::{Kind, Node};
+
+/// One real Kubernetes node for tests and the demo.
+#[derive(Debug, Parser)]
+#[command(name = "testbed", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Commands {
+    /// Build what is missing and bring a node up
+    Up(up::Up),
+    /// End a node and remove all that it left
+    Down(down::Down),
+    /// Run a command in a node's network
+    Enter(enter::Enter),
+    /// Run kubectl as the cluster's admin
+    Kubectl(enter::Kubectl),
+    /// Build the components, start nothing
+    Build(build::Build),
+    /// Keep a node, on the host
+    #[command(hide = true)]
+    Keep(inside::Inside),
+    /// Be a node's first process
+    #[command(hide = true)]
+    Init(inside::Inside),
+    /// Offer devices to the kubelet
+    #[command(hide = true)]
+    DevicePlugin(devices::Devices),
+    /// Serve the fault registry
+    #[command(hide = true)]
+    Faults(faults::Faults),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Commands::Up(up) => up.run(),
+            Commands::Down(down) => down.run(),
+            Commands::Enter(enter) => enter.run(),
+            Commands::Kubectl(kubectl) => kubectl.run(),
+            Commands::Build(build) => build.run(),
+            Commands::Keep(inside) => inside.keep(),
+            Commands::Init(inside) => inside.init(),
+            Commands::DevicePlugin(devices) => devices.run(),
+            Commands::Faults(faults) => faults.run(),
+        }
+    }
+}
+
+/// Which versions.
+#[derive(Debug, Args)]
+struct Versions {
+    /// Kubernetes' version, one of those pinned
+    #[arg(long, value_name = "VERSION", default_value = Kind::Kubernetes.default_version())]
+    kubernetes: String,
+    /// containerd's version, one of those pinned
+    #[arg(long, value_name = "VERSION", default_value = Kind::Containerd.default_version())]
+    containerd: String,
+}
+
+/// Which node.
+#[derive(Debug, Args)]
+struct Name {
+    /// The testbed's name
+    #[arg(long, default_value = "main")]
+    name: String,
+}
+
+impl Name {
+    fn attach(&self) -> Result<Node> {
+        Node::attach(&Node::folder(&self.name)?).with_context(|| {
+            format!(
+                "no testbed named {} is up; `testbed up --name {}` starts one",
+                self.name, self.name
+            )
+        })
+    }
+}
+
+/// Runs a program to its end and ends as it did: a signal becomes 128 and its number.
+fn run_as(mut command: Command) -> Result<ExitCode> {
+    use std::os::unix::process::ExitStatusExt as _;
+    let program = command.get_program().to_owned();
+    let status = command
+        .status()
+        .with_context(|| format!("running {}", program.display()))?;
+    let code = status
+        .code()
+        .or(status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}

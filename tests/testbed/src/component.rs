@@ -1,0 +1,187 @@
+//! The processes of a node and how each is called.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+use crate::settings::{NODE_IP, NODE_NAME, SERVICE_CIDR};
+
+/// A process of the node that tests may stop, start and kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Component {
+    /// The API server's store.
+    Etcd,
+    /// The container runtime; its shims and containers go on when it stops.
+    Containerd,
+    /// The real registry, on port 5000.
+    Registry,
+    /// The fault registry in front of it, on port 5001.
+    Faults,
+    /// kube-apiserver.
+    Apiserver,
+    /// kube-controller-manager.
+    ControllerManager,
+    /// kube-scheduler.
+    Scheduler,
+    /// The kubelet.
+    Kubelet,
+}
+
+impl Component {
+    /// All of them, in the order in which they start.
+    pub const ALL: [Self; 8] = [
+        Self::Containerd,
+        Self::Etcd,
+        Self::Registry,
+        Self::Faults,
+        Self::Apiserver,
+        Self::ControllerManager,
+        Self::Scheduler,
+        Self::Kubelet,
+    ];
+
+    /// The name of its log and of its folder.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::Containerd => "containerd",
+            Self::Registry => "registry",
+            Self::Faults => "faults",
+            Self::Apiserver => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
+        }
+    }
+
+    /// The port that answers once it is up. containerd has a socket instead.
+    pub fn port(self) -> Option<SocketAddr> {
+        let port = match self {
+            Self::Containerd => return None,
+            Self::Etcd => 2379,
+            Self::Registry => 5000,
+            Self::Faults => 5001,
+            Self::Apiserver => 443,
+            Self::ControllerManager => 10257,
+            Self::Scheduler => 10259,
+            Self::Kubelet => 10250,
+        };
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    /// Its command line.
+    pub fn command(self, plan: &Plan) -> Command {
+        let layout = plan.layout();
+        let programs = &plan.programs;
+        let data = layout.data(self);
+        let pki = layout.pki();
+        let admin = layout.kubeconfig("admin");
+        let mut line = match self {
+            Self::Etcd => Line::of(&programs.etcd, "etcd")
+                .path("--data-dir=", &data)
+                .flag("--listen-client-urls=http://127.0.0.1:2379")
+                .flag("--advertise-client-urls=http://127.0.0.1:2379")
+                .flag("--listen-peer-urls=http://127.0.0.1:2380")
+                .flag("--unsafe-no-fsync"),
+            Self::Containerd => Line::of(&programs.containerd, "containerd")
+                .path("--config=", &layout.config("containerd.toml")),
+            Self::Registry => Line::of(&programs.registry, "registry")
+                .flag("serve")
+                .path("", &layout.config("registry.json"))
+                .env("OTEL_TRACES_EXPORTER", "none"),
+            Self::Faults => Line {
+                command: Command::new(&plan.testbed),
+            }
+            .flag("faults")
+            .flag("--listen=127.0.0.1:5001")
+            .flag("--upstream=127.0.0.1:5000"),
+            Self::Apiserver => Line::of(&programs.kubernetes, "kube-apiserver")
+                .flag("--etcd-servers=http://127.0.0.1:2379")
+                .flag("--bind-address=0.0.0.0")
+                .flag("--secure-port=443")
+                .flag(&format!("--advertise-address={NODE_IP}"))
+                .flag(&format!("--service-cluster-ip-range={SERVICE_CIDR}"))
+                .path("--tls-cert-file=", &pki.join("apiserver.crt"))
+                .path("--tls-private-key-file=", &pki.join("apiserver.key"))
+                .path(
+                    "--kubelet-client-certificate=",
+                    &pki.join("kubelet-client.crt"),
+                )
+                .path("--kubelet-client-key=", &pki.join("kubelet-client.key"))
+                .flag("--kubelet-preferred-address-types=InternalIP")
+                .flag("--service-account-issuer=https://kubernetes.default.svc")
+                .path(
+                    "--service-account-key-file=",
+                    &pki.join("service-account.pub"),
+                )
+                .path(
+                    "--service-account-signing-key-file=",
+                    &pki.join("service-account.key"),
+                )
+                .path("--token-auth-file=", &layout.config("tokens.csv"))
+                .flag("--authorization-mode=Node,RBAC")
+                .flag("--enable-admission-plugins=NodeRestriction")
+                .flag("--allow-privileged=true")
+                .path("--audit-policy-file=", &layout.config("audit-policy.json"))
+                .path("--audit-log-path=", &layout.audit_log())
+                .flag("--audit-log-mode=blocking"),
+            Self::ControllerManager => Line::of(&programs.kubernetes, "kube-controller-manager")
+                .path("--kubeconfig=", &admin)
+                .path(
+                    "--service-account-private-key-file=",
+                    &pki.join("service-account.key"),
+                )
+                .path("--root-ca-file=", &pki.join("ca.crt"))
+                .flag("--controllers=*,-node-ipam-controller")
+                .flag("--leader-elect=false"),
+            Self::Scheduler => Line::of(&programs.kubernetes, "kube-scheduler")
+                .path("--kubeconfig=", &admin)
+                .flag("--leader-elect=false"),
+            Self::Kubelet => Line::of(&programs.kubernetes, "kubelet")
+                .path("--config=", &layout.config("kubelet.json"))
+                .path("--kubeconfig=", &layout.kubeconfig("kubelet"))
+                .path("--root-dir=", &layout.kubelet_root())
+                .path("--cert-dir=", &data)
+                .flag(&format!("--hostname-override={NODE_NAME}"))
+                .flag(&format!("--node-ip={NODE_IP}"))
+                .flag("--v=3"),
+        }
+        .command;
+        line.current_dir(&data);
+        line
+    }
+}
+
+/// A command line in the making.
+struct Line {
+    command: Command,
+}
+
+impl Line {
+    fn of(folder: &Path, program: &str) -> Self {
+        Self {
+            command: Command::new(folder.join(program)),
+        }
+    }
+
+    fn flag(mut self, flag: &str) -> Self {
+        self.command.arg(flag);
+        self
+    }
+
+    fn path(mut self, flag: &str, path: &Path) -> Self {
+        let mut argument = std::ffi::OsString::from(flag);
+        argument.push(path);
+        self.command.arg(argument);
+        self
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+}

@@ -1,0 +1,280 @@
+//! The component families that are pinned under `components/`, and what `go build` makes of each.
+
+use anyhow::{Result, bail};
+
+/// A group of programs that are built together from one pinned Go module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Family {
+    /// Which group.
+    pub kind: Kind,
+    /// Its version, as in the folder's name.
+    pub version: &'static str,
+}
+
+/// The groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The control plane, the kubelet and kubectl.
+    Kubernetes,
+    /// The container runtime, its shim and `ctr`.
+    Containerd,
+    /// The API server's store.
+    Etcd,
+    /// What starts containers.
+    Runc,
+    /// The plugins that give Pods their network.
+    Cni,
+    /// The distribution project's registry.
+    Registry,
+    /// The program in the testbed's own images.
+    TestImage,
+}
+
+/// A program of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program {
+    /// The file that is made.
+    pub name: &'static str,
+    /// The Go package that it is made from.
+    pub package: &'static str,
+}
+
+const fn program(name: &'static str, package: &'static str) -> Program {
+    Program { name, package }
+}
+
+const fn family(kind: Kind, version: &'static str) -> Family {
+    Family { kind, version }
+}
+
+/// Every family that has a folder; the first of a kind is the default.
+pub const PINNED: &[Family] = &[
+    family(Kind::Kubernetes, "1.37.2"),
+    family(Kind::Kubernetes, "1.33.13"),
+    family(Kind::Containerd, "2.4.2"),
+    family(Kind::Containerd, "1.7.35"),
+    family(Kind::Etcd, "3.6.8"),
+    family(Kind::Runc, "1.5.2"),
+    family(Kind::Cni, "1.9.1"),
+    family(Kind::Registry, "3.1.2"),
+    family(Kind::TestImage, "1"),
+];
+
+const KUBERNETES: &[Program] = &[
+    program("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    program(
+        "kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+    ),
+    program("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+    program("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+    program("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+];
+
+const CONTAINERD_1: &[Program] = &[
+    program(
+        "containerd",
+        "github.com/containerd/containerd/cmd/containerd",
+    ),
+    program(
+        "containerd-shim-runc-v2",
+        "github.com/containerd/containerd/cmd/containerd-shim-runc-v2",
+    ),
+    program("ctr", "github.com/containerd/containerd/cmd/ctr"),
+];
+
+const CONTAINERD_2: &[Program] = &[
+    program(
+        "containerd",
+        "github.com/containerd/containerd/v2/cmd/containerd",
+    ),
+    program(
+        "containerd-shim-runc-v2",
+        "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+    ),
+    program("ctr", "github.com/containerd/containerd/v2/cmd/ctr"),
+];
+
+const CNI: &[Program] = &[
+    program(
+        "host-local",
+        "github.com/containernetworking/plugins/plugins/ipam/host-local",
+    ),
+    program(
+        "loopback",
+        "github.com/containernetworking/plugins/plugins/main/loopback",
+    ),
+    program(
+        "ptp",
+        "github.com/containernetworking/plugins/plugins/main/ptp",
+    ),
+];
+
+const ETCD: &[Program] = &[program("etcd", "go.etcd.io/etcd/server/v3")];
+
+const RUNC: &[Program] = &[program("runc", "github.com/opencontainers/runc")];
+
+const REGISTRY: &[Program] = &[program(
+    "registry",
+    "github.com/distribution/distribution/v3/cmd/registry",
+)];
+
+const TEST_IMAGE: &[Program] = &[program("testimage", ".")];
+
+impl Kind {
+    /// The first part of the folder's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "kubernetes",
+            Self::Containerd => "containerd",
+            Self::Etcd => "etcd",
+            Self::Runc => "runc",
+            Self::Cni => "cni",
+            Self::Registry => "registry",
+            Self::TestImage => "testimage",
+        }
+    }
+
+    /// The versions that are pinned, the default first.
+    pub fn versions(self) -> Vec<&'static str> {
+        PINNED
+            .iter()
+            .filter(|f| f.kind == self)
+            .map(|f| f.version)
+            .collect()
+    }
+
+    /// The pinned family of this kind at `version`; an error lists the versions there are.
+    pub fn at(self, version: &str) -> Result<Family> {
+        let wanted = version.trim_start_matches('v');
+        match PINNED
+            .iter()
+            .find(|f| f.kind == self && f.version == wanted)
+        {
+            Some(family) => Ok(*family),
+            None => bail!(
+                "{} {version} is not pinned; there are: {}",
+                self.name(),
+                self.versions().join(", ")
+            ),
+        }
+    }
+
+    /// The default version.
+    pub fn default_version(self) -> &'static str {
+        self.versions().first().copied().unwrap_or_default()
+    }
+}
+
+impl Family {
+    /// Name and version, as the folder is called.
+    pub fn folder(&self) -> String {
+        format!("{}-{}", self.kind.name(), self.version)
+    }
+
+    /// The programs to build.
+    pub fn programs(&self) -> &'static [Program] {
+        match self.kind {
+            Kind::Kubernetes => KUBERNETES,
+            Kind::Containerd if self.version.starts_with("1.") => CONTAINERD_1,
+            Kind::Containerd => CONTAINERD_2,
+            Kind::Etcd => ETCD,
+            Kind::Runc => RUNC,
+            Kind::Cni => CNI,
+            Kind::Registry => REGISTRY,
+            Kind::TestImage => TEST_IMAGE,
+        }
+    }
+
+    /// Whether C is needed: runc enters namespaces before Go's runtime starts.
+    pub fn cgo(&self) -> bool {
+        self.kind == Kind::Runc
+    }
+
+    /// Files that a build needs and Go modules cannot give, with the Debian packages that bring them.
+    pub fn needs(&self) -> &'static [(&'static str, &'static str)] {
+        match self.kind {
+            Kind::Runc => &[
+                ("/usr/bin/gcc", "gcc"),
+                ("/usr/bin/pkg-config", "pkg-config"),
+                ("/usr/include/stdio.h", "libc6-dev"),
+                ("/usr/include/seccomp.h", "libseccomp-dev"),
+            ],
+            _ => &[],
+        }
+    }
+
+    /// Build tags: file systems that the testbed does not use, and their C libraries, are left out.
+    pub fn tags(&self) -> &'static str {
+        match self.kind {
+            Kind::Containerd if self.version.starts_with("1.") => {
+                "no_aufs,no_btrfs,no_devmapper,no_zfs"
+            }
+            Kind::Containerd => "no_btrfs,no_zfs,no_devmapper",
+            // Sandboxes always have a seccomp profile, which runc must be able to load.
+            Kind::Runc => "seccomp,netgo,osusergo",
+            _ => "",
+        }
+    }
+
+    /// Linker flags: no symbol table, and the version where a program is to know its own.
+    pub fn ldflags(&self) -> String {
+        let version = self.version;
+        match self.kind {
+            Kind::Kubernetes => {
+                let mut parts = version.split('.');
+                let major = parts.next().unwrap_or_default();
+                let minor = parts.next().unwrap_or_default();
+                let package = "k8s.io/component-base/version";
+                format!(
+                    "-s -w -X {package}.gitVersion=v{version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+                )
+            }
+            Kind::Containerd => {
+                let module = match version.starts_with("1.") {
+                    true => "github.com/containerd/containerd",
+                    false => "github.com/containerd/containerd/v2",
+                };
+                format!("-s -w -X {module}/version.Version=v{version}")
+            }
+            // With libseccomp inside, so that the cached program runs where the library is not.
+            Kind::Runc => "-s -w -extldflags=-static".to_owned(),
+            _ => "-s -w".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pinned_family_has_a_folder_that_names_its_packages() {
+        for family in PINNED {
+            let folder = crate::cache::sources(family);
+            assert!(folder.join("go.mod").is_file(), "{}", folder.display());
+            for program in family.programs().iter().filter(|p| p.package != ".") {
+                let tools = std::fs::read_to_string(folder.join("tools.go")).unwrap_or_default();
+                assert!(
+                    tools.contains(&format!("\"{}\"", program.package)),
+                    "{} lacks {}",
+                    folder.display(),
+                    program.package
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_version_lists_the_pinned_ones() {
+        let error = Kind::Kubernetes.at("1.2.3").map_err(|e| e.to_string());
+        assert_eq!(
+            error,
+            Err("kubernetes 1.2.3 is not pinned; there are: 1.37.2, 1.33.13".to_owned())
+        );
+        assert_eq!(
+            Kind::Containerd.at("v1.7.35").ok(),
+            Some(family(Kind::Containerd, "1.7.35"))
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! What a node needs of the host.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::Progress;
+
+const OVERLAYFS: u64 = 0x794c_7630;
+
+/// Only root can make the namespaces, mounts and cgroups of a node.
+pub fn check_root() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("a testbed needs root: it makes namespaces, mounts and cgroups");
+    }
+    Ok(())
+}
+
+/// Where `ip` is; its package is installed if it is nowhere.
+pub fn need_ip(progress: Progress) -> Result<()> {
+    let places = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"];
+    if places.iter().any(|place| Path::new(place).exists()) {
+        return Ok(());
+    }
+    install("ip", "iproute2", progress)
+}
+
+/// Installs a Debian package unless the file that it brings is there.
+pub fn need(file: &str, package: &str, progress: Progress) -> Result<()> {
+    if Path::new(file).exists() {
+        Ok(())
+    } else {
+        install(file, package, progress)
+    }
+}
+
+fn install(what: &str, package: &str, progress: Progress) -> Result<()> {
+    progress.say(&format!(
+        "{what} is missing: installing the Debian package {package}"
+    ));
+    for arguments in [
+        &["update", "-q"][..],
+        &["install", "-qy", "--no-install-recommends", package],
+    ] {
+        let output = Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("running apt-get to install {package}, for {what}"))?;
+        if !output.status.success() {
+            bail!(
+                "apt-get could not install {package}, for {what}:\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The testbed's program: `TESTBED_BIN`, or beside the running one, or a folder above it (where
+/// cargo puts binaries when it runs tests from `deps`).
+pub fn testbed() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("TESTBED_BIN").filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
+        return path
+            .canonicalize()
+            .with_context(|| format!("TESTBED_BIN is {}", path.display()));
+    }
+    let exe = std::env::current_exe().context("finding the running program")?;
+    exe.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("testbed"))
+        .find(|path| path.is_file())
+        .with_context(|| {
+            format!(
+                "the program `testbed` is not beside {} nor a folder above it: run `cargo build -p testbed`, or set TESTBED_BIN",
+                exe.display()
+            )
+        })
+}
+
+/// The folder for nodes' folders: `TESTBED_RUN`, or the first usual one that overlayfs can write
+/// to (it cannot stack on itself, as it would on a container's own root). Short, as sockets' paths
+/// are limited to 107 bytes.
+pub fn run_folder() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("TESTBED_RUN").filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
+        std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
+        return path
+            .canonicalize()
+            .with_context(|| format!("resolving {}", path.display()));
+    }
+    for folder in ["/tmp", "/var/tmp", "/dev/shm"] {
+        let folder = Path::new(folder);
+        let Ok(stat) = rustix::fs::statfs(folder) else {
+            continue;
+        };
+        if u64::try_from(stat.f_type).ok() != Some(OVERLAYFS) {
+            return Ok(folder.to_owned());
+        }
+    }
+    bail!(
+        "/tmp, /var/tmp and /dev/shm are all on overlayfs, which containers cannot be put on: set TESTBED_RUN"
+    )
+}
+
+/// A program that talks to loopback in a node must not be sent to the host's proxy.
+pub fn without_proxies(command: &mut Command) {
+    for name in [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ] {
+        command.env_remove(OsStr::new(name));
+    }
+}

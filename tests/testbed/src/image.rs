@@ -1,0 +1,158 @@
+//! OCI images with one program, made in memory.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// The media type of an image manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Bytes and their digest.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    /// `sha256:` and 64 hexadecimal digits.
+    pub digest: String,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
+impl Blob {
+    fn new(bytes: Vec<u8>) -> Self {
+        let hex: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        Self {
+            digest: format!("sha256:{hex}"),
+            bytes,
+        }
+    }
+
+    fn descriptor(&self, media_type: &str) -> Value {
+        json!({"mediaType": media_type, "digest": self.digest, "size": self.bytes.len()})
+    }
+}
+
+/// An image: its entrypoint is the test program, its command `pause`.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// The layers and the configuration.
+    pub blobs: Vec<Blob>,
+    /// The manifest that names them.
+    pub manifest: Blob,
+}
+
+impl Image {
+    /// An image of the program in `folder`; `extra` random bytes, if any, are a layer of their own.
+    pub fn new(folder: &Path, extra: usize) -> Result<Self> {
+        let path = folder.join("testimage");
+        let program = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let mut layers = vec![layer("testimage", 0o755, &program)?];
+        if extra > 0 {
+            let mut bytes = Vec::with_capacity(extra);
+            fs::File::open("/dev/urandom")
+                .and_then(|file| file.take(extra as u64).read_to_end(&mut bytes))
+                .context("reading /dev/urandom")?;
+            layers.push(layer("ballast", 0o644, &bytes)?);
+        }
+        Self::of(layers)
+    }
+
+    fn of(layers: Vec<Blob>) -> Result<Self> {
+        // What Go and OCI call the architecture that this runs on.
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        let diffs: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+        let config = Blob::new(serde_json::to_vec(&json!({
+            "architecture": architecture,
+            "os": "linux",
+            "config": {"Entrypoint": ["/testimage"], "Cmd": ["pause"]},
+            "rootfs": {"type": "layers", "diff_ids": diffs},
+        }))?);
+        let manifest = Blob::new(serde_json::to_vec(&json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": config.descriptor(CONFIG),
+            "layers": layers.iter().map(|l| l.descriptor(LAYER)).collect::<Vec<_>>(),
+        }))?);
+        let mut blobs = layers;
+        blobs.push(config);
+        Ok(Self { blobs, manifest })
+    }
+
+    /// The image as an archive in OCI layout, for `ctr images import`.
+    pub fn archive(&self, reference: &str) -> Result<Vec<u8>> {
+        let mut manifest = self.manifest.descriptor(MANIFEST);
+        manifest["annotations"] = json!({"io.containerd.image.name": reference});
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [manifest]});
+        let mut tar = tar::Builder::new(Vec::new());
+        append(
+            &mut tar,
+            "oci-layout",
+            0o644,
+            br#"{"imageLayoutVersion":"1.0.0"}"#,
+        )?;
+        append(&mut tar, "index.json", 0o644, &serde_json::to_vec(&index)?)?;
+        for blob in self.blobs.iter().chain([&self.manifest]) {
+            let path = format!("blobs/{}", blob.digest.replace(':', "/"));
+            append(&mut tar, &path, 0o644, &blob.bytes)?;
+        }
+        tar.into_inner().context("ending the image's archive")
+    }
+}
+
+fn layer(name: &str, mode: u32, content: &[u8]) -> Result<Blob> {
+    let mut tar = tar::Builder::new(Vec::new());
+    append(&mut tar, name, mode, content)?;
+    Ok(Blob::new(tar.into_inner().context("ending a layer")?))
+}
+
+fn append(tar: &mut tar::Builder<Vec<u8>>, name: &str, mode: u32, content: &[u8]) -> Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(mode);
+    header.set_mtime(0);
+    tar.append_data(&mut header, name, content)
+        .with_context(|| format!("adding {name} to an archive"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_names_what_there_is() -> Result<()> {
+        let image = Image::of(vec![
+            layer("a", 0o755, b"program")?,
+            layer("b", 0o644, b"more")?,
+        ])?;
+        let manifest: Value = serde_json::from_slice(&image.manifest.bytes)?;
+        let [first, second, config] = &image.blobs[..] else {
+            anyhow::bail!("two layers and a configuration, not {}", image.blobs.len());
+        };
+        assert_eq!(manifest["config"]["digest"], config.digest.as_str());
+        assert_eq!(manifest["layers"][0]["digest"], first.digest.as_str());
+        assert_eq!(manifest["layers"][1]["size"], second.bytes.len());
+        let config: Value = serde_json::from_slice(&config.bytes)?;
+        assert_eq!(config["rootfs"]["diff_ids"][1], second.digest.as_str());
+        Ok(())
+    }
+
+    #[test]
+    fn a_digest_is_that_of_the_bytes() {
+        assert_eq!(
+            Blob::new(b"abc".to_vec()).digest,
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! The first process of a node: furnishes its namespaces, starts the components, reaps orphans,
+//! serves the control socket. When it ends, the kernel ends everything else in the node.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::cgroup::Cgroups;
+use crate::clock::Stopwatch;
+use crate::component::Component;
+use crate::control::{self, Message, Reply, Request};
+use crate::namespace;
+use crate::plan::Plan;
+use crate::settings::NODE_NAME;
+use crate::supervisor::Supervisor;
+
+/// How long a component may take to be ready; generous, for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Runs the node in `dir` until it is told to end. With `lifeline`, also until standard input
+/// ends, which it does when the process that holds the other end is gone.
+pub fn run(dir: &Path, lifeline: bool) -> Result<()> {
+    // The keeper cleans up after us, so we never outlive it.
+    set_parent_process_death_signal(Some(Signal::KILL)).context("following the keeper")?;
+    let outcome = start(dir, lifeline);
+    match outcome {
+        Ok(never) => match never {},
+        Err(error) => {
+            tell(&Message::Failed(format!("{error:#}")));
+            Err(error)
+        }
+    }
+}
+
+/// Nothing that can be: the first process does not return while all is well.
+enum Never {}
+
+fn start(dir: &Path, lifeline: bool) -> Result<Never> {
+    let plan = Plan::read(dir)?;
+    let cgroups = Cgroups::of(&plan.id)?;
+    namespace::furnish(&plan, &cgroups)?;
+    if lifeline {
+        std::thread::spawn(|| {
+            // Nothing is ever written there: this returns when the other end is closed.
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            std::process::exit(0);
+        });
+    }
+    let supervisor = Arc::new(Supervisor::new(plan));
+    let reaper = Arc::clone(&supervisor);
+    std::thread::spawn(move || reaper.reap());
+    let socket = supervisor.plan().layout().control_socket();
+    let listener = UnixListener::bind(&socket)
+        .with_context(|| format!("listening on {}", socket.display()))?;
+
+    boot(&supervisor)?;
+    tell(&Message::Ready);
+    loop {
+        let (stream, _) = listener
+            .accept()
+            .context("accepting on the control socket")?;
+        let supervisor = Arc::clone(&supervisor);
+        std::thread::spawn(move || serve(&supervisor, stream));
+    }
+}
+
+/// Starts everything, in an order in which each finds what it needs.
+fn boot(supervisor: &Supervisor) -> Result<()> {
+    use Component::*;
+    for component in [Containerd, Etcd, Registry, Faults] {
+        supervisor.start(component)?;
+    }
+    step("starting etcd", || ready(supervisor, Etcd))?;
+    supervisor.start(Apiserver)?;
+    step("starting containerd", || {
+        ready(supervisor, Containerd)?;
+        import_pause(supervisor)
+    })?;
+    step("starting registries", || {
+        ready(supervisor, Registry)?;
+        ready(supervisor, Faults)
+    })?;
+    step("starting kube-apiserver", || ready(supervisor, Apiserver))?;
+    for component in [ControllerManager, Scheduler, Kubelet] {
+        supervisor.start(component)?;
+    }
+    step("waiting for the node to be ready", || {
+        supervisor.until(Kubelet, PATIENCE, || node_is_ready(supervisor))
+    })?;
+    step("waiting for the default service account", || {
+        supervisor.until(ControllerManager, PATIENCE, || {
+            namespace_is_ready(supervisor)
+        })
+    })?;
+    ready(supervisor, Scheduler)
+}
+
+fn step(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let begun = Stopwatch::start();
+    work().with_context(|| what.to_owned())?;
+    tell(&Message::Step(
+        what.to_owned(),
+        begun.elapsed().as_secs_f64(),
+    ));
+    Ok(())
+}
+
+/// Waits until a component answers.
+fn ready(supervisor: &Supervisor, component: Component) -> Result<()> {
+    supervisor.until(component, PATIENCE, || match component {
+        Component::Apiserver => kubectl(supervisor, &["get", "--raw=/readyz"]).is_ok(),
+        Component::Containerd => {
+            UnixStream::connect(supervisor.plan().layout().cri_socket()).is_ok()
+        }
+        _ => component
+            .port()
+            .is_some_and(|port| TcpStream::connect(port).is_ok()),
+    })
+}
+
+fn import_pause(supervisor: &Supervisor) -> Result<()> {
+    let plan = supervisor.plan();
+    let mut ctr = Command::new(plan.programs.containerd.join("ctr"));
+    ctr.env_clear()
+        .arg("--address")
+        .arg(plan.layout().cri_socket());
+    ctr.args(["--namespace", "k8s.io", "images", "import"])
+        .arg(plan.layout().pause_archive());
+    let imported = supervisor.run(ctr, "ctr");
+    let log = plan.layout().log("ctr");
+    imported.with_context(|| {
+        format!(
+            "importing the pause image; ctr said:\n{}",
+            crate::log::tail(&log)
+        )
+    })?;
+    Ok(())
+}
+
+fn kubectl(supervisor: &Supervisor, arguments: &[&str]) -> Result<String> {
+    let plan = supervisor.plan();
+    let mut kubectl = Command::new(plan.programs.kubernetes.join("kubectl"));
+    kubectl
+        .env_clear()
+        .env("KUBECONFIG", plan.layout().kubeconfig("admin"))
+        .args(arguments);
+    supervisor.run(kubectl, "kubectl")
+}
+
+/// Ready, and no taint left that keeps Pods away.
+fn node_is_ready(supervisor: &Supervisor) -> bool {
+    let path = r#"-ojsonpath={.status.conditions[?(@.type=="Ready")].status}{.spec.taints}"#;
+    kubectl(supervisor, &["get", "node", NODE_NAME, path]).is_ok_and(|output| output == "True")
+}
+
+/// What every Pod in the namespace mounts is there.
+fn namespace_is_ready(supervisor: &Supervisor) -> bool {
+    let wanted = [
+        "get",
+        "serviceaccount/default",
+        "configmap/kube-root-ca.crt",
+        "-oname",
+    ];
+    kubectl(supervisor, &wanted).is_ok()
+}
+
+fn serve(supervisor: &Supervisor, mut stream: UnixStream) {
+    let request = match stream
+        .try_clone()
+        .context("reading a request")
+        .and_then(control::receive)
+    {
+        Ok(request) => request,
+        Err(error) => {
+            // Whoever sent it may be gone; there is nobody else to tell.
+            let error = Some(format!("{error:#}"));
+            let _ = control::send(
+                &mut stream,
+                &Reply {
+                    error,
+                    running: Vec::new(),
+                },
+            );
+            return;
+        }
+    };
+    let done = match request {
+        Request::Start(component) => supervisor
+            .start(component)
+            .and_then(|()| ready(supervisor, component)),
+        Request::Stop(component) => supervisor.stop(component),
+        Request::Kill(component) => supervisor.kill(component),
+        Request::Status | Request::Shutdown => Ok(()),
+    };
+    let error = done.err().map(|error| format!("{error:#}"));
+    let _ = control::send(
+        &mut stream,
+        &Reply {
+            error,
+            running: supervisor.running(),
+        },
+    );
+    if request == Request::Shutdown {
+        std::process::exit(0);
+    }
+}
+
+/// Tells the starter, who may be gone by now.
+fn tell(message: &Message) {
+    if let Ok(line) = serde_json::to_string(message) {
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+}

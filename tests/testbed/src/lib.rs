@@ -1,0 +1,55 @@
+//! One real Kubernetes node, built and run for pullwarden's tests and its demo.
+//!
+//! Components are built from pinned Go modules ([`family`], [`cache`]), written their configuration
+//! ([`plan`], [`settings`]) and started in namespaces of their own: a [`keeper`] on the host, an
+//! [`init`] inside. Tests hold a [`Node`].
+//!
+//! ```no_run
+//! use testbed::{Fault, Node, NodeOptions};
+//!
+//! let node = Node::start(NodeOptions::default())?;
+//! node.push_image("app", "1")?;
+//! node.set_fault("broken", Fault::Hang)?;
+//! node.kubectl().args(["run", "a", "--image=127.0.0.1:5000/app:1"]).status()?;
+//! node.enter()?; // this thread, and what it starts, is in the node's network from here on
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+
+mod cache;
+mod clock;
+mod family;
+mod host;
+mod log;
+mod progress;
+
+mod component;
+mod image;
+mod layout;
+mod pki;
+mod plan;
+mod settings;
+
+mod cgroup;
+mod control;
+pub mod init;
+pub mod keeper;
+mod namespace;
+mod supervisor;
+
+pub mod faults;
+mod http;
+mod registry;
+
+pub mod device_plugin;
+
+mod node;
+
+pub use component::Component;
+pub use family::{Family, Kind, PINNED};
+pub use faults::{Fault, Seen};
+pub use node::{Devices, Node, NodeOptions};
+pub use progress::Progress;
+
+pub use cache::build;
+pub use clock::Stopwatch;
+pub use plan::families;

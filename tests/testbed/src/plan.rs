@@ -1,0 +1,122 @@
+//! What a node is made of, decided before it starts and kept in its folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::family::{Family, Kind};
+use crate::layout::Layout;
+use crate::node::NodeOptions;
+use crate::progress::Progress;
+use crate::{cache, settings};
+
+/// The folders with the programs, and all that the components' configuration depends on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Plan {
+    /// The node's own folder.
+    pub dir: PathBuf,
+    /// Tells this node's cgroups from those of others.
+    pub id: String,
+    /// Kubernetes' version.
+    pub kubernetes: String,
+    /// containerd's version.
+    pub containerd: String,
+    /// Merged into the kubelet's configuration.
+    pub kubelet: serde_json::Value,
+    /// The testbed's own program.
+    pub testbed: PathBuf,
+    /// The programs of each family.
+    pub programs: Programs,
+}
+
+/// One folder for each family.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Programs {
+    /// kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kubectl.
+    pub kubernetes: PathBuf,
+    /// containerd, its shim, ctr.
+    pub containerd: PathBuf,
+    /// etcd.
+    pub etcd: PathBuf,
+    /// runc.
+    pub runc: PathBuf,
+    /// CNI plugins.
+    pub cni: PathBuf,
+    /// The registry.
+    pub registry: PathBuf,
+    /// The test image's program.
+    pub testimage: PathBuf,
+}
+
+/// The families that a node of these versions needs.
+pub fn families(kubernetes: &str, containerd: &str) -> Result<[Family; 7]> {
+    let default = |kind: Kind| kind.at(kind.default_version());
+    Ok([
+        Kind::Kubernetes.at(kubernetes)?,
+        Kind::Containerd.at(containerd)?,
+        default(Kind::Etcd)?,
+        default(Kind::Runc)?,
+        default(Kind::Cni)?,
+        default(Kind::Registry)?,
+        default(Kind::TestImage)?,
+    ])
+}
+
+impl Programs {
+    /// Builds what is missing.
+    pub fn build(options: &NodeOptions) -> Result<Self> {
+        let progress = Progress::new(options.quiet);
+        let families = families(&options.kubernetes, &options.containerd)?;
+        let [kubernetes, containerd, etcd, runc, cni, registry, testimage] =
+            families.map(|family| cache::build(&family, progress));
+        Ok(Self {
+            kubernetes: kubernetes?,
+            containerd: containerd?,
+            etcd: etcd?,
+            runc: runc?,
+            cni: cni?,
+            registry: registry?,
+            testimage: testimage?,
+        })
+    }
+}
+
+impl Plan {
+    /// Writes everything the components read.
+    pub fn make(
+        options: &NodeOptions,
+        programs: Programs,
+        dir: &Path,
+        id: &str,
+        testbed: PathBuf,
+    ) -> Result<Self> {
+        let plan = Self {
+            dir: dir.to_owned(),
+            id: id.to_owned(),
+            kubernetes: Kind::Kubernetes.at(&options.kubernetes)?.version.to_owned(),
+            containerd: Kind::Containerd.at(&options.containerd)?.version.to_owned(),
+            kubelet: options.kubelet.clone(),
+            testbed,
+            programs,
+        };
+        settings::write(&plan).context("writing the components' configuration")?;
+        let text = serde_json::to_string_pretty(&plan).context("encoding the node's plan")?;
+        let path = plan.layout().plan();
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        Ok(plan)
+    }
+
+    /// Reads the plan of the node in `dir`.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = Layout::new(dir).plan();
+        let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("decoding {}", path.display()))
+    }
+
+    /// The paths in the node's folder.
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.dir)
+    }
+}

@@ -1,0 +1,268 @@
+//! The files that the components read: configuration, kubeconfigs, tokens.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::component::Component;
+use crate::image::Image;
+use crate::pki;
+use crate::plan::Plan;
+
+/// The node's name in the cluster.
+pub const NODE_NAME: &str = "node1";
+/// The node's own address, on `lo`.
+pub const NODE_IP: &str = "10.97.0.1";
+/// The range of Service addresses.
+pub const SERVICE_CIDR: &str = "10.96.0.0/16";
+/// The Service address of the API server, on `lo` too, as there is no kube-proxy.
+pub const SERVICE_IP: &str = "10.96.0.1";
+/// Where a cluster's DNS would be.
+const DNS_IP: &str = "10.96.0.10";
+/// The range of Pod addresses.
+pub const POD_CIDR: &str = "10.88.0.0/16";
+/// The real registry.
+pub const REGISTRY: &str = "127.0.0.1:5000";
+/// The fault registry.
+pub const FAULTS: &str = "127.0.0.1:5001";
+/// What sandboxes run.
+pub const PAUSE_IMAGE: &str = "testbed.local/pause:1";
+
+/// Users and their groups. `pullwarden` has no rights until a test gives it some.
+const USERS: &[(&str, &str, &str)] = &[
+    ("admin", "admin", "system:masters"),
+    ("kubelet", "system:node:node1", "system:nodes"),
+    ("pullwarden", "pullwarden", ""),
+];
+
+/// Writes every file, and makes every folder that a component expects.
+pub fn write(plan: &Plan) -> Result<()> {
+    let layout = plan.layout();
+    for folder in [
+        "config",
+        "config/cni",
+        "config/manifests",
+        "config/hosts",
+        "log",
+        "pki",
+    ] {
+        make(&layout.dir().join(folder))?;
+    }
+    for component in Component::ALL {
+        make(&layout.data(component))?;
+    }
+    for folder in ["device-plugins", "pods-api"] {
+        make(&layout.kubelet_root().join(folder))?;
+    }
+    make(&layout.private("lib/kubelet"))?;
+    make(&layout.private("log"))?;
+    pki::write(&layout.pki()).context("making certificates")?;
+
+    let ca = layout.pki().join("ca.crt");
+    let mut tokens = String::new();
+    for (name, user, groups) in USERS {
+        let token = random_hex(16)?;
+        tokens += &format!("{token},{user},{user},\"{groups}\"\n");
+        save(&layout.kubeconfig(name), &pretty(&kubeconfig(&ca, &token))?)?;
+    }
+    save(&layout.config("tokens.csv"), &tokens)?;
+    save(
+        &layout.config("audit-policy.json"),
+        &pretty(&audit_policy())?,
+    )?;
+    save(&layout.config("registry.json"), &pretty(&registry(plan))?)?;
+    save(&layout.config("kubelet.json"), &pretty(&kubelet(plan))?)?;
+    save(&layout.config("containerd.toml"), &containerd(plan))?;
+    save(
+        &layout.config("cni/10-testbed.conflist"),
+        &pretty(&cni(plan))?,
+    )?;
+    for address in [REGISTRY, FAULTS] {
+        make(&layout.config("hosts").join(address))?;
+        let hosts = format!("server = \"http://{address}\"\n");
+        save(
+            &layout.config("hosts").join(address).join("hosts.toml"),
+            &hosts,
+        )?;
+    }
+    let archive = Image::new(&plan.programs.testimage, 0)?.archive(PAUSE_IMAGE)?;
+    let path = layout.pause_archive();
+    fs::write(&path, archive).with_context(|| format!("writing {}", path.display()))
+}
+
+fn kubeconfig(ca: &Path, token: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "testbed", "cluster": {
+            "server": "https://127.0.0.1:443", "certificate-authority": ca,
+        }}],
+        "users": [{"name": "user", "user": {"token": token}}],
+        "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": "user"}}],
+        "current-context": "testbed",
+    })
+}
+
+fn audit_policy() -> Value {
+    json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata"}],
+    })
+}
+
+fn registry(plan: &Plan) -> Value {
+    json!({
+        "version": "0.1",
+        "log": {"level": "info"},
+        "storage": {
+            "filesystem": {"rootdirectory": plan.layout().data(Component::Registry)},
+            "delete": {"enabled": true},
+        },
+        "http": {"addr": REGISTRY},
+    })
+}
+
+fn cni(plan: &Plan) -> Value {
+    json!({
+        "cniVersion": "1.0.0",
+        "name": "testbed",
+        "plugins": [{
+            "type": "ptp",
+            "ipMasq": false,
+            "ipam": {
+                "type": "host-local",
+                "dataDir": plan.layout().data(Component::Containerd).join("cni"),
+                "ranges": [[{"subnet": POD_CIDR}]],
+                "routes": [{"dst": "0.0.0.0/0"}],
+            },
+        }],
+    })
+}
+
+fn kubelet(plan: &Plan) -> Value {
+    let layout = plan.layout();
+    let mut config = json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "containerRuntimeEndpoint": format!("unix://{}", layout.cri_socket().display()),
+        "staticPodPath": layout.config("manifests"),
+        "volumePluginDir": layout.data(Component::Kubelet).join("volume-plugins"),
+        "authentication": {
+            "anonymous": {"enabled": false},
+            "webhook": {"enabled": true},
+            "x509": {"clientCAFile": layout.pki().join("ca.crt")},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "cgroupfs",
+        "cgroupsPerQOS": false,
+        "enforceNodeAllocatable": [],
+        "failCgroupV1": false,
+        "failSwapOn": false,
+        "maxPods": 250,
+        "evictionHard": {"memory.available": "1Mi"},
+        "imageGCHighThresholdPercent": 100,
+        "nodeStatusUpdateFrequency": "2s",
+        "resolvConf": "",
+        // Nobody answers there; without an address every Pod gets a warning Event.
+        "clusterDNS": [DNS_IP],
+        "clusterDomain": "cluster.local",
+    });
+    merge(&mut config, &plan.kubelet);
+    config
+}
+
+/// Lays `over` on `base`: objects key by key, everything else replaced.
+fn merge(base: &mut Value, over: &Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (_, Value::Null) => {}
+        (base, over) => *base = over.clone(),
+    }
+}
+
+/// containerd's configuration: version 2 of the format for 1.7, version 3 from 2.0 on. No
+/// registry mirrors are named there, as they would turn the transfer service off.
+fn containerd(plan: &Plan) -> String {
+    let layout = plan.layout();
+    let data = layout.data(Component::Containerd);
+    let quoted = |path: &Path| format!("\"{}\"", path.display());
+    let general = format!(
+        "root = {root}\nstate = {state}\n\n[grpc]\n  address = {socket}\n\n\
+         [plugins.\"io.containerd.internal.v1.opt\"]\n  path = {opt}\n\n",
+        root = quoted(&data.join("root")),
+        state = quoted(&data.join("state")),
+        socket = quoted(&layout.cri_socket()),
+        opt = quoted(&data.join("opt")),
+    );
+    let hosts = quoted(&layout.config("hosts"));
+    let conf_dir = quoted(&layout.config("cni"));
+    let cni = quoted(&plan.programs.cni);
+    let runc = quoted(&plan.programs.runc.join("runc"));
+    if plan.containerd.starts_with("1.") {
+        let cri = "[plugins.\"io.containerd.grpc.v1.cri\"";
+        format!(
+            "version = 2\n{general}\
+             {cri}]\n  sandbox_image = \"{PAUSE_IMAGE}\"\n  restrict_oom_score_adj = true\n  disable_apparmor = true\n\
+             {cri}.registry]\n  config_path = {hosts}\n\
+             {cri}.cni]\n  bin_dir = {cni}\n  conf_dir = {conf_dir}\n\
+             {cri}.containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\
+             {cri}.containerd.runtimes.runc.options]\n  BinaryName = {runc}\n"
+        )
+    } else {
+        let images = "[plugins.\"io.containerd.cri.v1.images\"";
+        let runtime = "[plugins.\"io.containerd.cri.v1.runtime\"";
+        format!(
+            "version = 3\n{general}\
+             {images}.pinned_images]\n  sandbox = \"{PAUSE_IMAGE}\"\n\
+             {images}.registry]\n  config_path = {hosts}\n\
+             {runtime}]\n  restrict_oom_score_adj = true\n  disable_apparmor = true\n\
+             {runtime}.cni]\n  bin_dirs = [{cni}]\n  conf_dir = {conf_dir}\n\
+             {runtime}.containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\
+             {runtime}.containerd.runtimes.runc.options]\n  BinaryName = {runc}\n"
+        )
+    }
+}
+
+/// Random bytes as hexadecimal digits.
+pub fn random_hex(bytes: usize) -> Result<String> {
+    use std::io::Read as _;
+    let mut buffer = vec![0; bytes];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut buffer))
+        .context("reading /dev/urandom")?;
+    Ok(buffer.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn pretty(value: &Value) -> Result<String> {
+    serde_json::to_string_pretty(value).context("encoding a configuration")
+}
+
+fn make(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))
+}
+
+fn save(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_replaces_leaves_and_keeps_the_rest() {
+        let mut base = json!({"a": {"b": 1, "c": 2}, "d": [1, 2]});
+        merge(&mut base, &json!({"a": {"b": 3}, "d": [4], "e": "f"}));
+        assert_eq!(base, json!({"a": {"b": 3, "c": 2}, "d": [4], "e": "f"}));
+        merge(&mut base, &Value::Null);
+        assert_eq!(base, json!({"a": {"b": 3, "c": 2}, "d": [4], "e": "f"}));
+    }
+}
