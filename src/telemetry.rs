@@ -6,7 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Sets up the log: `info` and above unless `RUST_LOG` says otherwise, colours on a terminal only.
 pub fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // What kube says of failed requests, the agent says itself, once and with what it means.
+    let quiet = "info,kube_client=off,kube_runtime=off";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)

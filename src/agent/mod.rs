@@ -1,10 +1,12 @@
 //! The agent: look → judge → save → report, for ever.
 
+mod judging;
+mod looking;
 mod reports;
 mod sandboxes;
 mod status;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use kube::Client;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 pub use status::{PodStatus, Status};
 
@@ -22,20 +24,14 @@ use crate::admin::Health;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::cri::Runtime;
-use crate::evidence::{self, Sighting};
-use crate::judge::{Brake, Decision, Ledger, Moment, PodView, Reason, Stage, Verdict, judge};
-use crate::metrics::{ByDecision, Metrics};
+use crate::evidence::Sighting;
+use crate::judge::{Brake, Ledger, Moment, PodView, Verdict};
+use crate::metrics::Metrics;
 use crate::report::{Line, NodeLog};
 use crate::shutdown::Shutdown;
 use crate::state::{Found, State, StateFile};
 use reports::Report;
 use sandboxes::Sandboxes;
-
-/// Evidence is closed this long after the last Pod settled.
-const LINGER: Duration = Duration::from_secs(30);
-
-/// A Pod that complete evidence does not name, for this long, is not Pending.
-const ABSENT: Duration = Duration::from_secs(10);
 
 /// How long a shutdown waits for reports that are under way.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -110,6 +106,8 @@ struct Agent {
     client_well: bool,
     evidence: Option<Evidence>,
     evidence_well: bool,
+    /// Whether the open evidence has named all that is Pending; from then on it tells of every change.
+    evidence_complete: bool,
     /// Since when nothing is unsettled.
     quiet_since: Option<Moment>,
     /// The newest view of each Pod that is being judged.
@@ -171,6 +169,7 @@ impl Agent {
             client_well: true,
             evidence: None,
             evidence_well: true,
+            evidence_complete: false,
             quiet_since: None,
             latest: BTreeMap::new(),
             ledger,
@@ -225,6 +224,11 @@ impl Agent {
             }
         }
         self.health.ticked(now, self.runtime_well);
+        if self.evidence_complete {
+            // Pods that came up since, and were gone from Pending before anyone looked.
+            let judged = self.latest.keys().cloned().collect();
+            self.sandboxes.complete(&judged, now);
+        }
         self.forget_absent(now);
         self.open_or_close(now).await;
         self.judge_what_stands();
@@ -234,292 +238,6 @@ impl Agent {
         }
         self.unsaved |= self.ledger.keep(self.sandboxes.uids(), now);
         self.save();
-    }
-
-    async fn look(&mut self) -> Result<(), tonic::Status> {
-        let found = self.runtime.sandboxes().await?;
-        let now = self.clock.now();
-        let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
-        self.metrics.sandboxes.set(count);
-        let policy = &self.config.policy;
-        self.sandboxes
-            .update(found, now, |namespace| policy.excludes(namespace));
-        if self.sandboxes.unsettled() > 0 {
-            let with_containers = self.runtime.sandboxes_with_containers().await?;
-            self.sandboxes.note_containers(&with_containers);
-        }
-        Ok(())
-    }
-
-    fn forget_absent(&mut self, now: Moment) {
-        let absent = |latest: &Latest| latest.absent.is_some_and(|at| now.since(at) >= ABSENT);
-        let gone = self.latest.iter().filter(|(_, latest)| absent(latest));
-        let gone: Vec<String> = gone.map(|(uid, _)| uid.clone()).collect();
-        for uid in gone {
-            self.left(&uid);
-        }
-    }
-
-    async fn open_or_close(&mut self, now: Moment) {
-        let unsettled = self.sandboxes.unsettled();
-        self.metrics
-            .unsettled
-            .set(i64::try_from(unsettled).unwrap_or(i64::MAX));
-        if unsettled > 0 || !self.latest.is_empty() {
-            self.quiet_since = None;
-        } else {
-            self.quiet_since.get_or_insert(now);
-        }
-        let quiet = self
-            .quiet_since
-            .is_some_and(|since| now.since(since) >= LINGER);
-        if self.evidence.is_some() && quiet {
-            debug!("nothing is unsettled, evidence closed");
-            self.evidence = None;
-            self.evidence_well = true;
-            self.sandboxes.incomplete();
-        }
-        if self.evidence.is_none() && self.sandboxes.want_evidence(now) {
-            self.open().await;
-        }
-        if self.evidence.is_none() && self.reports.is_empty() {
-            // No connection is kept on a quiet node.
-            self.client = None;
-        }
-        self.metrics
-            .evidence_open
-            .set(self.evidence.is_some().into());
-        self.metrics.evidence_lost.set((!self.evidence_well).into());
-    }
-
-    async fn open(&mut self) {
-        let client = match &self.client {
-            Some(client) => client.clone(),
-            None => match evidence::open(self.config.kubeconfig.as_deref()).await {
-                Ok(client) => self.client.insert(client).clone(),
-                Err(error) => {
-                    if std::mem::replace(&mut self.client_well, false) {
-                        warn!(error = format!("{error:#}"), "no way to the API server");
-                    }
-                    return;
-                }
-            },
-        };
-        self.client_well = true;
-        debug!(unsettled = self.sandboxes.unsettled(), "evidence opened");
-        self.evidence = Some(Box::pin(evidence::watch(client, &self.config.policy.node)));
-    }
-
-    fn sighted(&mut self, sighting: Option<Sighting>) {
-        match sighting {
-            Some(Sighting::Seen(view)) => {
-                self.evidence_is_back();
-                self.judge(*view);
-            }
-            Some(Sighting::Left(uid)) => {
-                self.evidence_is_back();
-                self.left(&uid);
-            }
-            Some(Sighting::Complete(named)) => {
-                self.evidence_is_back();
-                self.complete(&named);
-            }
-            Some(Sighting::Lost(error)) => {
-                self.sandboxes.incomplete();
-                if std::mem::replace(&mut self.evidence_well, false) {
-                    warn!(%error, "evidence from the API server is lost, trying again");
-                }
-            }
-            // Opened again at the next tick.
-            None => self.evidence = None,
-        }
-        self.save();
-    }
-
-    fn evidence_is_back(&mut self) {
-        if !std::mem::replace(&mut self.evidence_well, true) {
-            info!("evidence from the API server is back");
-        }
-    }
-
-    fn complete(&mut self, named: &BTreeSet<String>) {
-        let now = self.clock.now();
-        self.sandboxes.complete(named, now);
-        for (uid, latest) in &mut self.latest {
-            match named.contains(uid) {
-                true => latest.absent = None,
-                false => _ = latest.absent.get_or_insert(now),
-            }
-        }
-    }
-
-    /// Only what stands is decided by the clock.
-    fn judge_what_stands(&mut self) {
-        let stands = |uid: &str| {
-            let images = self.ledger.pod(uid).map(|record| record.images.values());
-            images.is_some_and(|mut images| images.any(|image| image.standing.is_some()))
-        };
-        let views = self.latest.iter().filter(|(uid, _)| stands(uid));
-        let views: Vec<PodView> = views.map(|(_, latest)| latest.view.clone()).collect();
-        for view in views {
-            self.judge(view);
-        }
-    }
-
-    fn judge(&mut self, view: PodView) {
-        let now = self.clock.now();
-        let verdict = judge(
-            &mut self.ledger,
-            &self.brake,
-            &self.config.policy,
-            &view,
-            now,
-        );
-        if verdict.observed.stale {
-            return;
-        }
-        let before = self.latest.get(&view.uid);
-        let news = verdict.observed.changed
-            || before.is_none_or(|before| before.verdict.decision != verdict.decision);
-        if news {
-            self.note(&view, &verdict, now);
-            self.unsaved = true;
-        }
-        let uid = view.uid.clone();
-        match &verdict.decision {
-            Decision::Settle if verdict.reasons.contains(&Reason::NotPending) => {
-                return self.left(&uid);
-            }
-            Decision::Settle => {
-                self.take_back_if_marked(&view);
-                self.latest.remove(&uid);
-                return self.sandboxes.look_again_later(&uid, now);
-            }
-            Decision::Wait | Decision::Hold | Decision::Condemn(_) => {
-                self.sandboxes.unsettle(&uid);
-            }
-        }
-        if view.ending {
-            self.written_before(&uid, now);
-        }
-        if !verdict.observed.healed.is_empty() {
-            self.take_back_if_marked(&view);
-        }
-        let condemned = match &verdict.decision {
-            Decision::Condemn(condemned) => Some((**condemned).clone()),
-            _ => None,
-        };
-        if let Some(condemned) = condemned {
-            self.report(condemned, &view, now);
-        }
-        let latest = Latest {
-            view,
-            verdict,
-            absent: None,
-        };
-        self.latest.insert(uid, latest);
-    }
-
-    /// A Pod that an earlier run has written to and not followed to its end.
-    fn written_before(&mut self, uid: &str, now: Moment) {
-        let stage = self.ledger.pod(uid).map(|record| record.stage);
-        if !matches!(stage, Some(Stage::Written(_) | Stage::Writing)) {
-            self.ledger.set_stage(uid, Stage::Written(now));
-        }
-    }
-
-    fn note(&mut self, view: &PodView, verdict: &Verdict, now: Moment) {
-        let (namespace, pod, uid) = (&view.namespace, &view.name, &view.uid);
-        let decision = verdict.decision.as_str();
-        let reasons: Vec<String> = verdict.reasons.iter().map(Reason::to_string).collect();
-        let enforce = match &verdict.decision {
-            Decision::Condemn(condemned) => Some(condemned.enforce),
-            _ => None,
-        };
-        self.metrics
-            .verdicts
-            .get_or_create(&ByDecision { decision })
-            .inc();
-        for image in &verdict.observed.failed {
-            let record = self
-                .ledger
-                .pod(uid)
-                .and_then(|record| record.images.get(image));
-            let Some((record, last)) = record.and_then(|r| r.last.as_ref().map(|l| (r, l))) else {
-                continue;
-            };
-            self.metrics
-                .failures
-                .get_or_create(&last.cause.into())
-                .inc();
-            let (failures, cause, error) = (record.failures, last.cause, &last.message);
-            info!(%namespace, %pod, %image, %cause, failures, %error, "pull failed");
-        }
-        for image in &verdict.observed.healed {
-            info!(%namespace, %pod, %image, "pulled after failures, its count is dropped");
-        }
-        match &verdict.decision {
-            Decision::Hold => {
-                info!(%namespace, %pod, why = reasons.join("; "), "verdict held");
-            }
-            Decision::Condemn(condemned) => {
-                let enforce = condemned.enforce;
-                info!(%namespace, %pod, enforce, why = reasons.join("; "), "condemned");
-            }
-            Decision::Settle | Decision::Wait => {
-                debug!(%namespace, %pod, decision, why = reasons.join("; "), "judged");
-            }
-        }
-        if verdict.observed.changed {
-            self.write_line(&Line::View { at: now, view });
-        }
-        self.write_line(&Line::Verdict {
-            at: now,
-            namespace,
-            pod,
-            uid,
-            decision,
-            enforce,
-            failed: verdict.observed.failed.iter().map(String::as_str).collect(),
-            healed: verdict.observed.healed.iter().map(String::as_str).collect(),
-            reasons,
-        });
-    }
-
-    /// The Pod is not Pending any more, or gone.
-    fn left(&mut self, uid: &str) {
-        self.sandboxes.done(uid);
-        self.latest.remove(uid);
-        let Some(record) = self.ledger.pod(uid) else {
-            return;
-        };
-        if record.stage == Stage::Writing {
-            // The report under way will find out, and its end forgets the Pod.
-            return;
-        }
-        let Some(record) = self.ledger.forget(uid) else {
-            return;
-        };
-        self.unsaved = true;
-        let now = self.clock.now();
-        let (namespace, pod) = (&record.namespace, &record.name);
-        let written = matches!(record.stage, Stage::Written(_));
-        if let Stage::Written(at) = record.stage {
-            let after = now.since(at);
-            info!(%namespace, %pod, ?after, "the kubelet has ended the Pod, its capacity is free");
-        } else if record.images.values().any(|image| image.failures > 0) {
-            info!(%namespace, %pod, "not Pending any more, its counts are dropped");
-        }
-        self.write_line(&Line::Left {
-            at: now,
-            namespace,
-            pod,
-            uid,
-            written,
-        });
-        if record.stage == Stage::Marked {
-            self.take_back(uid, namespace, pod);
-        }
     }
 
     fn save(&mut self) {

@@ -4,7 +4,7 @@ use tracing::{info, warn};
 use super::Agent;
 use crate::judge::{Cause, Condemned, Moment, PodView, Reason, Stage};
 use crate::metrics::ByStep;
-use crate::report::{self, Ending, Event, Line, Trace};
+use crate::report::{self, Ending, Event, Line, Trace, Undone};
 
 /// What became of one report.
 #[derive(Debug)]
@@ -22,8 +22,7 @@ pub(super) enum Report {
     /// A condition that was taken back.
     TakenBack {
         condemned: Box<Condemned>,
-        /// Whether it is False now, or the Pod gone.
-        done: bool,
+        undone: Undone,
         trace: Vec<Trace>,
     },
 }
@@ -106,10 +105,10 @@ impl Agent {
         });
         let at = self.clock.wall();
         self.reports.spawn(async move {
-            let (done, trace) = report::take_back(&client, &condemned, at).await;
+            let (undone, trace) = report::take_back(&client, &condemned, at).await;
             Report::TakenBack {
                 condemned,
-                done,
+                undone,
                 trace,
             }
         });
@@ -130,16 +129,26 @@ impl Agent {
             }
             Ok(Report::TakenBack {
                 condemned,
-                done,
+                undone,
                 trace,
             }) => {
                 self.trace(&condemned, &trace);
                 let (namespace, pod) = (&condemned.namespace, &condemned.name);
-                if done {
-                    info!(%namespace, %pod, "the condition was taken back");
-                } else {
-                    self.ledger.set_stage(&condemned.uid, Stage::Marked);
-                    warn!(%namespace, %pod, "the condition could not be taken back");
+                let stage = match undone {
+                    Undone::Clear => {
+                        info!(%namespace, %pod, "the condition was taken back");
+                        Stage::Watching
+                    }
+                    Undone::Written => Stage::Written(self.clock.now()),
+                    Undone::Standing => {
+                        warn!(%namespace, %pod, "the condition could not be taken back");
+                        Stage::Marked
+                    }
+                };
+                let record = self.ledger.pod(&condemned.uid);
+                // A new report may have begun meanwhile; then what it says counts.
+                if record.is_some_and(|record| record.stage == Stage::Watching) {
+                    self.ledger.set_stage(&condemned.uid, stage);
                 }
             }
             Err(error) => warn!(%error, "a report ended unexpectedly"),

@@ -38,8 +38,15 @@ enum Settled {
 }
 
 impl Sandboxes {
-    /// Takes up a new snapshot: new Pods are unsettled, those that are gone are forgotten. `skip` names namespaces that are left alone.
-    pub(super) fn update(&mut self, found: Vec<Sandbox>, now: Moment, skip: impl Fn(&str) -> bool) {
+    /// Takes up a new snapshot: new Pods are unsettled, those that are gone are forgotten. `skip` names namespaces that are left
+    /// alone; `again` lets Pods that were looked away from have their turn.
+    pub(super) fn update(
+        &mut self,
+        found: Vec<Sandbox>,
+        now: Moment,
+        again: bool,
+        skip: impl Fn(&str) -> bool,
+    ) {
         let mut before = std::mem::take(&mut self.pods);
         for sandbox in found {
             let entry = before.remove(&sandbox.uid);
@@ -55,7 +62,7 @@ impl Sandboxes {
             self.pods.insert(sandbox.uid, entry);
         }
         for entry in self.pods.values_mut() {
-            if matches!(entry.settled, Some(Settled::Until(again)) if now >= again) {
+            if matches!(entry.settled, Some(Settled::Until(due)) if again && now >= due) {
                 entry.settled = None;
                 entry.absent = None;
             }
@@ -152,7 +159,7 @@ mod tests {
 
     fn one(now: Moment) -> Sandboxes {
         let mut pods = Sandboxes::default();
-        pods.update(vec![sandbox("a")], now, |_| false);
+        pods.update(vec![sandbox("a")], now, true, |_| false);
         pods
     }
 
@@ -169,13 +176,13 @@ mod tests {
     fn absence_settles_only_after_a_while_and_only_while_complete() {
         let mut pods = one(at(0));
         pods.complete(&BTreeSet::new(), at(0));
-        pods.update(vec![sandbox("a")], at(9), |_| false);
+        pods.update(vec![sandbox("a")], at(9), true, |_| false);
         assert_eq!(pods.unsettled(), 1);
         pods.incomplete();
-        pods.update(vec![sandbox("a")], at(20), |_| false);
+        pods.update(vec![sandbox("a")], at(20), true, |_| false);
         assert_eq!(pods.unsettled(), 1);
         pods.complete(&BTreeSet::new(), at(20));
-        pods.update(vec![sandbox("a")], at(30), |_| false);
+        pods.update(vec![sandbox("a")], at(30), true, |_| false);
         assert_eq!(pods.unsettled(), 0);
     }
 
@@ -185,14 +192,14 @@ mod tests {
         pods.look_again_later("a", at(0));
         pods.look_again_later("a", at(300));
         assert!(!pods.want_evidence(at(599)));
-        pods.update(vec![sandbox("a")], at(600), |_| false);
+        pods.update(vec![sandbox("a")], at(600), true, |_| false);
         assert!(pods.want_evidence(at(600)));
     }
 
     #[test]
     fn a_namespace_left_alone_never_wants_evidence() {
         let mut pods = Sandboxes::default();
-        pods.update(vec![sandbox("a")], at(0), |_| true);
+        pods.update(vec![sandbox("a")], at(0), true, |_| true);
         assert!(!pods.want_evidence(at(10_000)));
     }
 
@@ -200,8 +207,8 @@ mod tests {
     fn what_is_gone_is_forgotten() {
         let mut pods = one(at(0));
         pods.done("a");
-        pods.update(Vec::new(), at(1), |_| false);
-        pods.update(vec![sandbox("a")], at(2), |_| false);
+        pods.update(Vec::new(), at(1), true, |_| false);
+        pods.update(vec![sandbox("a")], at(2), true, |_| false);
         assert_eq!(pods.unsettled(), 1, "it is a new one");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, future};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Config};
 
@@ -12,6 +13,14 @@ use super::{Pod, Sighting};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// The pauses between attempts to reach the API server, before jitter. What is missed meanwhile is not counted, so the longest is short;
+/// only nodes with an unsettled Pod try at all.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_LATER: Duration = Duration::from_secs(8);
+
+/// Only after so long without an error do the pauses start anew: a list that is allowed and a watch that is not must not make a loop.
+const RETRY_ANEW: Duration = Duration::from_secs(60);
 
 /// A client for the API server, with in-cluster credentials where no kubeconfig is given. Connects on first use.
 ///
@@ -45,7 +54,7 @@ pub fn watch(client: Client, node: &str) -> impl Stream<Item = Sighting> + Send 
     config.page_size = None;
     let mut listed = BTreeSet::new();
     watcher(api, config)
-        .default_backoff()
+        .backoff(pauses())
         .filter_map(move |event| {
             future::ready(match event {
                 Ok(watcher::Event::Init) => {
@@ -65,6 +74,15 @@ pub fn watch(client: Client, node: &str) -> impl Stream<Item = Sighting> + Send 
                 Err(error) => Some(Sighting::Lost(chain(&error))),
             })
         })
+}
+
+fn pauses() -> impl Backoff {
+    let growing = backon::ExponentialBuilder::default()
+        .with_min_delay(RETRY_FIRST)
+        .with_max_delay(RETRY_LATER)
+        .without_max_times()
+        .with_jitter();
+    ResetTimerBackoff::new(watcher::ExponentialBackoff::from(growing), RETRY_ANEW)
 }
 
 /// An error and what caused it, in one line.

@@ -126,6 +126,9 @@ const ANNOTATIONS: [&str; 4] = [
 /// What is kept of a waiting message at each of its ends, in bytes. The judge and the node's log see the same text.
 const MESSAGE_END: usize = 4 * 1024;
 
+/// What is kept of an image reference, in bytes: more than the longest that can be pulled.
+const REFERENCE: usize = 1024;
+
 /// What is kept of a reason or an annotation, in bytes.
 const SHORT: usize = 256;
 
@@ -204,7 +207,7 @@ fn zip<'a>(
         };
         ContainerView {
             name: container.name.clone(),
-            image: container.image.clone(),
+            image: cut(&container.image, REFERENCE),
             state,
         }
     })

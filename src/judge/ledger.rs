@@ -109,8 +109,10 @@ pub struct Observed {
     pub stale: bool,
     /// The state of some container changed.
     pub changed: bool,
-    /// Images with a newly reported failure that was counted.
+    /// Images with a newly reported failure that was counted: what decides.
     pub failed: BTreeSet<String>,
+    /// Images first seen in the pause after a failure that nobody saw. It counts, but a pull may be in flight by now.
+    pub inferred: BTreeSet<String>,
     /// Images that had failures and got past their pull.
     pub healed: BTreeSet<String>,
 }
@@ -236,6 +238,7 @@ impl PodRecord {
 
     fn observe_image(&mut self, view: &PodView, image: &str, now: Moment, seen: &mut Observed) {
         let mut pulled = false;
+        let mut pulling = false;
         let mut failure = None;
         let mut pause = None;
         let mut standing = None;
@@ -249,7 +252,9 @@ impl PodRecord {
                 cause: Cause::of(reason, message),
                 message: printable(if message.is_empty() { reason } else { message }),
             };
-            match Waiting::of(reason) {
+            let waiting = Waiting::of(reason);
+            pulling |= matches!(waiting, Waiting::Attempt | Waiting::BackOff);
+            match waiting {
                 Waiting::Attempt if entered => failure = failure.or_else(|| Some(error())),
                 Waiting::BackOff => pause = pause.or_else(|| Some(error())),
                 Waiting::Standing => standing = standing.or_else(|| Some(error())),
@@ -266,6 +271,9 @@ impl PodRecord {
             *record = ImageRecord::default();
             return;
         }
+        // While another container of the image is pulling it, nothing stands still.
+        let standing = standing.filter(|_| !pulling);
+        let reported = failure.is_some();
         // An image that is first seen in the pause has failed at least once.
         let failure = failure.or_else(|| pause.filter(|_| !self.images.contains_key(image)));
         let record = self.images.entry(image.to_owned());
@@ -274,7 +282,12 @@ impl PodRecord {
                 let record = record.or_default();
                 record.standing = None;
                 if record.fail(error, now) {
-                    seen.failed.insert(image.to_owned());
+                    let seen = if reported {
+                        &mut seen.failed
+                    } else {
+                        &mut seen.inferred
+                    };
+                    seen.insert(image.to_owned());
                 }
             }
             (None, Some(error)) => {

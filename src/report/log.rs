@@ -53,6 +53,8 @@ pub enum Line<'a> {
         enforce: Option<bool>,
         /// Images with a newly counted failure.
         failed: Vec<&'a str>,
+        /// Images with a failure that was inferred from the pause after it.
+        inferred: Vec<&'a str>,
         /// Images that got past their pull after failures.
         healed: Vec<&'a str>,
         /// Why.

@@ -8,5 +8,5 @@ mod pod;
 pub use event::{Event, announce};
 pub use log::{Line, NodeLog};
 pub use pod::{
-    ANNOTATION_FAILED_AT, CONDITION, DEADLINE, Ending, Step, Trace, fail, look, take_back,
+    ANNOTATION_FAILED_AT, CONDITION, DEADLINE, Ending, Step, Trace, Undone, fail, look, take_back,
 };

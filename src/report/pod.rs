@@ -71,6 +71,17 @@ impl Ending {
     }
 }
 
+/// What became of a condition that was to be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// It stands no more.
+    Clear,
+    /// It is right: the deadline was written too, though its answer was lost.
+    Written,
+    /// It still stands.
+    Standing,
+}
+
 /// One request of a report, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
@@ -115,9 +126,13 @@ pub async fn fail(
     at: Timestamp,
 ) -> (Ending, bool, Vec<Trace>) {
     let mut door = Door::of(client, condemned);
-    let ending = door.fail(policy, at).await;
+    let mut ending = door.fail(policy, at).await;
     if door.marked && !matches!(ending, Ending::Written | Ending::Gone) {
-        door.take_back(at).await;
+        match door.take_back(at).await {
+            Undone::Clear => door.marked = false,
+            Undone::Written => ending = Ending::Written,
+            Undone::Standing => {}
+        }
     }
     (ending, door.marked, door.trace)
 }
@@ -137,16 +152,15 @@ pub async fn look(
     (ending, false, door.trace)
 }
 
-/// Sets the condition of a Pod to False: the Pod got past its pull before the deadline was written. True if it stands no more.
+/// Sets the condition of a Pod to False: the Pod got past its pull before the deadline was written.
 pub async fn take_back(
     client: &Client,
     condemned: &Condemned,
     at: Timestamp,
-) -> (bool, Vec<Trace>) {
+) -> (Undone, Vec<Trace>) {
     let mut door = Door::of(client, condemned);
-    door.marked = true;
-    door.take_back(at).await;
-    (!door.marked, door.trace)
+    let undone = door.take_back(at).await;
+    (undone, door.trace)
 }
 
 struct Door<'a> {
@@ -167,6 +181,13 @@ enum Refusal {
     Denied(String),
     /// No answer, or one that may be another next time.
     Failed(String),
+}
+
+impl Refusal {
+    /// Whether it is certain that nothing was written.
+    fn is_definite(&self) -> bool {
+        !matches!(self, Self::Failed(_))
+    }
 }
 
 impl From<Refusal> for Ending {
@@ -202,7 +223,11 @@ impl<'a> Door<'a> {
         for _ in 0..TRIES {
             match self.try_once(policy, at).await {
                 Ok(ending) => return ending,
-                Err(refusal @ (Refusal::Gone | Refusal::Denied(_))) => return refusal.into(),
+                Err(Refusal::Gone) => {
+                    self.marked = false;
+                    return Ending::Gone;
+                }
+                Err(refusal @ Refusal::Denied(_)) => return refusal.into(),
                 Err(refusal) => last = refusal.into(),
             }
         }
@@ -235,8 +260,11 @@ impl<'a> Door<'a> {
         if !view.marked {
             // Even if the answer is lost, the condition may be standing from here on.
             self.marked = true;
-            let patch = self.condition("True", at, Some(&view.resource_version));
-            view = self.patch_status(Step::Condition, patch).await?.view();
+            let patch = self.condition("True", at, &view.resource_version);
+            let written = self.patch_status(Step::Condition, patch).await;
+            let refused = Refusal::is_definite;
+            self.marked = !written.as_ref().is_err_and(refused);
+            view = written?.view();
             // The answer is the Pod as it is now.
             if let Err(reason) = still_due(self.condemned, policy, &view) {
                 return Ok(Ending::Spared(reason));
@@ -256,26 +284,44 @@ impl<'a> Door<'a> {
         Ok(Ending::Written)
     }
 
-    async fn take_back(&mut self, at: Timestamp) {
-        let patch = self.condition("False", at, None);
-        match self.patch_status(Step::TakeBack, patch).await {
-            Ok(_) | Err(Refusal::Gone | Refusal::Moved(_)) => self.marked = false,
-            Err(Refusal::Denied(_) | Refusal::Failed(_)) => {}
+    /// Sets our condition to False, unless it turns out that the deadline was written after all.
+    async fn take_back(&mut self, at: Timestamp) -> Undone {
+        for _ in 0..TRIES {
+            match self.try_take_back(at).await {
+                Ok(undone) => return undone,
+                Err(Refusal::Moved(_)) => {}
+                Err(Refusal::Gone) => return Undone::Clear,
+                Err(Refusal::Denied(_) | Refusal::Failed(_)) => return Undone::Standing,
+            }
         }
+        Undone::Standing
+    }
+
+    async fn try_take_back(&mut self, at: Timestamp) -> Result<Undone, Refusal> {
+        let api = self.api.clone();
+        let view = self
+            .ask(Step::Look, api.get(&self.condemned.name))
+            .await?
+            .view();
+        if view.uid != self.condemned.uid || !view.marked {
+            return Ok(Undone::Clear);
+        }
+        if view.ending {
+            return Ok(Undone::Written);
+        }
+        let patch = self.condition("False", at, &view.resource_version);
+        self.patch_status(Step::TakeBack, patch).await?;
+        Ok(Undone::Clear)
     }
 
     /// A patch of the condition alone; strategic merge keeps everyone else's conditions.
-    fn condition(&self, status: &str, at: Timestamp, version: Option<&str>) -> serde_json::Value {
+    fn condition(&self, status: &str, at: Timestamp, version: &str) -> serde_json::Value {
         let (reason, message) = match status {
             "True" => (self.condemned.cause.as_str(), message(self.condemned)),
             _ => ("NotFailed", "the Pod was not failed after all".to_owned()),
         };
-        let mut metadata = json!({ "uid": self.condemned.uid });
-        if let Some(version) = version {
-            metadata["resourceVersion"] = json!(version);
-        }
         json!({
-            "metadata": metadata,
+            "metadata": { "uid": self.condemned.uid, "resourceVersion": version },
             "status": { "conditions": [{
                 "type": CONDITION,
                 "status": status,

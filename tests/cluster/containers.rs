@@ -1,0 +1,64 @@
+use serde_json::json;
+
+use crate::bed::{Bed, Group};
+use crate::cluster::assert_failed_by_us;
+use crate::shapes::{FAULTY, REGISTRY, container, pod};
+
+#[test]
+fn bad_init_container_is_failed() {
+    Bed::of(Group::Main).run("init", |cluster| async move {
+        let bad = format!("{REGISTRY}/init/missing:1");
+        let mut pod = pod(
+            "a",
+            vec![container("main", &format!("{REGISTRY}/init/other:1"))],
+        );
+        pod["spec"]["initContainers"] = json!([container("setup", &bad)]);
+        cluster.create(pod).await;
+        assert_failed_by_us(&cluster.until_failed("a").await, "ImageNotFound", &bad);
+    });
+}
+
+#[test]
+fn one_running_and_one_bad_container_are_failed() {
+    let bed = Bed::of(Group::Main);
+    bed.node.push_image("mixed/good", "1").unwrap();
+    bed.run("mixed", |cluster| async move {
+        let bad = format!("{REGISTRY}/mixed/missing:1");
+        let good = format!("{REGISTRY}/mixed/good:1");
+        let containers = vec![container("good", &good), container("bad", &bad)];
+        cluster.create(pod("a", containers)).await;
+        let failed = cluster.until_failed("a").await;
+        assert_failed_by_us(&failed, "ImageNotFound", &bad);
+        let statuses = failed["status"]["containerStatuses"].as_array().unwrap();
+        let good = statuses
+            .iter()
+            .find(|status| status["name"] == "good")
+            .unwrap();
+        assert!(
+            good["state"]["terminated"].is_object(),
+            "it was ended too: {good}"
+        );
+    });
+}
+
+#[test]
+fn two_containers_of_one_bad_image_count_each_attempt_once() {
+    let bed = Bed::of(Group::Main);
+    bed.run("shared-image", |cluster| async move {
+        let bad = format!("{FAULTY}/shared/missing:1");
+        let containers = vec![container("one", &bad), container("two", &bad)];
+        cluster.create(pod("shared-image", containers)).await;
+        let failed = cluster.until_failed("shared-image").await;
+        assert_failed_by_us(&failed, "ImageNotFound", &bad);
+    });
+    // A pull of a missing tag asks for its manifest once.
+    let log = bed.node.registry_log().unwrap();
+    let manifest = "/v2/shared/missing/manifests/1";
+    let attempts = log.iter().filter(|seen| seen.path == manifest).count();
+    let counted = bed.agent().failures_logged("shared-image");
+    assert_eq!(counted, 3);
+    assert!(
+        counted <= attempts,
+        "{counted} failures counted in {attempts} attempts"
+    );
+}

@@ -1,0 +1,87 @@
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, Group};
+use crate::cluster::{Cluster, assert_failed_by_us};
+use crate::shapes::{REGISTRY, container, job, pod};
+
+async fn until_job_failed(cluster: &Cluster, name: &str) -> Value {
+    cluster
+        .until(&format!("Job {name} to fail"), || async {
+            let job = cluster.job(name).await?;
+            let conditions = job["status"]["conditions"].as_array()?;
+            conditions
+                .iter()
+                .find(|c| c["type"] == "Failed" && c["status"] == "True")
+                .cloned()
+        })
+        .await
+}
+
+#[test]
+fn job_with_a_pod_failure_policy_fails_after_one_pod() {
+    Bed::of(Group::Main).run("policy", |cluster| async move {
+        let image = format!("{REGISTRY}/policy/missing:1");
+        let mut job = job("a", container("main", &image), 6);
+        job["spec"]["podFailurePolicy"] = json!({"rules": [{
+            "action": "FailJob",
+            "onPodConditions": [{"type": pullwarden::report::CONDITION}],
+        }]});
+        cluster.create(job).await;
+        let failed = until_job_failed(&cluster, "a").await;
+        assert_eq!(failed["reason"], "PodFailurePolicy");
+        let pods = cluster.pods_of("a").await;
+        assert_eq!(pods.len(), 1);
+        assert_failed_by_us(&pods[0], "ImageNotFound", &image);
+    });
+}
+
+#[test]
+fn job_without_a_policy_counts_its_backoff_limit() {
+    Bed::of(Group::Main).run("limit", |cluster| async move {
+        let image = format!("{REGISTRY}/limit/missing:1");
+        cluster.create(job("a", container("main", &image), 1)).await;
+        let failed = until_job_failed(&cluster, "a").await;
+        assert_eq!(failed["reason"], "BackoffLimitExceeded");
+        let pods = cluster.pods_of("a").await;
+        assert_eq!(pods.len(), 2, "the first and the one that the limit allows");
+        for pod in &pods {
+            assert_failed_by_us(pod, "ImageNotFound", &image);
+        }
+    });
+}
+
+#[test]
+fn bare_pod_is_failed_and_told_why() {
+    Bed::of(Group::Main).run("bare", |cluster| async move {
+        let image = format!("{REGISTRY}/bare/missing:1");
+        cluster
+            .create(pod("a", vec![container("main", &image)]))
+            .await;
+        assert_failed_by_us(&cluster.until_failed("a").await, "ImageNotFound", &image);
+        let events = cluster.until("the Event", || async {
+            let events = cluster.events("a").await;
+            (!events.is_empty()).then_some(events)
+        });
+        let events = events.await;
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0]["reason"], "ImagePullFailed");
+        assert!(events[0]["message"].as_str().unwrap().contains(&image));
+    });
+}
+
+#[test]
+fn standing_reasons_are_failed_by_the_clock() {
+    Bed::of(Group::Main).run("standing", |cluster| async move {
+        let invalid = "NOT/A::reference".to_owned();
+        cluster
+            .create(pod("invalid", vec![container("main", &invalid)]))
+            .await;
+        let absent = format!("{REGISTRY}/standing/absent:1");
+        let mut never = container("main", &absent);
+        never["imagePullPolicy"] = json!("Never");
+        cluster.create(pod("never", vec![never])).await;
+        let failed = cluster.until_failed("invalid").await;
+        assert_failed_by_us(&failed, "InvalidImageName", &invalid);
+        assert_failed_by_us(&cluster.until_failed("never").await, "NeverPull", &absent);
+    });
+}

@@ -1,0 +1,22 @@
+//! The whole way on a real node. Run by `cargo test-all`, which builds what is needed and says what is missing.
+//!
+//! A test leases the node of its group ([`bed`]), works in a namespace of its own ([`cluster`]) and is judged by the
+//! group's agent, or by one of its own ([`agent`]). Everything waits for conditions, nothing for time alone.
+
+mod agent;
+mod bed;
+mod cluster;
+mod shapes;
+
+mod containers;
+mod door;
+mod healing;
+mod jobs;
+mod many;
+mod modes;
+mod next_job;
+mod quiet;
+mod recovery;
+mod restart;
+mod scope;
+mod slow;

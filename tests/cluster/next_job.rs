@@ -1,0 +1,249 @@
+//! The next Job is not harmed: a full node, stuck Pods, and Jobs queued behind them that forgive no failure.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use pullwarden::report::{Ending, fail};
+use serde_json::{Value, json};
+use testbed::Fault;
+
+use crate::bed::{Bed, Group};
+use crate::cluster::{Cluster, Follow, name, phase};
+use crate::door::{condemned, policy};
+use crate::shapes::{FAULTY, REGISTRY, asking, container, job, short_container};
+
+/// How many Jobs are queued: 20 in CI, more where a soak asks for it.
+fn pairs() -> usize {
+    let asked = std::env::var("PULLWARDEN_SOAK_PAIRS").ok();
+    asked.map_or(20, |text| text.parse().unwrap())
+}
+
+/// A resource that a node has so much of.
+struct Room<'a> {
+    resource: &'a str,
+    each: &'a str,
+    pairs: usize,
+}
+
+/// What became of the Jobs that were queued.
+#[derive(Debug, Default)]
+struct Harm {
+    /// Pods of queued Jobs that a node refused.
+    refused: usize,
+    /// Queued Jobs that failed.
+    failed: usize,
+    /// Stuck Pods that were Failed and Pending again.
+    undone: usize,
+}
+
+impl Room<'_> {
+    /// Fills the node with stuck Jobs a-0, a-1, … and queues Jobs b-0, b-1, … behind them.
+    async fn fill(&self, cluster: &Cluster, prefix: &str, bad: &str, good: &str) {
+        for index in 0..self.pairs {
+            let stuck = asking(container("main", bad), self.resource, self.each);
+            cluster
+                .create(job(&format!("{prefix}a-{index}"), stuck, 0))
+                .await;
+            // Spread over the back-off.
+            tokio::time::sleep(Duration::from_secs(40) / u32::try_from(self.pairs).unwrap()).await;
+        }
+        for index in 0..self.pairs {
+            let next = asking(short_container(good), self.resource, self.each);
+            cluster
+                .create(job(&format!("{prefix}b-{index}"), next, 0))
+                .await;
+        }
+        let bound = cluster.pods().await.into_iter().filter(|pod| {
+            name(pod).starts_with(&format!("{prefix}b-")) && pod["spec"]["nodeName"].is_string()
+        });
+        // Those that are bound by now are behind a stuck one that was failed already.
+        assert!(bound.count() < self.pairs, "the node is full");
+    }
+
+    /// Waits until every queued Job has ended, and tells what happened on the way.
+    async fn harm(&self, cluster: &Cluster, prefix: &str, follow: &mut Follow) -> Harm {
+        let ended = || async {
+            let jobs = cluster.jobs().await;
+            let queued = jobs
+                .iter()
+                .filter(|job| name(job).starts_with(&format!("{prefix}b-")));
+            let ended = queued.filter(|job| is(job, "Complete") || is(job, "Failed"));
+            (ended.count() == self.pairs).then_some(jobs.clone())
+        };
+        let jobs = cluster.until("the queued Jobs to end", ended).await;
+        let queued = jobs
+            .iter()
+            .filter(|job| name(job).starts_with(&format!("{prefix}b-")));
+        let mut harm = Harm {
+            failed: queued.filter(|job| is(job, "Failed")).count(),
+            ..Harm::default()
+        };
+        let mut refused = std::collections::BTreeSet::new();
+        let mut failed = std::collections::BTreeSet::new();
+        let mut undone = std::collections::BTreeSet::new();
+        for pod in follow.take() {
+            let pod_name = name(&pod).to_owned();
+            if pod_name.starts_with(&format!("{prefix}b-")) && phase(&pod) == "Failed" {
+                refused.insert(pod_name);
+            } else if phase(&pod) == "Failed" {
+                failed.insert(pod_name);
+            } else if failed.contains(&pod_name) && phase(&pod) == "Pending" {
+                undone.insert(pod_name);
+            }
+        }
+        harm.refused = refused.len();
+        harm.undone = undone.len();
+        harm
+    }
+}
+
+fn is(job: &Value, condition: &str) -> bool {
+    let conditions = job["status"]["conditions"].as_array();
+    let found = |c: &Value| c["type"] == condition && c["status"] == "True";
+    conditions.is_some_and(|all| all.iter().any(found))
+}
+
+fn assert_no_harm(harm: &Harm, pairs: usize) {
+    eprintln!("next Jobs: {pairs} queued, {harm:?}");
+    assert_eq!(
+        (harm.refused, harm.failed, harm.undone),
+        (0, 0, 0),
+        "{harm:?}"
+    );
+}
+
+#[test]
+fn none_of_the_next_jobs_is_refused_on_a_node_full_by_cpu() {
+    let bed = Bed::of(Group::NextJob);
+    bed.node.push_image("next/good", "1").unwrap();
+    let (bad, good) = (
+        &format!("{REGISTRY}/next/missing:1"),
+        &format!("{REGISTRY}/next/good:1"),
+    );
+    bed.run("next-cpu", |cluster| async move {
+        let mut left = pairs();
+        let mut round = 0;
+        while left > 0 {
+            let room = Room {
+                resource: "cpu",
+                each: "100m",
+                pairs: left.min(20),
+            };
+            let mut follow = cluster.follow().await;
+            let prefix = format!("r{round}");
+            room.fill(&cluster, &prefix, bad, good).await;
+            assert_no_harm(&room.harm(&cluster, &prefix, &mut follow).await, room.pairs);
+            left -= room.pairs;
+            round += 1;
+        }
+    });
+    // The same, with the write that everyone makes first, must be seen to do harm.
+    bed.run("own-direct", |cluster| async move {
+        let room = Room {
+            resource: "cpu",
+            each: "500m",
+            pairs: 4,
+        };
+        let mut follow = cluster.follow().await;
+        room.fill(&cluster, "", bad, good).await;
+        for index in 0..room.pairs {
+            let stuck = cluster.pods_of(&format!("a-{index}")).await.remove(0);
+            let patch = json!({"status": {"phase": "Failed", "reason": "ImagePullFailed"}});
+            cluster.patch_status(name(&stuck), patch).await.unwrap();
+        }
+        let direct = async {
+            loop {
+                let refused = cluster
+                    .pods()
+                    .await
+                    .into_iter()
+                    .any(|pod| name(&pod).starts_with("b-") && phase(&pod) == "Failed");
+                let undone = cluster
+                    .pods()
+                    .await
+                    .into_iter()
+                    .any(|pod| name(&pod).starts_with("a-") && phase(&pod) == "Pending");
+                if refused || undone {
+                    return (refused, undone);
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        let direct = tokio::time::timeout(Duration::from_secs(60), direct).await;
+        let (refused, undone) =
+            direct.expect("the direct write does harm, or this test proves nothing");
+        eprintln!(
+            "phase: Failed written directly: a next Pod refused: {refused}, undone: {undone}"
+        );
+        drop(follow.take());
+    });
+}
+
+#[test]
+fn none_of_the_next_jobs_is_refused_on_a_node_full_by_a_device() {
+    let bed = Bed::of(Group::Main);
+    bed.node.push_image("next/good", "1").unwrap();
+    let _devices = bed.node.add_devices("pullwarden.test/device", 2).unwrap();
+    bed.run("next-device", |cluster| async move {
+        let room = Room {
+            resource: "pullwarden.test/device",
+            each: "1",
+            pairs: 2,
+        };
+        let mut follow = cluster.follow().await;
+        let bad = format!("{REGISTRY}/next/missing:1");
+        room.fill(&cluster, "", &bad, &format!("{REGISTRY}/next/good:1"))
+            .await;
+        assert_no_harm(&room.harm(&cluster, "", &mut follow).await, room.pairs);
+    });
+}
+
+#[test]
+fn none_of_the_next_jobs_is_refused_with_a_pull_in_flight() {
+    let bed = Bed::of(Group::InFlight);
+    bed.node.push_image("next/good", "1").unwrap();
+    bed.run("own-in-flight", |cluster| {
+        let bed = &bed;
+        async move {
+            let room = Room {
+                resource: "cpu",
+                each: "500m",
+                pairs: 4,
+            };
+            let mut follow = cluster.follow().await;
+            // The first attempt finds nothing, the next ones are never answered.
+            bed.node
+                .set_fault_after("next/hangs", Fault::Hang, 1)
+                .unwrap();
+            let bad = format!("{FAULTY}/next/hangs:1");
+            room.fill(&cluster, "", &bad, &format!("{REGISTRY}/next/good:1"))
+                .await;
+            let writes = (0..room.pairs).map(|index| {
+                let cluster = cluster.clone();
+                async move {
+                    let pod = cluster.pods_of(&format!("a-{index}")).await.remove(0);
+                    cluster.until_waiting(name(&pod), "ImagePullBackOff").await;
+                    let hanging = || async {
+                        let log = bed.node.registry_log().unwrap();
+                        log.iter().any(|seen| seen.status.is_none()).then_some(())
+                    };
+                    cluster.until("a pull in flight", hanging).await;
+                    let at = Timestamp::from_second(1_800_000_000).unwrap();
+                    let (ending, ..) = fail(&cluster.client, &condemned(&pod), &policy(), at).await;
+                    assert!(matches!(ending, Ending::Written), "{ending:?}");
+                }
+            });
+            join_all(writes).await;
+            let pods = cluster.pods().await;
+            let pending = pods
+                .iter()
+                .filter(|pod| name(pod).starts_with("a-") && phase(pod) == "Pending");
+            eprintln!(
+                "right after the writes, {} stuck Pods are still Pending",
+                pending.count()
+            );
+            assert_no_harm(&room.harm(&cluster, "", &mut follow).await, room.pairs);
+        }
+    });
+}

@@ -1,0 +1,84 @@
+use serde_json::Value;
+
+use crate::agent::Agent;
+use crate::bed::{Bed, Group};
+use crate::cluster::assert_failed_by_us;
+use crate::shapes::{FAULTY, REGISTRY, container, pod};
+
+#[test]
+fn killed_between_failures_the_counts_go_on() {
+    let bed = Bed::of(Group::Main);
+    let mut agent = Agent::enforcing(&bed.node, "own-kill").start();
+    bed.run("own-kill", |cluster| {
+        let (bed, agent) = (&bed, &mut agent);
+        async move {
+            let image = format!("{FAULTY}/kill/missing:1");
+            cluster
+                .create(pod("a", vec![container("main", &image)]))
+                .await;
+            for wanted in 1..=2 {
+                let counted = || async { (agent.failures("a") == wanted).then_some(()) };
+                cluster.until(&format!("failure {wanted}"), counted).await;
+                agent.kill();
+                agent.start_again();
+                let back = || async { (agent.failures("a") >= 1).then_some(agent.failures("a")) };
+                let after = cluster.until("the agent to be back", back).await;
+                assert_eq!(after, wanted, "as many as before");
+            }
+            assert_failed_by_us(&cluster.until_failed("a").await, "ImageNotFound", &image);
+            let log = bed.node.registry_log().unwrap();
+            let manifest = "/v2/kill/missing/manifests/1";
+            let attempts = log.iter().filter(|seen| seen.path == manifest).count();
+            assert_eq!(agent.failures_logged("a"), 3);
+            assert_eq!(attempts, 3, "no failure was missed either");
+        }
+    });
+}
+
+#[test]
+fn damaged_state_file_is_set_aside_and_the_agent_goes_on() {
+    let bed = Bed::of(Group::Main);
+    let plan = Agent::enforcing(&bed.node, "own-damaged");
+    let agent = plan
+        .after("echo '{\"version\": 1, \"ledger' > $STATE/state.json")
+        .start();
+    bed.run("own-damaged", |cluster| {
+        let agent = &agent;
+        async move {
+            let image = format!("{REGISTRY}/damaged/missing:1");
+            cluster
+                .create(pod("a", vec![container("main", &image)]))
+                .await;
+            assert_failed_by_us(&cluster.until_failed("a").await, "ImageNotFound", &image);
+            assert!(
+                agent.log().contains("the state file cannot be used"),
+                "{}",
+                agent.log()
+            );
+            assert!(agent.state_dir().join("state.json.damaged").exists());
+            let kept = std::fs::read_to_string(agent.state_dir().join("state.json")).unwrap();
+            serde_json::from_str::<Value>(&kept).unwrap();
+        }
+    });
+}
+
+#[test]
+fn on_a_full_disk_the_agent_goes_on() {
+    let bed = Bed::of(Group::Main);
+    let plan = Agent::enforcing(&bed.node, "own-full-disk");
+    let full = "mount -t tmpfs -o size=4k tmpfs $STATE && (cat /dev/zero > $STATE/fill; true)";
+    let agent = plan.after(full).start();
+    bed.run("own-full-disk", |cluster| {
+        let agent = &agent;
+        async move {
+            let image = format!("{REGISTRY}/full-disk/missing:1");
+            cluster
+                .create(pod("a", vec![container("main", &image)]))
+                .await;
+            assert_failed_by_us(&cluster.until_failed("a").await, "ImageNotFound", &image);
+            let log = agent.log();
+            let told = log.matches("the counts cannot be kept on disk").count();
+            assert_eq!(told, 1, "told once: {log}");
+        }
+    });
+}
