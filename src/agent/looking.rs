@@ -15,6 +15,38 @@ const LINGER: Duration = Duration::from_secs(30);
 /// A Pod that complete evidence does not name, for this long, is not Pending.
 const ABSENT: Duration = Duration::from_secs(10);
 
+/// The first and the longest pause before evidence that was lost is opened anew, before jitter. What is missed meanwhile is not
+/// counted, so the longest is short; only nodes with an unsettled Pod try at all.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
+
+/// Evidence that was complete for this long was well: the pauses start anew. A list that is allowed and a watch that is not must not make a loop.
+const WAS_WELL: Duration = Duration::from_secs(60);
+
+/// When evidence that was lost may be opened anew.
+#[derive(Debug)]
+pub(super) struct Retry {
+    not_before: Moment,
+    pause: Duration,
+}
+
+impl Retry {
+    pub(super) fn at_once(now: Moment) -> Self {
+        Self {
+            not_before: now,
+            pause: PAUSES.0,
+        }
+    }
+
+    /// Evidence that had been complete for `lasted` was lost. `share` tells this node from the others.
+    fn after(&mut self, lasted: Option<Duration>, now: Moment, share: f64) {
+        if lasted.is_some_and(|lasted| lasted >= WAS_WELL) {
+            self.pause = PAUSES.0;
+        }
+        self.not_before = now.after(self.pause.mul_f64(1.0 + share));
+        self.pause = (self.pause * 2).min(PAUSES.1);
+    }
+}
+
 impl Agent {
     pub(super) async fn look(&mut self) -> Result<(), tonic::Status> {
         let found = self.runtime.sandboxes().await?;
@@ -48,12 +80,14 @@ impl Agent {
             .is_some_and(|since| now.since(since) >= LINGER);
         if self.evidence.is_some() && quiet {
             debug!("nothing is unsettled, evidence closed");
-            self.evidence = None;
-            self.evidence_well = true;
-            self.evidence_incomplete();
+            self.close();
         }
         if self.evidence.is_none() && self.sandboxes.want_evidence(now) {
-            self.open().await;
+            if now >= self.retry.not_before {
+                self.open().await;
+            }
+        } else if self.evidence.is_none() {
+            self.evidence_well = true;
         }
         if self.evidence.is_none() && self.reports.is_empty() {
             // No connection is kept on a quiet node.
@@ -85,41 +119,34 @@ impl Agent {
 
     pub(super) fn sighted(&mut self, sighting: Option<Sighting>) {
         match sighting {
-            Some(Sighting::Seen(view)) => {
-                self.evidence_is_back();
-                self.judge(*view);
-            }
-            Some(Sighting::Left(uid)) => {
-                self.evidence_is_back();
-                self.left(&uid);
-            }
+            Some(Sighting::Seen(view)) => self.judge(*view),
+            Some(Sighting::Left(uid)) => self.left(&uid),
             Some(Sighting::Complete(named)) => {
-                self.evidence_is_back();
+                if !std::mem::replace(&mut self.evidence_well, true) {
+                    info!("evidence from the API server is back");
+                }
                 self.complete(&named);
             }
-            Some(Sighting::Lost(error)) => {
-                self.evidence_incomplete();
-                if std::mem::replace(&mut self.evidence_well, false) {
-                    warn!(%error, "evidence from the API server is lost, trying again");
-                }
-            }
-            // Opened again at the next tick.
-            None => {
-                self.evidence = None;
-                self.evidence_incomplete();
-            }
+            Some(Sighting::Lost(error)) => self.lost(&error),
+            None => self.lost("the watch has ended"),
         }
         self.save();
     }
 
-    fn evidence_is_back(&mut self) {
-        if !std::mem::replace(&mut self.evidence_well, true) {
-            info!("evidence from the API server is back");
+    /// Nothing is missed for good: it is opened anew, with a fresh list, at a later tick.
+    fn lost(&mut self, error: &str) {
+        let now = self.clock.now();
+        let lasted = self.complete_since.map(|since| now.since(since));
+        self.retry.after(lasted, now, self.share());
+        self.close();
+        if std::mem::replace(&mut self.evidence_well, false) {
+            warn!(%error, "evidence from the API server is lost, trying again");
         }
     }
 
-    fn evidence_incomplete(&mut self) {
-        self.evidence_complete = false;
+    fn close(&mut self) {
+        self.evidence = None;
+        self.complete_since = None;
         self.sandboxes.incomplete();
         for latest in self.latest.values_mut() {
             latest.absent = None;
@@ -127,8 +154,8 @@ impl Agent {
     }
 
     pub(super) fn complete(&mut self, named: &BTreeSet<String>) {
-        self.evidence_complete = true;
         let now = self.clock.now();
+        self.complete_since.get_or_insert(now);
         self.sandboxes.complete(named, now);
         for (uid, latest) in &mut self.latest {
             match named.contains(uid) {

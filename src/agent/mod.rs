@@ -7,6 +7,7 @@ mod sandboxes;
 mod status;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::report::{Line, NodeLog};
 use crate::shutdown::Shutdown;
 use crate::state::{Found, State, StateFile};
+use looking::Retry;
 use reports::Report;
 use sandboxes::Sandboxes;
 
@@ -106,8 +108,9 @@ struct Agent {
     client_well: bool,
     evidence: Option<Evidence>,
     evidence_well: bool,
-    /// Whether the open evidence has named all that is Pending; from then on it tells of every change.
-    evidence_complete: bool,
+    /// Since when the open evidence has named all that is Pending; from then on it tells of every change.
+    complete_since: Option<Moment>,
+    retry: Retry,
     /// Since when nothing is unsettled.
     quiet_since: Option<Moment>,
     /// The newest view of each Pod that is being judged.
@@ -169,7 +172,8 @@ impl Agent {
             client_well: true,
             evidence: None,
             evidence_well: true,
-            evidence_complete: false,
+            complete_since: None,
+            retry: Retry::at_once(now),
             quiet_since: None,
             latest: BTreeMap::new(),
             ledger,
@@ -195,15 +199,17 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Agents that start together do not look together: the first look is put off by up to one poll, by the node's name.
+    /// Agents that start together do not look together: the first look is put off by up to one poll.
     fn jitter(&self) -> Duration {
-        let name = self.config.policy.node.bytes();
-        let hash = name.fold(5381_u32, |hash, byte| {
-            hash.wrapping_mul(33) ^ u32::from(byte)
-        });
-        self.config
-            .poll
-            .mul_f64(f64::from(hash) / f64::from(u32::MAX))
+        self.config.poll.mul_f64(self.share())
+    }
+
+    /// A number from 0 to 1 that differs from node to node, by the node's name.
+    fn share(&self) -> f64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(self.config.policy.node.as_bytes());
+        let [a, b, ..] = hasher.finish().to_be_bytes();
+        f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
     }
 
     async fn tick(&mut self) {
@@ -224,7 +230,7 @@ impl Agent {
             }
         }
         self.health.ticked(now, self.runtime_well);
-        if self.evidence_complete {
+        if self.complete_since.is_some() {
             // Pods that came up since, and were gone from Pending before anyone looked.
             let judged = self.latest.keys().cloned().collect();
             self.sandboxes.complete(&judged, now);

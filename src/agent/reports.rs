@@ -2,7 +2,7 @@ use tokio::task::JoinError;
 use tracing::{info, warn};
 
 use super::Agent;
-use crate::judge::{Cause, Condemned, Moment, PodView, Reason, Stage};
+use crate::judge::{Cause, Condemned, Moment, PodView, Stage};
 use crate::metrics::ByStep;
 use crate::report::{self, Ending, Event, Line, Trace, Undone};
 
@@ -230,6 +230,9 @@ impl Agent {
             other => other,
         };
         self.ledger.set_stage(uid, stage);
+        if !matches!(ending, Ending::Written) {
+            self.ledger.postpone(uid, image, self.clock.now());
+        }
         self.write_line(&Line::Report {
             namespace,
             pod,
@@ -237,8 +240,8 @@ impl Agent {
             ending: ending.as_str(),
             detail,
         });
-        let replaced = matches!(ending, Ending::Spared(Reason::Replaced) | Ending::Gone);
-        if replaced || !self.latest.contains_key(uid) {
+        // Of a Pod that was deleted or replaced evidence still tells: forgotten before that, a late view of it would count anew.
+        if !self.latest.contains_key(uid) {
             // It left while the report was under way.
             self.left(uid);
         }

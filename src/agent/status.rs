@@ -63,9 +63,9 @@ impl Agent {
     pub(super) fn status(&self) -> Status {
         let now = self.clock.now();
         let evidence = match (&self.evidence, self.evidence_well) {
-            (None, _) => "closed",
+            (_, false) => "lost",
+            (None, true) => "closed",
             (Some(_), true) => "open",
-            (Some(_), false) => "lost",
         };
         let recent = self.brake.spent.iter();
         let recent = recent.filter(|spent| now.since(spent.at) < self.brake.budget.per);

@@ -327,4 +327,25 @@ mod tests {
         assert_eq!(key.flag(), "budget-per-owner");
         assert_eq!(key.variable(), "PULLWARDEN_BUDGET_PER_OWNER");
     }
+
+    #[test]
+    fn the_readme_lists_every_key_with_its_default() {
+        let readme = include_str!("../../README.md");
+        let start = readme.find("nodeName: null").unwrap();
+        let text = &readme[start..];
+        let text = &text[..text.find("```").unwrap()];
+        let flags = BTreeMap::from([("nodeName", "n".to_owned())]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let listed = load(&flags, |_| None, Some(file.path())).unwrap();
+        assert_eq!(listed, load(&flags, |_| None, None).unwrap());
+        for key in &KEYS {
+            let name = key.path.rsplit('.').next().unwrap();
+            assert!(
+                text.contains(&format!("{name}: ")),
+                "{} is not listed",
+                key.path
+            );
+        }
+    }
 }

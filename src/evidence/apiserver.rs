@@ -5,22 +5,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, future};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::runtime::utils::{Backoff, ResetTimerBackoff};
-use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::runtime::watcher;
 use kube::{Api, Client, Config};
 
 use super::{Pod, Sighting};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// The pauses between attempts to reach the API server, before jitter. What is missed meanwhile is not counted, so the longest is short;
-/// only nodes with an unsettled Pod try at all.
-const RETRY_FIRST: Duration = Duration::from_millis(500);
-const RETRY_LATER: Duration = Duration::from_secs(8);
-
-/// Only after so long without an error do the pauses start anew: a list that is allowed and a watch that is not must not make a loop.
-const RETRY_ANEW: Duration = Duration::from_secs(60);
 
 /// A client for the API server, with in-cluster credentials where no kubeconfig is given. Connects on first use.
 ///
@@ -44,6 +35,7 @@ pub async fn open(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {
 }
 
 /// Watches the Pending Pods of `node`: one LIST from the API server's cache, then one WATCH, both served from an index.
+/// To be dropped at the first [`Sighting::Lost`]: the stream would go on by itself, but not say when it has what it missed.
 pub fn watch(client: Client, node: &str) -> impl Stream<Item = Sighting> + Send + use<> {
     let api: Api<Pod> = Api::all(client);
     // `any_semantic` is `resourceVersion=0`: without it the list costs the API server three orders of magnitude more.
@@ -53,36 +45,23 @@ pub fn watch(client: Client, node: &str) -> impl Stream<Item = Sighting> + Send 
     // With a page size kube leaves `resourceVersion=0` out again.
     config.page_size = None;
     let mut listed = BTreeSet::new();
-    watcher(api, config)
-        .backoff(pauses())
-        .filter_map(move |event| {
-            future::ready(match event {
-                Ok(watcher::Event::Init) => {
-                    listed.clear();
-                    None
-                }
-                Ok(watcher::Event::InitApply(pod)) => {
-                    let view = pod.view();
-                    listed.insert(view.uid.clone());
-                    Some(Sighting::Seen(Box::new(view)))
-                }
-                Ok(watcher::Event::InitDone) => {
-                    Some(Sighting::Complete(std::mem::take(&mut listed)))
-                }
-                Ok(watcher::Event::Apply(pod)) => Some(Sighting::Seen(Box::new(pod.view()))),
-                Ok(watcher::Event::Delete(pod)) => Some(Sighting::Left(pod.view().uid)),
-                Err(error) => Some(Sighting::Lost(chain(&error))),
-            })
+    watcher(api, config).filter_map(move |event| {
+        future::ready(match event {
+            Ok(watcher::Event::Init) => {
+                listed.clear();
+                None
+            }
+            Ok(watcher::Event::InitApply(pod)) => {
+                let view = pod.view();
+                listed.insert(view.uid.clone());
+                Some(Sighting::Seen(Box::new(view)))
+            }
+            Ok(watcher::Event::InitDone) => Some(Sighting::Complete(std::mem::take(&mut listed))),
+            Ok(watcher::Event::Apply(pod)) => Some(Sighting::Seen(Box::new(pod.view()))),
+            Ok(watcher::Event::Delete(pod)) => Some(Sighting::Left(pod.view().uid)),
+            Err(error) => Some(Sighting::Lost(chain(&error))),
         })
-}
-
-fn pauses() -> impl Backoff {
-    let growing = backon::ExponentialBuilder::default()
-        .with_min_delay(RETRY_FIRST)
-        .with_max_delay(RETRY_LATER)
-        .without_max_times()
-        .with_jitter();
-    ResetTimerBackoff::new(watcher::ExponentialBackoff::from(growing), RETRY_ANEW)
+    })
 }
 
 /// An error and what caused it, in one line.

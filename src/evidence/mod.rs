@@ -21,6 +21,6 @@ pub enum Sighting {
     Left(String),
     /// All that is Pending was named: these UIDs.
     Complete(BTreeSet<String>),
-    /// The source is not there for the moment; it goes on trying by itself.
+    /// The source cannot be reached, or has broken off. To be opened anew.
     Lost(String),
 }

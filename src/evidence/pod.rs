@@ -58,6 +58,7 @@ struct Condition {
 #[serde(default)]
 struct ContainerStatus {
     name: String,
+    image: String,
     state: State,
 }
 
@@ -193,12 +194,18 @@ fn zip<'a>(
 ) -> impl Iterator<Item = ContainerView> + 'a {
     containers.iter().map(|container| {
         let status = statuses.iter().find(|status| status.name == container.name);
+        // After an image was edited the status is about the old one until the kubelet's next sync. Only while it waits: later it is the
+        // name that the image resolved to.
+        let about_another = status
+            .is_some_and(|status| !status.image.is_empty() && status.image != container.image);
         let state = status.map(|status| &status.state);
         let state = match state {
             Some(state) if state.running.is_some() => ContainerState::Running,
             Some(state) if state.terminated.is_some() => ContainerState::Terminated,
             other => {
-                let waiting = other.and_then(|state| state.waiting.as_ref());
+                let waiting = other
+                    .and_then(|state| state.waiting.as_ref())
+                    .filter(|_| !about_another);
                 ContainerState::Waiting {
                     reason: waiting.map_or(String::new(), |w| cut(&w.reason, SHORT)),
                     message: waiting.map_or(String::new(), |w| cut_middle(&w.message)),

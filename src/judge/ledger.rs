@@ -120,6 +120,9 @@ pub struct Observed {
 /// The longest error text that is kept, in bytes.
 const KEPT_TEXT: usize = 1024;
 
+/// How long a standing reason is left alone after a report that wrote nothing.
+const POSTPONED: Duration = Duration::from_secs(300);
+
 /// A Pod that has not been on the node for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 
@@ -157,6 +160,16 @@ impl Ledger {
             .get_mut(uid)
             .map(|record| record.stage = stage)
             .is_some()
+    }
+
+    /// A report on a Pod ended without a write. A standing reason stands anew in five minutes, as long as the kubelet's longest pause: what has
+    /// attempts waits for the next one, and what has none must not be tried at every tick.
+    pub fn postpone(&mut self, uid: &str, image: &str, now: Moment) {
+        let record = self.pods.get_mut(uid);
+        let image = record.and_then(|record| record.images.get_mut(image));
+        if let Some(standing) = image.and_then(|image| image.standing.as_mut()) {
+            standing.since = Some(now.after(POSTPONED));
+        }
     }
 
     /// Forgets a Pod; what was known of it is returned.

@@ -3,6 +3,14 @@
 //! A test leases the node of its group ([`bed`]), works in a namespace of its own ([`cluster`]) and is judged by the
 //! group's agent, or by one of its own ([`agent`]). Everything waits for conditions, nothing for time alone.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says what went wrong by panicking, and prints what it measured"
+)]
+
 mod agent;
 mod bed;
 mod cluster;

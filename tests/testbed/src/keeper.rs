@@ -22,17 +22,28 @@ pub fn run(dir: &Path, lifeline: bool) -> Result<()> {
     // Ctrl-C in a terminal is for the process that holds the node; its end ends the node.
     rustix::process::setsid().context("leaving the terminal's session")?;
     let plan = Plan::read(dir)?;
-    let path = plan.layout().keeper_lock();
-    let lock = fs::File::create(&path).with_context(|| format!("making {}", path.display()))?;
-    lock.try_lock().context("another keeper keeps this node")?;
+    let lock_path = plan.layout().keeper_lock();
+    let _lock = lock(&lock_path).with_context(|| format!("making {}", lock_path.display()))?;
     let cgroups = Cgroups::of(&plan.id)?;
     let outcome = cgroups.make().and_then(|()| keep(&plan, lifeline));
     let cleaned = cgroups.kill_commands().and_then(|()| cgroups.remove());
     if std::env::var_os(KEEP).is_none() {
         fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?;
+    } else {
+        // A folder with a lock that nobody holds is swept away when another node starts.
+        fs::remove_file(&lock_path).with_context(|| format!("removing {}", lock_path.display()))?;
     }
     cleaned?;
     outcome
+}
+
+/// A file that is never there without being locked, as long as this process lives.
+fn lock(path: &Path) -> std::io::Result<fs::File> {
+    let unlocked = path.with_extension("new");
+    let lock = fs::File::create(&unlocked)?;
+    lock.lock()?;
+    fs::rename(&unlocked, path)?;
+    Ok(lock)
 }
 
 fn keep(plan: &Plan, lifeline: bool) -> Result<()> {

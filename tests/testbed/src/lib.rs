@@ -51,5 +51,7 @@ pub use node::{Devices, Node, NodeOptions};
 pub use progress::Progress;
 
 pub use cache::build;
-pub use clock::Stopwatch;
+pub use clock::{Stopwatch, until};
+pub use host::check_root;
+pub use log::tail;
 pub use plan::families;

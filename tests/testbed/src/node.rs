@@ -1,31 +1,37 @@
 //! A node: the handle that tests hold.
 
+mod devices;
+mod remains;
+mod start;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use self::start::{Held, start};
 use crate::cgroup::Cgroups;
-use crate::clock::until;
 use crate::component::Component;
-use crate::control::{self, Message, Request};
+use crate::control::{self, Request};
 use crate::family::Kind;
 use crate::faults::{Fault, Rule, Seen};
 use crate::host;
 use crate::image::Image;
 use crate::layout::Layout;
-use crate::plan::{Plan, Programs};
-use crate::progress::Progress;
+use crate::plan::Plan;
 use crate::registry;
-use crate::settings::{self, FAULTS, NODE_NAME, REGISTRY};
+use crate::settings::{FAULTS, REGISTRY};
+
+pub use devices::Devices;
+
+/// What the names of nodes' folders begin with.
+const FOLDER: &str = "pwtb-";
 
 /// What a node is to be.
 #[derive(Debug, Clone)]
@@ -66,39 +72,6 @@ pub struct Node {
     _held: Option<Held>,
 }
 
-/// Ends the node when dropped.
-#[derive(Debug)]
-struct Held {
-    keeper: Child,
-    /// The node ends when the last copy of this end of the pipe is closed.
-    lifeline: Option<ChildStdin>,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        drop(self.lifeline.take());
-        // The keeper reports on its own log; there is nobody to tell here.
-        let _ = self.keeper.wait();
-    }
-}
-
-/// Devices on offer; dropping this ends their plugin, and the node has none that are healthy.
-#[derive(Debug)]
-pub struct Devices {
-    plugin: Child,
-}
-
-impl Drop for Devices {
-    fn drop(&mut self) {
-        // It may have been ended with the node.
-        let _ = self.plugin.kill();
-        let _ = self.plugin.wait();
-    }
-}
-
-/// How long the kubelet may take to report new devices.
-const DEVICES: Duration = Duration::from_secs(30);
-
 impl Node {
     /// Builds what is missing and starts a node that ends with the handle. Returns when the node is
     /// Ready and Pods can be made.
@@ -124,13 +97,19 @@ impl Node {
         Self::of(plan, None)
     }
 
+    /// Removes what is left of a node of that name that does not run; whether there was anything.
+    /// One that runs is an error.
+    pub fn clear(name: &str) -> Result<bool> {
+        remains::clear(&Self::folder(name)?, name)
+    }
+
     /// The folder of the node with that name, running or not.
     pub fn folder(name: &str) -> Result<PathBuf> {
         let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || name.len() > 24 || !name.chars().all(valid) {
             bail!("a testbed's name is 1 to 24 of a-z, 0-9 and -; {name:?} is not");
         }
-        Ok(host::run_folder()?.join(format!("pwtb-{name}")))
+        Ok(host::run_folder()?.join(format!("{FOLDER}{name}")))
     }
 
     fn of(plan: Plan, held: Option<Held>) -> Result<Self> {
@@ -315,43 +294,6 @@ impl Node {
             .context("reading the fault registry's log")
     }
 
-    /// Offers devices to the kubelet, as a device plugin does, and waits until the node has them.
-    /// They go when the handle is dropped.
-    pub fn add_devices(&self, resource: &str, count: usize) -> Result<Devices> {
-        let path = self.layout().log("device-plugin");
-        let log = File::create(&path).with_context(|| format!("making {}", path.display()))?;
-        let plugin = self
-            .command(&self.plan.testbed)
-            .arg("device-plugin")
-            .arg("--folder")
-            .arg(self.layout().device_plugins())
-            .arg(format!("--resource={resource}"))
-            .arg(format!("--count={count}"))
-            .stdin(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .context("starting a device plugin")?;
-        let devices = Devices { plugin };
-        let field = format!(
-            "-ojsonpath={{.status.allocatable.{}}}",
-            resource.replace('.', "\\.")
-        );
-        let there = until(DEVICES, || {
-            let output = self
-                .kubectl()
-                .args(["get", "node", NODE_NAME, &field])
-                .output();
-            output.is_ok_and(|o| o.stdout == count.to_string().as_bytes())
-        });
-        if !there {
-            bail!(
-                "the node does not have {count} {resource}; the plugin said:\n{}",
-                crate::log::tail(&path)
-            );
-        }
-        Ok(devices)
-    }
-
     /// Ends the node, whoever started it, and waits until nothing is left of it.
     pub fn shut_down(self) -> Result<()> {
         let path = self.layout().keeper_lock();
@@ -359,100 +301,4 @@ impl Node {
         self.ask(Request::Shutdown)?;
         lock.lock().context("waiting for the keeper to end")
     }
-}
-
-/// Starts the keeper and waits until the node is ready. A keeper with a lifeline ends when the
-/// other end of its standard input is closed.
-fn start(options: &NodeOptions, lifeline: bool) -> Result<(Plan, Held)> {
-    host::check_root()?;
-    let progress = Progress::new(options.quiet);
-    host::need_ip(progress)?;
-    let id = match &options.name {
-        Some(name) => name.clone(),
-        None => settings::random_hex(4)?,
-    };
-    let dir = Node::folder(&id)?;
-    if options.name.is_some() {
-        clear(&dir, &id)?;
-    }
-    // The long part comes before anything is made that would have to be removed.
-    let programs = Programs::build(options)?;
-    fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
-    let begun = host::testbed()
-        .and_then(|testbed| Plan::make(options, programs, &dir, &id, testbed))
-        .and_then(|plan| Ok((keeper(&plan, lifeline)?, plan)));
-    let (mut keeper, plan) = match begun {
-        Ok(begun) => begun,
-        Err(error) => {
-            // Nothing runs in it; the error matters more than a folder that stays.
-            let _ = fs::remove_dir_all(&dir);
-            return Err(error);
-        }
-    };
-    let stdout = keeper.stdout.take();
-    let held = Held {
-        lifeline: keeper.stdin.take(),
-        keeper,
-    };
-    // On failure the first process ends by itself, and dropping `held` waits for the cleaning up.
-    wait_until_ready(
-        &plan,
-        stdout.context("the keeper has no standard output")?,
-        progress,
-    )?;
-    Ok((plan, held))
-}
-
-/// Makes room for a node of that name: one that runs is an error, remains of one are removed.
-fn clear(dir: &Path, id: &str) -> Result<()> {
-    if !dir.exists() {
-        return Ok(());
-    }
-    if let Ok(node) = Node::attach(dir) {
-        bail!(
-            "a testbed named {id} is running already (Kubernetes {}, in {}); `testbed down --name {id}` ends it",
-            node.plan.kubernetes,
-            dir.display()
-        );
-    }
-    let cgroups = Cgroups::of(id)?;
-    cgroups.kill_commands()?;
-    cgroups
-        .remove()
-        .with_context(|| format!("{} is neither running nor gone", dir.display()))?;
-    fs::remove_dir_all(dir).with_context(|| format!("removing what is left in {}", dir.display()))
-}
-
-fn keeper(plan: &Plan, lifeline: bool) -> Result<Child> {
-    let path = plan.layout().log("init");
-    let log = File::create(&path).with_context(|| format!("making {}", path.display()))?;
-    let mut keeper = Command::new(&plan.testbed);
-    keeper
-        .arg("keep")
-        .arg(&plan.dir)
-        .stdout(Stdio::piped())
-        .stderr(log);
-    if lifeline {
-        keeper.arg("--lifeline").stdin(Stdio::piped());
-    } else {
-        keeper.stdin(Stdio::null());
-    }
-    keeper
-        .spawn()
-        .with_context(|| format!("starting {}", plan.testbed.display()))
-}
-
-fn wait_until_ready(plan: &Plan, stdout: ChildStdout, progress: Progress) -> Result<()> {
-    for line in BufReader::new(stdout).lines() {
-        let line = line.context("hearing from the node's first process")?;
-        match serde_json::from_str(&line).with_context(|| format!("decoding {line:?}"))? {
-            Message::Step(what, seconds) => progress.took(&what, Duration::from_secs_f64(seconds)),
-            Message::Ready => return Ok(()),
-            Message::Failed(error) => bail!("the node did not start: {error}"),
-        }
-    }
-    bail!(
-        "the node's first process ended without a word; the end of its log:\n{}",
-        crate::log::tail(&plan.layout().log("init"))
-    )
 }

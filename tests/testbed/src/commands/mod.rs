@@ -1,11 +1,19 @@
 //! The command line: a file for each command.
 
+mod agent;
 mod build;
+mod cargo;
+mod cost;
+mod demo;
 mod devices;
 mod down;
 mod enter;
 mod faults;
 mod inside;
+mod interrupt;
+mod kubectl;
+mod soak;
+mod test;
 mod up;
 
 use std::process::{Command, ExitCode};
@@ -34,6 +42,14 @@ enum Commands {
     Kubectl(enter::Kubectl),
     /// Build the components, start nothing
     Build(build::Build),
+    /// Play the main story on a real node: a Job that can never start, and the next one
+    Demo(demo::Demo),
+    /// Run the tests of every level, those on a real node too
+    Test(test::Test),
+    /// Queue a hundred Jobs behind stuck ones: none may be refused
+    Soak(soak::Soak),
+    /// Measure what the agent costs on a quiet node
+    Cost(cost::Cost),
     /// Keep a node, on the host
     #[command(hide = true)]
     Keep(inside::Inside),
@@ -57,6 +73,10 @@ impl Cli {
             Commands::Enter(enter) => enter.run(),
             Commands::Kubectl(kubectl) => kubectl.run(),
             Commands::Build(build) => build.run(),
+            Commands::Demo(demo) => demo.run(),
+            Commands::Test(test) => test.run(),
+            Commands::Soak(soak) => soak.run(),
+            Commands::Cost(cost) => cost.run(),
             Commands::Keep(inside) => inside.keep(),
             Commands::Init(inside) => inside.init(),
             Commands::DevicePlugin(devices) => devices.run(),

@@ -1,0 +1,348 @@
+//! When a Pod is condemned: counts, classes, durations, what the clock may decide and what it may not.
+
+use std::num::NonZeroU32;
+
+use pullwarden::judge::{Brake, Decision, Reason, Spent};
+
+use crate::support::court::{Court, at, condemned, is_condemned};
+use crate::support::pod::{BAD, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE};
+
+fn pod() -> Pod {
+    Pod::bad("p")
+}
+
+/// Failed pulls as (second, message): the second of the one that condemns, if one does.
+#[track_caller]
+fn check(mut court: Court, failures: &[(u64, &str)], expected: Option<u64>) {
+    let mut decided = None;
+    for (second, message) in failures {
+        if is_condemned(&court.fail(&pod(), message, *second)) {
+            decided.get_or_insert(*second);
+        }
+    }
+    assert_eq!(decided, expected, "{failures:?}");
+}
+
+/// One failure a minute.
+fn every_minute<'a>(messages: impl IntoIterator<Item = &'a str>) -> Vec<(u64, &'a str)> {
+    (0..).step_by(60).zip(messages).collect()
+}
+
+#[test]
+fn a_count_decides_exactly_at_the_nth_failure() {
+    for (count, second) in [(1, 0), (3, 120), (5, 240)] {
+        let failures = every_minute([NOT_FOUND; 5]);
+        check(Court::counting_to(count), &failures, Some(second));
+    }
+    check(Court::counting_to(6), &every_minute([NOT_FOUND; 5]), None);
+}
+
+#[test]
+fn a_count_takes_refusals_and_missing_images_in_any_mix() {
+    check(
+        Court::counting_to(3),
+        &every_minute([NOT_FOUND, DENIED, NOT_FOUND]),
+        Some(120),
+    );
+}
+
+#[test]
+fn a_transient_error_in_between_starts_the_users_count_again() {
+    let court = || Court::counting_to(3);
+    check(
+        court(),
+        &every_minute([NOT_FOUND, NOT_FOUND, NO_HOST, NOT_FOUND, NOT_FOUND]),
+        None,
+    );
+    let failures = every_minute([
+        NOT_FOUND, NOT_FOUND, STRANGE, NOT_FOUND, NOT_FOUND, NOT_FOUND,
+    ]);
+    check(court(), &failures, Some(300));
+    // The kubelet's own limiter is no attempt, and no break in the row.
+    check(
+        court(),
+        &every_minute([NOT_FOUND, NOT_FOUND, QPS, NOT_FOUND]),
+        Some(180),
+    );
+}
+
+#[test]
+fn transient_errors_do_not_use_up_the_users_count() {
+    check(Court::counting_to(1), &every_minute([NO_HOST; 11]), None);
+    check(Court::counting_to(1), &every_minute([STRANGE; 11]), None);
+}
+
+#[test]
+fn a_count_leaves_transient_errors_their_own_patience() {
+    let failures: Vec<_> = (0..).step_by(40 * 60).zip([NO_HOST; 12]).collect();
+    check(Court::counting_to(1), &failures, Some(11 * 40 * 60));
+}
+
+#[test]
+fn by_default_a_missing_image_takes_five_failures_and_ten_minutes() {
+    let default = Court::enforcing;
+    let with = |seconds: &[u64]| seconds.iter().map(|s| (*s, NOT_FOUND)).collect::<Vec<_>>();
+    check(default(), &with(&[0, 26, 50, 100, 200, 500, 599]), None);
+    check(
+        default(),
+        &with(&[0, 26, 50, 100, 200, 500, 600]),
+        Some(600),
+    );
+    check(default(), &with(&[0, 600, 700, 800]), None);
+    check(default(), &with(&[0, 600, 700, 800, 900]), Some(900));
+}
+
+#[test]
+fn by_default_a_refusal_takes_fifteen_minutes() {
+    check(Court::enforcing(), &every_minute([DENIED; 15]), None);
+    check(Court::enforcing(), &every_minute([DENIED; 16]), Some(900));
+}
+
+#[test]
+fn by_default_what_may_pass_takes_twelve_failures_and_six_hours() {
+    let hours = |message| (0..).step_by(1800).zip([message; 13]).collect::<Vec<_>>();
+    check(Court::enforcing(), &hours(NO_HOST), Some(12 * 1800));
+    check(Court::enforcing(), &hours(STRANGE), Some(12 * 1800));
+    check(Court::enforcing(), &every_minute([NO_HOST; 60]), None);
+}
+
+#[test]
+fn a_transient_error_starts_the_shorter_patience_again() {
+    let mut messages = vec![NOT_FOUND; 10];
+    messages.push(NO_HOST);
+    messages.extend([NOT_FOUND; 10]);
+    check(Court::enforcing(), &every_minute(messages.clone()), None);
+    messages.push(NOT_FOUND);
+    check(Court::enforcing(), &every_minute(messages), Some(21 * 60));
+}
+
+#[test]
+fn a_missing_image_counts_towards_the_patience_with_refusals() {
+    // Ten minutes of a missing image are not reached, fifteen of either are.
+    let mut messages = vec![DENIED; 10];
+    messages.extend([NOT_FOUND; 6]);
+    check(Court::enforcing(), &every_minute(messages), Some(900));
+}
+
+#[test]
+fn slow_is_not_failed() {
+    let mut court = Court::enforcing();
+    for second in [0, 26, 50, 100, 200] {
+        assert!(!is_condemned(&court.fail(&pod(), NOT_FOUND, second)));
+    }
+    // The count is reached, and the ten minutes pass while a pull is queued: the status says what it said.
+    for second in 201..4000 {
+        let verdict = court.see(pod().pausing(NOT_FOUND), second);
+        assert_eq!(verdict.decision, Decision::Wait, "at {second}: {verdict:?}");
+        if second >= 600 {
+            let awaits = Reason::AwaitsNextFailure {
+                image: BAD.to_owned(),
+            };
+            assert!(verdict.reasons.contains(&awaits), "{verdict:?}");
+        }
+    }
+    assert!(
+        is_condemned(&court.see(pod().failing(NOT_FOUND), 4000)),
+        "a new failure decides"
+    );
+}
+
+#[test]
+fn slow_that_ends_well_is_left_alone() {
+    let mut court = Court::counting_to(3);
+    court.brake.warm_up_until = at(80);
+    for second in [0, 26, 50] {
+        assert!(!is_condemned(&court.fail(&pod(), NOT_FOUND, second)));
+    }
+    assert!(!is_condemned(&court.see(pod().pausing(NOT_FOUND), 193)));
+    assert!(!is_condemned(&court.see(pod().running("c"), 194)));
+    assert_eq!(court.failures(&pod()), Some(0));
+}
+
+#[test]
+fn first_seen_in_the_pause_counts_but_does_not_decide() {
+    let mut court = Court::counting_to(1);
+    let verdict = court.see(pod().pausing(NOT_FOUND), 0);
+    assert_eq!(court.failures(&pod()), Some(1));
+    assert_eq!(
+        verdict.decision,
+        Decision::Wait,
+        "a pull may be in flight: {verdict:?}"
+    );
+    assert!(is_condemned(&court.see(pod().failing(NOT_FOUND), 30)));
+}
+
+/// A standing reason first seen at 0, with or without a count: the first second at which it condemns, within an hour.
+#[track_caller]
+fn check_standing(reason: &str, count: Option<u32>, expected: Option<u64>) {
+    let mut court = Court::enforcing();
+    court.policy.failure_count = count.and_then(NonZeroU32::new);
+    let pod = pod().waiting("c", reason, "it stands").version("1");
+    let decided = (0..3600)
+        .step_by(5)
+        .find(|second| is_condemned(&court.see(pod.clone(), *second)));
+    assert_eq!(decided, expected, "{reason} {count:?}");
+}
+
+#[test]
+fn standing_reasons_are_decided_by_the_clock() {
+    check_standing("InvalidImageName", Some(3), Some(30));
+    check_standing("InvalidImageName", None, Some(600));
+    check_standing("ErrImageNeverPull", Some(1), Some(30));
+    check_standing("ErrImageNeverPull", None, Some(600));
+    check_standing("ImageInspectError", Some(1), None);
+    check_standing("ImageInspectError", None, None);
+}
+
+#[test]
+fn a_standing_reason_that_went_away_starts_again() {
+    let mut court = Court::counting_to(1);
+    let stands = || pod().waiting("c", "InvalidImageName", "");
+    court.see(stands(), 0);
+    court.see(pod().waiting("c", "ContainerCreating", ""), 20);
+    assert!(!is_condemned(&court.see(stands(), 29)));
+    assert!(!is_condemned(&court.see(stands(), 58)));
+    assert!(is_condemned(&court.see(stands(), 59)));
+}
+
+#[test]
+fn a_standing_reason_that_was_not_written_is_left_alone_for_a_while() {
+    let mut court = Court::counting_to(1);
+    let stands = || pod().waiting("c", "InvalidImageName", "");
+    court.see(stands(), 0);
+    assert!(is_condemned(&court.see(stands(), 30)));
+    let view = stands().view();
+    court
+        .ledger
+        .postpone(&view.uid, &view.containers[0].image, at(30));
+    assert!(!is_condemned(&court.see(stands(), 359)));
+    assert!(is_condemned(&court.see(stands(), 360)));
+}
+
+#[test]
+fn a_standing_reason_does_not_decide_while_the_same_image_is_pulled_for_another_container() {
+    // `c` has imagePullPolicy Never, `d` has not: when `d` gets the image, both start.
+    let mut court = Court::counting_to(9);
+    let both = || {
+        pod()
+            .container("d", BAD)
+            .waiting("c", "ErrImageNeverPull", "")
+    };
+    court.see(both().waiting("d", "ErrImagePull", NOT_FOUND), 0);
+    for second in 1..200 {
+        let report = both().waiting("d", "ImagePullBackOff", NOT_FOUND);
+        let verdict = court.see(report, second);
+        assert!(
+            !is_condemned(&verdict),
+            "at {second}, while a pull may be in flight: {verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn after_a_reboot_counts_stay_and_durations_start_again() {
+    let mut court = Court::enforcing();
+    for second in [1000, 1026, 1050, 1100, 1200] {
+        court.fail(&pod(), NOT_FOUND, second);
+    }
+    court.restart();
+    court.ledger.rebooted(at(5));
+    assert_eq!(court.failures(&pod()), Some(5));
+    for second in [10, 300, 609] {
+        assert!(
+            !is_condemned(&court.fail(&pod(), NOT_FOUND, second)),
+            "at {second}"
+        );
+    }
+    assert!(is_condemned(&court.fail(&pod(), NOT_FOUND, 610)));
+}
+
+#[test]
+fn after_a_reboot_a_standing_reason_stands_anew() {
+    let mut court = Court::counting_to(1);
+    let stands = || pod().waiting("c", "InvalidImageName", "");
+    court.see(stands(), 5000);
+    court.ledger.rebooted(at(3));
+    assert!(!is_condemned(&court.see(stands(), 4)));
+    assert!(!is_condemned(&court.see(stands(), 33)));
+    assert!(is_condemned(&court.see(stands(), 34)));
+}
+
+#[test]
+fn the_verdict_names_the_image_that_is_due() {
+    let mut court = Court::counting_to(2);
+    let pod = || {
+        Pod::new("p")
+            .init("i", GOOD)
+            .container("c", BAD)
+            .container("e", GOOD)
+    };
+    let report = || pod().terminated("i").running("e");
+    court.fail(&report(), NOT_FOUND, 0);
+    let verdict = court.fail(&report(), NOT_FOUND, 26);
+    let condemned = condemned(&verdict).expect("a running container beside it changes nothing");
+    assert_eq!((condemned.image.as_str(), condemned.failures), (BAD, 2));
+    assert_eq!(
+        (condemned.lasting.as_secs(), condemned.error.as_str()),
+        (26, NOT_FOUND)
+    );
+}
+
+#[test]
+fn the_warm_up_holds_and_its_end_decides_nothing() {
+    let mut court = Court::counting_to(1);
+    court.brake.warm_up_until = at(600);
+    let verdict = court.fail(&pod(), NOT_FOUND, 599);
+    assert_eq!(verdict.decision, Decision::Hold);
+    assert!(matches!(verdict.reasons.last(), Some(Reason::WarmUp { left }) if left.as_secs() == 1));
+    assert!(
+        !is_condemned(&court.see(pod().pausing(NOT_FOUND), 700)),
+        "held until the next failure"
+    );
+    assert!(is_condemned(&court.fail(&pod(), NOT_FOUND, 701)));
+}
+
+fn spend(brake: &mut Brake, times: usize, owner: &str) {
+    for _ in 0..times {
+        brake.spent.push(Spent {
+            at: at(0),
+            owner: owner.to_owned(),
+        });
+    }
+}
+
+#[test]
+fn the_nodes_budget_holds() {
+    let mut court = Court::counting_to(1);
+    spend(&mut court.brake, 9, "others");
+    assert!(is_condemned(&court.clone().fail(&pod(), NOT_FOUND, 1)));
+    spend(&mut court.brake, 1, "others");
+    let verdict = court.fail(&pod(), NOT_FOUND, 599);
+    assert_eq!(verdict.decision, Decision::Hold);
+    assert!(matches!(
+        verdict.reasons.last(),
+        Some(Reason::NodeBudgetSpent(_))
+    ));
+    assert!(
+        !is_condemned(&court.see(pod().pausing(NOT_FOUND), 600)),
+        "a refill decides nothing"
+    );
+    assert!(is_condemned(&court.fail(&pod(), NOT_FOUND, 601)));
+}
+
+#[test]
+fn an_owners_budget_holds_that_owner_only() {
+    let mut court = Court::counting_to(1);
+    spend(&mut court.brake, 3, "job-a");
+    let verdict = court.fail(&pod().owner("job-a"), NOT_FOUND, 1);
+    assert!(matches!(
+        verdict.reasons.last(),
+        Some(Reason::OwnerBudgetSpent(_))
+    ));
+    assert!(is_condemned(&court.fail(
+        &Pod::bad("q").owner("job-b"),
+        NOT_FOUND,
+        1
+    )));
+    assert!(is_condemned(&court.fail(&Pod::bad("bare"), NOT_FOUND, 1)));
+}

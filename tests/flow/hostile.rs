@@ -1,0 +1,169 @@
+//! Data chosen by those who mean ill: it harms the Pod that brings it, and no other.
+
+use serde_json::{Value, json};
+
+use crate::support::apiserver::Kind;
+use crate::support::node::Node;
+use crate::support::pod::{BAD, NOT_FOUND, Pod};
+use crate::support::until;
+
+/// A Pod beside the hostile one is failed as if nothing was, and the hostile one too where it can be.
+async fn check(hostile: Pod, failed: bool) -> Node {
+    let node = Node::counting_to(2).await;
+    let honest = Pod::bad("honest");
+    node.add(&honest);
+    node.add(&hostile);
+    let agent = node.agent();
+    agent.judges(&honest).await;
+    let fails = hostile.clone();
+    node.report(&fails);
+    node.fail_to(&agent, &honest, 1).await;
+    node.report(&fails.clone().waiting("c", "ImagePullBackOff", "x"));
+    node.report(&fails);
+    node.fail_once(&honest);
+    let goal = if failed { 2 } else { 1 };
+    node.asked(Kind::PostEvent, goal).await;
+    node.turns(2).await;
+    assert!(agent.runs());
+    assert_eq!(
+        node.api.store().pod("honest").unwrap()["spec"]["activeDeadlineSeconds"],
+        1
+    );
+    let ended = node.api.store().pod(hostile.name()).unwrap()["spec"]["activeDeadlineSeconds"] == 1;
+    assert_eq!(ended, failed);
+    for (kind, at) in [
+        (Kind::PatchStatus, "/status/conditions/0/message"),
+        (Kind::PostEvent, "/message"),
+    ] {
+        for body in node.api.bodies(kind) {
+            let message = body.pointer(at).and_then(Value::as_str).unwrap();
+            assert!(message.len() <= 1024 + 64, "{} bytes", message.len());
+            if kind == Kind::PatchStatus {
+                assert!(message.len() <= 1024, "{} bytes", message.len());
+            }
+            assert!(
+                !message
+                    .chars()
+                    .any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)),
+                "{message:?}"
+            );
+        }
+    }
+    let kept = std::fs::metadata(node.state_file()).unwrap().len();
+    assert!(kept < 1024 * 1024, "a state file of {kept} bytes");
+    let longest = node
+        .lines()
+        .iter()
+        .map(|line| line.to_string().len())
+        .max()
+        .unwrap();
+    assert!(longest < 1024 * 1024, "a line of {longest} bytes");
+    node
+}
+
+fn hostile() -> Pod {
+    Pod::bad("hostile")
+}
+
+#[tokio::test]
+async fn a_message_of_a_megabyte() {
+    let padding = "x".repeat(1024 * 1024);
+    check(
+        hostile().failing(&format!("{NOT_FOUND}{padding}: not found")),
+        true,
+    )
+    .await;
+    check(hostile().failing(&"\"".repeat(1024 * 1024)), false).await;
+}
+
+#[tokio::test]
+async fn control_characters_and_invisible_ones() {
+    let evil = "failed to resolve image: \u{1b}[2J\u{1b}]0;owned\u{7}\r\n\0\u{202e}gpj.exe\u{200b}: not found";
+    check(hostile().failing(evil), true).await;
+}
+
+#[tokio::test]
+async fn megabytes_of_annotations() {
+    let pod = hostile()
+        .annotation("theirs", &"y".repeat(2 * 1024 * 1024))
+        .annotation("pullwarden.io/mode", &"enforce".repeat(100_000))
+        .annotation(
+            "pullwarden.io/image-pull-failure-count",
+            &"9".repeat(1024 * 1024),
+        );
+    check(pod.failing(NOT_FOUND), true).await;
+}
+
+#[tokio::test]
+async fn absurd_names_and_values() {
+    let image = format!("r.test/{}\u{1b}[31m:1", "a".repeat(100_000));
+    let pod = Pod::new("hostile")
+        .container("c", &image)
+        .failing(NOT_FOUND);
+    check(pod, true).await;
+    let pod = hostile()
+        .restart("Sometimes")
+        .phase("Pending")
+        .failing(NOT_FOUND);
+    check(pod, false).await;
+    check(hostile().waiting("c", &"word ".repeat(200_000), ""), false).await;
+}
+
+#[tokio::test]
+async fn thousands_of_containers() {
+    let pod = (0..2000).fold(hostile().failing(NOT_FOUND), |pod, n| {
+        pod.container(&format!("d{n}"), "r.test/other")
+    });
+    check(pod, true).await;
+}
+
+/// The honest Pod is failed though the other one's JSON is not what a Pod's should be.
+async fn check_misshapen(edit: impl FnOnce(&mut Value)) {
+    let node = Node::counting_to(2).await;
+    let honest = Pod::bad("honest");
+    let mut odd = hostile();
+    edit(&mut odd.0);
+    node.add(&honest);
+    node.api.store().put(&odd);
+    let agent = node.agent();
+    agent.judges(&honest).await;
+    node.fail_to(&agent, &honest, 1).await;
+    node.fail_once(&honest);
+    node.asked(Kind::PostEvent, 1).await;
+}
+
+#[tokio::test]
+async fn fields_that_are_missing() {
+    check_misshapen(|pod| _ = pod.as_object_mut().unwrap().remove("kind")).await;
+    check_misshapen(|pod| _ = pod["spec"].as_object_mut().unwrap().remove("containers")).await;
+    check_misshapen(|pod| _ = pod["status"].as_object_mut().unwrap().remove("conditions")).await;
+    check_misshapen(|pod| pod["status"]["containerStatuses"] = json!([{"name": "c"}])).await;
+    check_misshapen(|pod| {
+        pod["status"]["containerStatuses"] = json!([{"name": "nobody", "state": {}}])
+    })
+    .await;
+    check_misshapen(|pod| pod["metadata"]["annotations"] = Value::Null).await;
+    check_misshapen(|pod| pod["spec"]["activeDeadlineSeconds"] = json!(i64::MAX)).await;
+}
+
+#[tokio::test]
+async fn a_pod_that_changes_its_message_at_every_report_is_bounded_in_what_it_costs() {
+    let node = Node::observing().await;
+    let pod = hostile();
+    node.add(&pod);
+    let agent = node.agent();
+    agent.judges(&pod).await;
+    for n in 0..200 {
+        node.report(
+            &pod.clone()
+                .failing(&format!("failed to resolve image: {n}: not found")),
+        );
+    }
+    until("all are counted", async || {
+        agent.failures(&pod).await == 200
+    })
+    .await;
+    let state = std::fs::read_to_string(node.state_file()).unwrap();
+    assert!(state.len() < 8 * 1024, "{} bytes", state.len());
+    assert!(state.contains(BAD));
+}

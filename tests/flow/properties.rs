@@ -1,0 +1,328 @@
+//! What holds for any sequence of reports, however odd.
+
+use std::num::NonZeroU32;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use pullwarden::judge::{
+    Cause, Class, ContainerState, ContainerView, Decision, NodeMode, Phase, PodView, RestartPolicy,
+    Verdict, judge, still_due,
+};
+
+use crate::support::court::{Court, at, condemned, policy};
+use crate::support::pod::{BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, QPS, STRANGE};
+
+const ATTEMPTS: [&str; 4] = [
+    "ErrImagePull",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+    "no credentials",
+];
+const OTHERS: [&str; 10] = [
+    "ImagePullBackOff",
+    "",
+    "ContainerCreating",
+    "PodInitializing",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "CreateContainerError",
+    "CrashLoopBackOff",
+    "SomethingNew",
+];
+
+fn state() -> impl Strategy<Value = ContainerState> {
+    let reason = prop_oneof![
+        3 => proptest::sample::select(&ATTEMPTS[..]).prop_map(str::to_owned),
+        3 => proptest::sample::select(&OTHERS[..]).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    let messages = [NOT_FOUND, DENIED, NO_HOST, STRANGE, QPS, CANCELLED, ""];
+    let message = prop_oneof![
+        6 => proptest::sample::select(messages.to_vec()).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    prop_oneof![
+        8 => (reason, message).prop_map(|(reason, message)| ContainerState::Waiting { reason, message }),
+        1 => Just(ContainerState::Running),
+        1 => Just(ContainerState::Terminated),
+    ]
+}
+
+prop_compose! {
+    fn view()(
+        states in vec(state(), 1..4),
+        shared in any::<bool>(),
+        version in prop_oneof![5 => Just(None), 1 => (0_u32..60).prop_map(Some)],
+        uid in prop_oneof![5 => Just("a"), 1 => Just("b")],
+        annotations in proptest::collection::btree_map(
+            prop_oneof![Just("pullwarden.io/mode"), Just("pullwarden.io/image-pull-failure-count")].prop_map(str::to_owned),
+            prop_oneof![Just("off".to_owned()), Just("enforce".to_owned()), Just("observe".to_owned()), Just("2".to_owned()), any::<String>()],
+            0..2,
+        ),
+    ) -> (Option<u32>, PodView) {
+        let containers = (0..).zip(states).map(|(n, state)| ContainerView {
+            name: format!("c{n}"),
+            image: if shared || n == 0 { BAD } else { GOOD }.to_owned(),
+            state,
+        });
+        let view = PodView {
+            uid: uid.to_owned(),
+            namespace: "default".to_owned(),
+            name: "p".to_owned(),
+            resource_version: String::new(),
+            node: "node1".to_owned(),
+            phase: Phase::Pending,
+            deleting: false,
+            mirror: false,
+            restart_policy: RestartPolicy::Never,
+            annotations,
+            owner: None,
+            marked: false,
+            ending: false,
+            containers: containers.collect(),
+        };
+        (version, view)
+    }
+}
+
+/// Views with their seconds; versions that rise but where one is given.
+fn reports() -> impl Strategy<Value = Vec<(u64, PodView)>> {
+    vec((0_u64..900, view()), 1..40).prop_map(|reports| {
+        let (mut now, mut out) = (0, Vec::new());
+        for (index, (wait, (version, mut view))) in reports.into_iter().enumerate() {
+            now += wait;
+            view.resource_version =
+                version.map_or(index.to_string(), |version| version.to_string());
+            out.push((now, view));
+        }
+        out
+    })
+}
+
+fn modes() -> impl Strategy<Value = NodeMode> {
+    proptest::sample::select(vec![NodeMode::Observe, NodeMode::OptIn, NodeMode::Enforce])
+}
+
+fn court(mode: NodeMode, count: Option<u32>) -> Court {
+    let mut court = Court::enforcing();
+    court.policy.mode = mode;
+    court.policy.failure_count = count.and_then(NonZeroU32::new);
+    court
+}
+
+fn look(court: &mut Court, view: &PodView, second: u64) -> Verdict {
+    judge(
+        &mut court.ledger,
+        &court.brake,
+        &court.policy,
+        view,
+        at(second),
+    )
+}
+
+/// How many containers of the bad image this view may show entering an attempt, or in the pause.
+fn may_count(view: &PodView) -> u32 {
+    let may = view
+        .containers
+        .iter()
+        .any(|container| match &container.state {
+            ContainerState::Waiting { reason, .. } => {
+                container.image == BAD
+                    && (reason == "ImagePullBackOff"
+                        || ATTEMPTS.contains(&reason.as_str())
+                        || reason.contains(char::is_whitespace))
+            }
+            _ => false,
+        });
+    u32::from(may)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn never_more_is_counted_than_was_reported(reports in reports(), count in proptest::option::of(1_u32..9)) {
+        let mut court = court(NodeMode::Enforce, count);
+        let mut reported = std::collections::BTreeMap::<String, u32>::new();
+        for (second, view) in &reports {
+            look(&mut court, view, *second);
+            let most = reported.entry(view.uid.clone()).or_default();
+            *most += may_count(view);
+            let image = court.ledger.pod(&view.uid).and_then(|pod| pod.images.get(BAD));
+            if let Some(image) = image {
+                prop_assert!(image.failures <= *most);
+                prop_assert!(image.in_a_row <= image.failures);
+                for row in image.rows.values() {
+                    prop_assert!(row.failures <= image.failures);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_view_again_counts_nothing_and_decides_only_what_stands(reports in reports(), again in 1_u64..4) {
+        let (mut once, mut often) = (court(NodeMode::Enforce, Some(2)), court(NodeMode::Enforce, Some(2)));
+        for (second, view) in &reports {
+            look(&mut once, view, *second);
+            look(&mut often, view, *second);
+            for _ in 0..again {
+                let verdict = look(&mut often, view, *second);
+                prop_assert!(verdict.observed.failed.is_empty() && verdict.observed.healed.is_empty());
+                if let Some(condemned) = condemned(&verdict) {
+                    prop_assert_eq!(condemned.cause.class(), Class::Permanent);
+                    let stands = often.ledger.pod(&view.uid).unwrap().images[&condemned.image].standing.is_some();
+                    prop_assert!(stands, "decided without news: {:?}", verdict);
+                }
+            }
+        }
+        for (uid, pod) in once.ledger.pods() {
+            for (image, record) in &pod.images {
+                prop_assert_eq!(record.failures, often.ledger.pod(uid).unwrap().images[image].failures);
+            }
+        }
+    }
+
+    #[test]
+    fn observing_never_enforces(reports in reports(), count in proptest::option::of(1_u32..4)) {
+        let mut court = court(NodeMode::Observe, count);
+        for (second, view) in &reports {
+            let verdict = look(&mut court, view, *second);
+            prop_assert!(condemned(&verdict).is_none_or(|condemned| !condemned.enforce));
+        }
+    }
+
+    #[test]
+    fn who_is_condemned_is_due_at_once_and_every_verdict_has_a_reason(reports in reports(), mode in modes()) {
+        let mut court = court(mode, Some(1));
+        for (second, view) in &reports {
+            let verdict = look(&mut court, view, *second);
+            prop_assert!(verdict.observed.stale || !verdict.reasons.is_empty());
+            prop_assert!(verdict.reasons.iter().all(|reason| !reason.to_string().is_empty()));
+            if let Some(condemned) = condemned(&verdict) {
+                prop_assert_eq!(still_due(condemned, &court.policy, view), Ok(()));
+                prop_assert!(condemned.error.len() <= 1024 && !condemned.error.chars().any(char::is_control));
+            }
+        }
+    }
+
+    #[test]
+    fn a_restart_changes_nothing(reports in reports(), mode in modes(), every in 1_usize..5) {
+        let (mut steady, mut restarted) = (court(mode, Some(3)), court(mode, Some(3)));
+        for (index, (second, view)) in reports.iter().enumerate() {
+            let one = look(&mut steady, view, *second);
+            let other = look(&mut restarted, view, *second);
+            prop_assert_eq!(one, other);
+            if index % every == 0 {
+                restarted.restart();
+            }
+        }
+        prop_assert_eq!(steady.ledger, restarted.ledger);
+    }
+
+    #[test]
+    fn a_reboot_never_lets_anything_be_decided_sooner(reports in reports(), after in 0_usize..40) {
+        let (mut steady, mut rebooted) = (court(NodeMode::Enforce, None), court(NodeMode::Enforce, None));
+        for (index, (second, view)) in reports.iter().enumerate() {
+            let one = look(&mut steady, view, *second);
+            let other = look(&mut rebooted, view, *second);
+            if let Decision::Condemn(condemned) = &other.decision {
+                let sooner = !matches!(&one.decision, Decision::Condemn(c) if c.image <= condemned.image);
+                prop_assert!(!sooner, "{:?} {:?}", one, other);
+            }
+            if index == after {
+                rebooted.ledger.rebooted(at(*second));
+            }
+        }
+    }
+
+    #[test]
+    fn being_spared_is_monotone((_, view) in view(), which in 0_usize..3, running in any::<bool>()) {
+        // Whoever is spared is spared as well when one more of its containers is past its pull.
+        let mut court = court(NodeMode::Enforce, Some(1));
+        let mut bad = view.clone();
+        bad.annotations.clear();
+        bad.containers[0].state = ContainerState::Waiting { reason: "ErrImagePull".to_owned(), message: NOT_FOUND.to_owned() };
+        for container in &mut bad.containers[1..] {
+            container.state = ContainerState::Waiting { reason: String::new(), message: String::new() };
+        }
+        let verdict = look(&mut court, &bad, 0);
+        let condemned = condemned(&verdict).expect("a first failure of a count of one");
+        let policy = policy(NodeMode::Enforce);
+        let mut less = view.clone();
+        let index = which % less.containers.len();
+        less.containers[index].state = if running { ContainerState::Running } else { ContainerState::Terminated };
+        if still_due(condemned, &policy, &view).is_err() {
+            prop_assert!(still_due(condemned, &policy, &less).is_err());
+        }
+        less.phase = Phase::Other;
+        prop_assert!(still_due(condemned, &policy, &less).is_err());
+    }
+
+    #[test]
+    fn no_text_panics_and_every_cause_is_consistent(reason in any::<String>(), message in any::<String>()) {
+        let cause = Cause::of(&reason, &message);
+        prop_assert!(Class::ALL.contains(&cause.class()));
+        prop_assert_eq!(Cause::of(&reason, &message), cause);
+    }
+
+    #[test]
+    fn patience_is_ordered(seconds in vec(0_u64..4000, 1..40), transient in any::<bool>()) {
+        // The same failures at the same times: a more patient class never condemns sooner.
+        let first = |message: &str| {
+            let mut court = court(NodeMode::Enforce, None);
+            let mut now = 0;
+            seconds.iter().position(|wait| {
+                now += wait;
+                let verdict = court.fail(&crate::support::pod::Pod::bad("p"), message, now);
+                matches!(verdict.decision, Decision::Condemn(_))
+            }).unwrap_or(usize::MAX)
+        };
+        let (less, more) = if transient { (DENIED, NO_HOST) } else { (NOT_FOUND, DENIED) };
+        prop_assert!(first(less) <= first(more));
+        prop_assert_eq!(first(NO_HOST), first(STRANGE));
+    }
+}
+
+#[test]
+fn what_lies_beyond_the_first_part_of_a_message_is_not_looked_at() {
+    // So that a megabyte costs no more than what is looked at.
+    for filler in [
+        "x",
+        "\"",
+        "\"\"",
+        ": ",
+        "dial tc",
+        "é",
+        "failed to resolve image: ",
+    ] {
+        let long = filler.repeat(1024 * 1024 / filler.len());
+        let mut end = 16 * 1024;
+        while !long.is_char_boundary(end) {
+            end -= 1;
+        }
+        assert_eq!(
+            Cause::of("ErrImagePull", &long),
+            Cause::of("ErrImagePull", &long[..end]),
+            "{filler:?}"
+        );
+        let appended = format!("{long} dial tcp: connection refused");
+        assert_eq!(
+            Cause::of("ErrImagePull", &appended),
+            Cause::of("ErrImagePull", &long),
+            "{filler:?}"
+        );
+    }
+}
+
+#[test]
+fn a_ledger_does_not_grow_with_what_is_said_to_it() {
+    let mut court = court(NodeMode::Enforce, None);
+    let pod = crate::support::pod::Pod::bad("p");
+    for second in 0..300 {
+        let message = format!("{second}{}", "\u{1b}".repeat(10_000));
+        court.see(pod.clone().failing(&message), second);
+    }
+    let size = serde_json::to_string(&court.ledger).unwrap().len();
+    assert!(size < 4096, "{size} bytes");
+}

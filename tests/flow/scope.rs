@@ -1,0 +1,272 @@
+//! Which Pods are judged, and what their annotations ask for.
+
+use pullwarden::judge::{Decision, NodeMode, Reason, RestartPolicy, Stage, still_due};
+
+use crate::support::court::{Court, condemned, is_condemned, policy, settles};
+use crate::support::pod::{BAD, GOOD, NOT_FOUND, Pod};
+
+const MODE: &str = "pullwarden.io/mode";
+const COUNT: &str = "pullwarden.io/image-pull-failure-count";
+
+fn pod() -> Pod {
+    Pod::bad("p")
+}
+
+/// A Pod that fails again and again is settled for this reason, nothing is noted of it, and the last look spares it too.
+#[track_caller]
+fn check_left_alone(pod: &Pod, expected: &Reason) {
+    let mut court = Court::counting_to(1);
+    for second in [0, 600, 1200, 90_000] {
+        let verdict = court.fail(pod, NOT_FOUND, second);
+        assert!(settles(&verdict, expected), "{verdict:?}");
+    }
+    assert_eq!(court.ledger.pods().count(), 0);
+    let mut other = Court::counting_to(1);
+    let verdict = other.fail(&Pod::bad("p").uid(pod.has_uid()), NOT_FOUND, 0);
+    let condemned = condemned(&verdict).unwrap();
+    let spared = still_due(
+        condemned,
+        &court.policy,
+        &pod.clone().failing(NOT_FOUND).view(),
+    );
+    assert_eq!(spared.as_ref(), Err(expected));
+}
+
+#[test]
+fn pods_that_are_never_written_to() {
+    check_left_alone(
+        &pod().restart("Always"),
+        &Reason::RestartPolicyNotCovered(RestartPolicy::Always),
+    );
+    check_left_alone(&pod().namespace("kube-system"), &Reason::NamespaceExcluded);
+    check_left_alone(&pod().mirror(), &Reason::MirrorPod);
+    check_left_alone(&pod().phase("Running"), &Reason::NotPending);
+    check_left_alone(&pod().phase("Failed"), &Reason::NotPending);
+    check_left_alone(&pod().phase(""), &Reason::NotPending);
+    check_left_alone(&pod().deleting(), &Reason::Terminating);
+    check_left_alone(&pod().node("node2"), &Reason::NotOnThisNode);
+    check_left_alone(&pod().node(""), &Reason::NotOnThisNode);
+    check_left_alone(&pod().annotation(MODE, "off"), &Reason::SwitchedOff);
+}
+
+#[test]
+fn no_annotation_brings_those_in_that_must_stay_out() {
+    let asks = |pod: Pod| pod.annotation(MODE, "enforce").annotation(COUNT, "1");
+    check_left_alone(
+        &asks(pod().namespace("kube-system")),
+        &Reason::NamespaceExcluded,
+    );
+    check_left_alone(&asks(pod().mirror()), &Reason::MirrorPod);
+    check_left_alone(&asks(pod().phase("Running")), &Reason::NotPending);
+    check_left_alone(&asks(pod().deleting()), &Reason::Terminating);
+    check_left_alone(&asks(pod().node("node2")), &Reason::NotOnThisNode);
+}
+
+/// What comes of a Pod's first failure on a node with a count of 1: `None` if nothing, else whether it may be written to.
+#[track_caller]
+fn check(mode: NodeMode, pod: &Pod, expected: Option<bool>) {
+    let mut court = Court::counting_to(1);
+    court.policy.mode = mode;
+    let verdict = court.fail(pod, NOT_FOUND, 0);
+    assert_eq!(
+        condemned(&verdict).map(|c| c.enforce),
+        expected,
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn the_nodes_mode_is_a_ceiling() {
+    for (annotation, observe, opt_in, enforce) in [
+        (None, Some(false), Some(false), Some(true)),
+        (Some("enforce"), Some(false), Some(true), Some(true)),
+        (Some("observe"), Some(false), Some(false), Some(false)),
+        (Some("off"), None, None, None),
+        // What cannot be read is as if it were not there.
+        (Some("Enforce"), Some(false), Some(false), Some(true)),
+        (Some(" enforce"), Some(false), Some(false), Some(true)),
+        (Some(""), Some(false), Some(false), Some(true)),
+    ] {
+        let pod = annotation
+            .into_iter()
+            .fold(pod(), |pod, value| pod.annotation(MODE, value));
+        check(NodeMode::Observe, &pod, observe);
+        check(NodeMode::OptIn, &pod, opt_in);
+        check(NodeMode::Enforce, &pod, enforce);
+    }
+}
+
+#[test]
+fn a_failure_count_alone_is_not_an_opt_in() {
+    check(NodeMode::OptIn, &pod().annotation(COUNT, "1"), Some(false));
+    check(
+        NodeMode::Observe,
+        &pod().annotation(COUNT, "1"),
+        Some(false),
+    );
+}
+
+/// The failures after which a Pod with this annotation is condemned, on a node that counts to 4.
+#[track_caller]
+fn check_count(annotation: &str, expected: u64) {
+    let mut court = Court::counting_to(4);
+    let pod = pod().annotation(COUNT, annotation);
+    let decided = (1..10).find(|n| is_condemned(&court.fail(&pod, NOT_FOUND, *n)));
+    assert_eq!(decided, Some(expected), "{annotation:?}");
+}
+
+#[test]
+fn the_pods_own_count_wins_if_it_is_one() {
+    check_count("1", 1);
+    check_count("2", 2);
+    check_count("7", 7);
+    for garbage in [
+        "0",
+        "-1",
+        "-5",
+        "3.0",
+        "",
+        "five",
+        " 1",
+        "1 ",
+        "99999999999999999999",
+        "0x1",
+        "1e0",
+    ] {
+        check_count(garbage, 4);
+    }
+}
+
+#[test]
+fn always_is_covered_when_the_pod_asks_and_waits_ten_minutes() {
+    for pod in [
+        pod().restart("Always").annotation(MODE, "enforce"),
+        pod().restart("Always").annotation(COUNT, "1"),
+    ] {
+        let mut court = Court::counting_to(1);
+        for second in [0, 26, 300, 599] {
+            let verdict = court.fail(&pod, NOT_FOUND, second);
+            assert_eq!(verdict.decision, Decision::Hold, "{verdict:?}");
+            assert!(matches!(
+                verdict.reasons.last(),
+                Some(Reason::AlwaysWaits { .. })
+            ));
+        }
+        assert!(is_condemned(&court.fail(&pod, NOT_FOUND, 600)));
+    }
+}
+
+#[test]
+fn always_is_covered_when_the_configuration_says_so() {
+    let mut court = Court::counting_to(1);
+    court
+        .policy
+        .scope
+        .restart_policies
+        .push(RestartPolicy::Always);
+    let pod = pod().restart("Always");
+    court.fail(&pod, NOT_FOUND, 0);
+    assert!(is_condemned(&court.fail(&pod, NOT_FOUND, 600)));
+}
+
+#[test]
+fn what_would_be_done_is_said_once() {
+    let mut court = Court::counting_to(1);
+    court.policy.mode = NodeMode::Observe;
+    assert!(is_condemned(&court.fail(&pod(), NOT_FOUND, 0)));
+    // As the agent notes it.
+    court.ledger.set_stage("uid-p", Stage::Announced);
+    let verdict = court.fail(&pod(), NOT_FOUND, 26);
+    assert_eq!(verdict.decision, Decision::Hold);
+    assert!(verdict.reasons.contains(&Reason::AlreadyAnnounced));
+    court.restart();
+    assert!(
+        !is_condemned(&court.fail(&pod(), NOT_FOUND, 50)),
+        "nor after a restart"
+    );
+    court.policy.mode = NodeMode::Enforce;
+    assert!(
+        is_condemned(&court.fail(&pod(), NOT_FOUND, 100)),
+        "saying is not doing"
+    );
+}
+
+#[test]
+fn while_it_is_reported_or_ended_nothing_is_decided_again() {
+    for stage in [Stage::Writing, Stage::Written(crate::support::court::at(0))] {
+        let mut court = Court::counting_to(1);
+        court.fail(&pod(), NOT_FOUND, 0);
+        court.ledger.set_stage("uid-p", stage);
+        assert_eq!(
+            court.fail(&pod(), NOT_FOUND, 26).decision,
+            Decision::Wait,
+            "{stage:?}"
+        );
+    }
+}
+
+#[test]
+fn all_pulled_settles() {
+    let mut court = Court::counting_to(1);
+    let pod = pod().container("d", GOOD).running("d").waiting(
+        "c",
+        "CreateContainerConfigError",
+        "no secret",
+    );
+    let verdict = court.see(pod, 0);
+    assert!(settles(&verdict, &Reason::AllPulled), "{verdict:?}");
+}
+
+/// Whether a Pod condemned for its bad image is still due when it is read afresh as this.
+#[track_caller]
+fn check_look(afresh: &Pod, expected: Result<(), Reason>) {
+    let mut court = Court::counting_to(1);
+    let verdict = court.fail(&pod(), NOT_FOUND, 0);
+    let condemned = condemned(&verdict).unwrap();
+    assert_eq!(
+        still_due(condemned, &policy(NodeMode::Enforce), &afresh.view()),
+        expected
+    );
+}
+
+#[test]
+fn the_last_look() {
+    let not_waiting = || {
+        Err(Reason::NotWaitingForImage {
+            image: BAD.to_owned(),
+        })
+    };
+    check_look(&pod().failing(NOT_FOUND), Ok(()));
+    check_look(&pod().pausing(NOT_FOUND), Ok(()));
+    check_look(&pod().running("c"), not_waiting());
+    check_look(&pod().terminated("c"), not_waiting());
+    check_look(&pod().waiting("c", "ContainerCreating", ""), not_waiting());
+    check_look(
+        &pod().waiting("c", "CreateContainerError", ""),
+        not_waiting(),
+    );
+    check_look(
+        &Pod::new("p").container("c", GOOD).failing(NOT_FOUND),
+        not_waiting(),
+    );
+    check_look(
+        &pod().uid("another").failing(NOT_FOUND),
+        Err(Reason::Replaced),
+    );
+    check_look(
+        &pod().phase("Running").failing(NOT_FOUND),
+        Err(Reason::NotPending),
+    );
+    check_look(
+        &pod().deleting().failing(NOT_FOUND),
+        Err(Reason::Terminating),
+    );
+    check_look(
+        &pod().annotation(MODE, "off").failing(NOT_FOUND),
+        Err(Reason::SwitchedOff),
+    );
+    check_look(
+        &pod().annotation(MODE, "observe").failing(NOT_FOUND),
+        Err(Reason::NotEnforcedAnyMore),
+    );
+}

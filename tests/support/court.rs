@@ -1,0 +1,145 @@
+//! The pure judge with what it needs around it, on a clock that the test turns.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use pullwarden::judge::{
+    Brake, Budget, Condemned, Decision, Ledger, Moment, NodeMode, Policy, Reason, RestartPolicy,
+    Scope, Threshold, Thresholds, Verdict, judge,
+};
+
+use super::pod::{BAD, Pod};
+
+const MINUTE: u64 = 60;
+
+/// The moment `seconds` after the node started.
+pub fn at(seconds: u64) -> Moment {
+    Moment::new(Duration::from_secs(seconds))
+}
+
+/// The policy of DESIGN.md's defaults for `node1`, but with this mode.
+pub fn policy(mode: NodeMode) -> Policy {
+    let threshold = |failures, minutes| Threshold {
+        failures: NonZeroU32::new(failures).unwrap(),
+        lasting: Duration::from_secs(minutes * MINUTE),
+    };
+    Policy {
+        node: "node1".to_owned(),
+        mode,
+        failure_count: None,
+        thresholds: Thresholds::new(
+            threshold(5, 10),
+            threshold(5, 15),
+            threshold(5, 15),
+            threshold(12, 6 * 60),
+        ),
+        scope: Scope {
+            restart_policies: vec![RestartPolicy::Never, RestartPolicy::OnFailure],
+            exclude_namespaces: ["kube-system".to_owned()].into(),
+        },
+    }
+}
+
+/// The budget of DESIGN.md's defaults.
+pub const BUDGET: Budget = Budget {
+    pods: 10,
+    per_owner: 3,
+    per: Duration::from_secs(600),
+};
+
+/// A brake that is off: no warm-up, nothing spent.
+pub fn brake() -> Brake {
+    Brake {
+        warm_up_until: at(0),
+        budget: BUDGET,
+        spent: Vec::new(),
+    }
+}
+
+/// A ledger, a brake and a policy.
+#[derive(Clone, Debug)]
+pub struct Court {
+    pub ledger: Ledger,
+    pub brake: Brake,
+    pub policy: Policy,
+    version: u64,
+}
+
+impl Court {
+    /// Enforcing by DESIGN.md's default thresholds.
+    pub fn enforcing() -> Self {
+        Self {
+            ledger: Ledger::default(),
+            brake: brake(),
+            policy: policy(NodeMode::Enforce),
+            version: 0,
+        }
+    }
+
+    /// Enforcing, with `imagePullFailureCount`.
+    pub fn counting_to(count: u32) -> Self {
+        let mut court = Self::enforcing();
+        court.policy.failure_count = NonZeroU32::new(count);
+        court
+    }
+
+    /// Judges the Pod as reported anew at `seconds`, under the next `resourceVersion` unless it has one.
+    pub fn see(&mut self, pod: Pod, seconds: u64) -> Verdict {
+        self.see_at(pod, at(seconds))
+    }
+
+    /// The same, at a moment.
+    pub fn see_at(&mut self, pod: Pod, now: Moment) -> Verdict {
+        self.version += 1;
+        let pod = match pod.0["metadata"]["resourceVersion"].is_string() {
+            true => pod,
+            false => pod.version(&self.version.to_string()),
+        };
+        judge(
+            &mut self.ledger,
+            &self.brake,
+            &self.policy,
+            &pod.view(),
+            now,
+        )
+    }
+
+    /// One failed pull of the container `c` and the pause after it, as two reports. The first one's verdict.
+    pub fn fail(&mut self, pod: &Pod, message: &str, seconds: u64) -> Verdict {
+        let verdict = self.see(pod.clone().failing(message), seconds);
+        let after = self.see(pod.clone().pausing(message), seconds);
+        assert!(!is_condemned(&after), "a pause decided: {after:?}");
+        verdict
+    }
+
+    /// The failures counted for the bad image of this Pod; `None` if nothing is known of it.
+    pub fn failures(&self, pod: &Pod) -> Option<u32> {
+        let images = &self.ledger.pod(pod.has_uid())?.images;
+        images.get(BAD).map(|image| image.failures)
+    }
+
+    /// The ledger as it comes back from the state file.
+    pub fn restart(&mut self) {
+        let text = serde_json::to_string(&self.ledger).unwrap();
+        self.ledger = serde_json::from_str(&text).unwrap();
+        self.ledger.restarted();
+    }
+}
+
+/// Whether a verdict condemns.
+pub fn is_condemned(verdict: &Verdict) -> bool {
+    condemned(verdict).is_some()
+}
+
+/// Who is condemned by a verdict.
+pub fn condemned(verdict: &Verdict) -> Option<&Condemned> {
+    match &verdict.decision {
+        Decision::Condemn(condemned) => Some(condemned),
+        _ => None,
+    }
+}
+
+/// Whether a verdict settles the Pod for this reason alone.
+pub fn settles(verdict: &Verdict, reason: &Reason) -> bool {
+    verdict.decision == Decision::Settle && verdict.reasons == [reason.clone()]
+}

@@ -1,0 +1,29 @@
+//! What the scenarios stand on: fakes that do what KUBELET.md says, and an agent to run on them.
+
+pub mod apiserver;
+pub mod court;
+pub mod kubelet;
+pub mod node;
+pub mod pod;
+pub mod race;
+pub mod runtime;
+pub mod store;
+
+use std::time::Duration;
+
+/// Longer than anything here takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits until a condition holds.
+///
+/// # Panics
+/// If it does not hold in time, saying what was waited for.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(DEADLINE, wait).await;
+    assert!(waited.is_ok(), "waited in vain until {what}");
+}

@@ -1,0 +1,278 @@
+//! A node for an agent to run on: a fake runtime, a fake API server, folders and a clock of its own.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pullwarden::admin::Health;
+use pullwarden::agent::{self, Question, Status, Surroundings};
+use pullwarden::clock::Clock;
+use pullwarden::config::Config;
+use pullwarden::judge::NodeMode;
+use pullwarden::metrics::Metrics;
+use pullwarden::shutdown::{self, Trigger};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::apiserver::{ApiServer, Kind};
+use super::court::{BUDGET, policy};
+use super::pod::{NOT_FOUND, Pod};
+use super::runtime::Runtime;
+use super::until;
+
+/// How often the agent looks: far more often than a real one, so that nothing takes long.
+const POLL: Duration = Duration::from_millis(30);
+
+/// The node, and what the agent is told about it.
+pub struct Node {
+    pub api: ApiServer,
+    pub runtime: Runtime,
+    /// The agent's configuration at its next start.
+    pub config: Config,
+    dir: TempDir,
+    ahead: Arc<AtomicU64>,
+}
+
+impl Node {
+    /// A node whose agent is configured by default: it observes.
+    pub async fn observing() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let api = ApiServer::start().await;
+        let kubeconfig = dir.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, kubeconfig_for(&api.url())).unwrap();
+        let runtime = Runtime::at(&dir.path().join("cri.sock"));
+        runtime.up();
+        let config = Config {
+            policy: policy(NodeMode::Observe),
+            budget: BUDGET,
+            warm_up: Duration::ZERO,
+            cri_socket: dir.path().join("cri.sock"),
+            kubeconfig: Some(kubeconfig),
+            state_dir: dir.path().join("state"),
+            log_dir: dir.path().join("log"),
+            admin_address: "127.0.0.1:0".parse().unwrap(),
+            control_socket: dir.path().join("control.sock"),
+            poll: POLL,
+        };
+        Self {
+            api,
+            runtime,
+            config,
+            dir,
+            ahead: Arc::default(),
+        }
+    }
+
+    /// A node whose agent fails Pods after so many failures in a row.
+    pub async fn counting_to(count: u32) -> Self {
+        let mut node = Self::observing().await;
+        node.config.policy.mode = NodeMode::Enforce;
+        node.config.policy.failure_count = NonZeroU32::new(count);
+        node
+    }
+
+    /// Lets the agent's clock jump ahead.
+    pub fn advance(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap();
+        self.ahead.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// The clock that the node's agent goes by.
+    pub fn clock(&self) -> Clock {
+        Clock::ahead_by(self.ahead.clone())
+    }
+
+    /// A folder of the test's own.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The state file.
+    pub fn state_file(&self) -> PathBuf {
+        self.config.state_dir.join("state.json")
+    }
+
+    /// The lines of the node's log.
+    pub fn lines(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.config.log_dir.join("pulls.jsonl"));
+        let text = text.unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// A Pod is bound here: it has a sandbox, and the API server knows it.
+    pub fn add(&self, pod: &Pod) {
+        self.api.store().put(pod);
+        self.runtime.add(pod);
+    }
+
+    /// The Pod is deleted, its sandbox with it.
+    pub fn remove(&self, pod: &Pod) {
+        self.api.store().remove(pod);
+        self.runtime.remove(pod);
+    }
+
+    /// The kubelet reports.
+    pub fn report(&self, pod: &Pod) {
+        self.api.store().report(pod);
+    }
+
+    /// The agent has had at least `turns` turns from start to end since this was called.
+    pub async fn turns(&self, turns: usize) {
+        let goal = self.runtime.asked() + turns + 1;
+        until("the agent has had its turns", async || {
+            self.runtime.asked() >= goal
+        })
+        .await;
+    }
+
+    /// Starts the agent.
+    pub fn agent(&self) -> Agent {
+        self.agent_with(self.config.clone())
+    }
+
+    /// Starts an agent that is configured otherwise.
+    pub fn agent_with(&self, config: Config) -> Agent {
+        let (ask, questions) = mpsc::channel(4);
+        let (trigger, shutdown) = shutdown::channel();
+        let metrics = Metrics::default();
+        let health = Health::default();
+        let surroundings = Surroundings {
+            clock: self.clock(),
+            metrics: metrics.clone(),
+            health: health.clone(),
+            questions,
+            shutdown,
+        };
+        let task = tokio::spawn(agent::run(config, surroundings));
+        Agent {
+            metrics,
+            health,
+            ask,
+            trigger,
+            task,
+        }
+    }
+
+    /// The kubelet reports failed pulls of the container `c`, and the pauses after them, until the agent has counted up to `failures`.
+    pub async fn fail_to(&self, agent: &Agent, pod: &Pod, failures: u32) {
+        while agent.failures(pod).await < failures {
+            let next = agent.failures(pod).await + 1;
+            self.report(&pod.clone().failing(NOT_FOUND));
+            let what = format!("failure {next} of {} is counted", pod.name());
+            until(&what, async || agent.failures(pod).await >= next).await;
+            self.report(&pod.clone().pausing(NOT_FOUND));
+            self.advance(Duration::from_secs(30));
+        }
+    }
+
+    /// One more failed pull of the container `c`, which may be the last that is counted.
+    pub fn fail_once(&self, pod: &Pod) {
+        self.report(&pod.clone().failing(NOT_FOUND));
+    }
+
+    /// The agent has made a request of this kind, at least so often, and it was answered.
+    pub async fn asked(&self, kind: Kind, times: usize) {
+        let what = format!("{kind:?} was asked for {times} times");
+        until(&what, async || self.api.count(kind) >= times).await;
+    }
+}
+
+fn kubeconfig_for(url: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: fake\n\
+         clusters: [{{name: fake, cluster: {{server: '{url}'}}}}]\n\
+         users: [{{name: fake, user: {{}}}}]\n\
+         contexts: [{{name: fake, context: {{cluster: fake, user: fake}}}}]\n"
+    )
+}
+
+/// An agent that runs. It ends, as if killed, when it is dropped.
+pub struct Agent {
+    pub metrics: Metrics,
+    pub health: Health,
+    /// Where questions are put.
+    pub ask: mpsc::Sender<Question>,
+    trigger: Trigger,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Agent {
+    /// What `pullwarden status` shows.
+    pub async fn status(&self) -> Status {
+        let (sender, receiver) = oneshot::channel();
+        self.ask.send(sender).await.expect("the agent runs");
+        receiver.await.expect("the agent answers")
+    }
+
+    /// The failures counted for a Pod; 0 if it is not being judged.
+    pub async fn failures(&self, pod: &Pod) -> u32 {
+        let status = self.status().await;
+        let of_pod = status.pods.iter().filter(|p| p.uid == pod.has_uid());
+        of_pod.map(|p| p.failures).max().unwrap_or(0)
+    }
+
+    /// The agent is judging the Pod.
+    pub async fn judges(&self, pod: &Pod) {
+        until("the Pod is judged", async || {
+            self.status()
+                .await
+                .pods
+                .iter()
+                .any(|p| p.uid == pod.has_uid())
+        })
+        .await;
+    }
+
+    /// The agent does not judge the Pod any more.
+    pub async fn drops(&self, pod: &Pod) {
+        until("the Pod is not judged any more", async || {
+            self.status()
+                .await
+                .pods
+                .iter()
+                .all(|p| p.uid != pod.has_uid())
+        })
+        .await;
+    }
+
+    /// Evidence is `closed`, `open` or `lost`.
+    pub async fn evidence_is(&self, expected: &str) {
+        let what = format!("evidence is {expected}");
+        until(&what, async || self.status().await.evidence == expected).await;
+    }
+
+    /// Asks the agent to end, and waits for it.
+    pub async fn stop(mut self) {
+        self.trigger.pull();
+        (&mut self.task)
+            .await
+            .expect("it did not panic")
+            .expect("it ended well");
+    }
+
+    /// `kill -9`.
+    pub async fn kill(mut self) {
+        self.task.abort();
+        let ended = (&mut self.task).await;
+        assert!(
+            ended.is_err_and(|error| error.is_cancelled()),
+            "it was still running"
+        );
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&self) -> bool {
+        !self.task.is_finished()
+    }
+}

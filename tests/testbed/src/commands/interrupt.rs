@@ -1,0 +1,67 @@
+//! Ctrl-C, and the other ways to ask a program to end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The exit code of a program that was interrupted.
+pub const CODE: u8 = 130;
+
+/// From its making on, signals are noted instead of ending the program.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    asked: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Notes the first SIGINT, SIGTERM or SIGHUP; a second one ends the program at once.
+    pub fn watch() -> Result<Self> {
+        let interrupt = Self::default();
+        let asked = Arc::clone(&interrupt.asked);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .context("making a runtime for signals")?;
+        let context = runtime.enter();
+        let mut kinds = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ]
+        .into_iter()
+        .map(signal)
+        .collect::<std::io::Result<Vec<_>>>()
+        .context("listening to signals")?;
+        drop(context);
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                while any(&mut kinds).await {
+                    if asked.swap(true, Ordering::Relaxed) {
+                        std::process::exit(CODE.into());
+                    }
+                }
+            });
+        });
+        Ok(interrupt)
+    }
+
+    /// Whether a signal has come.
+    pub fn asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// Waits for any of the signals; false if none can come any more.
+async fn any(signals: &mut [tokio::signal::unix::Signal]) -> bool {
+    std::future::poll_fn(|context| {
+        for signal in &mut *signals {
+            if let std::task::Poll::Ready(came) = signal.poll_recv(context) {
+                return std::task::Poll::Ready(came.is_some());
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
