@@ -1,7 +1,7 @@
 //! One real Kubernetes node, built and run for pullwarden's tests and its demo.
 //!
-//! Components are built from pinned Go modules ([`family`], [`cache`]), written their configuration
-//! ([`plan`], [`settings`]) and started in namespaces of their own: a [`keeper`] on the host, an
+//! Components are built from pinned Go modules (`family`, `cache`), written their configuration
+//! (`plan`, `settings`) and started in namespaces of their own: a [`keeper`] on the host, an
 //! [`init`] inside. Tests hold a [`Node`].
 //!
 //! ```no_run
