@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use testbed::{NodeOptions, Progress};
+use testbed::Progress;
 
 use super::Versions;
 
@@ -77,15 +77,4 @@ fn executable(line: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     (message["target"]["name"] == "pullwarden")
         .then(|| message["executable"].as_str().map(PathBuf::from))?
-}
-
-impl Versions {
-    /// A node of these versions.
-    pub fn node(&self) -> NodeOptions {
-        NodeOptions {
-            kubernetes: self.kubernetes.clone(),
-            containerd: self.containerd.clone(),
-            ..NodeOptions::default()
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! `testbed demo`: a Job that can never start keeps the next one waiting, until pullwarden fails it.
 
+mod excerpt;
 mod sources;
 mod story;
 mod timeline;
@@ -14,6 +15,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use testbed::{Component, Node, Stopwatch, tail};
 
+use self::excerpt::excerpt;
 use self::sources::{News, Tail, Watch};
 use self::story::{CONDITION, Story, condition};
 use self::timeline::{Timeline, Tone, Who};
@@ -337,37 +339,6 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Of `kubectl describe pod` what tells why the Pod ended; `…` stands for what is left out.
-fn excerpt(told: &str) -> String {
-    let mut out = String::new();
-    let mut section = "";
-    let mut left_out = false;
-    for line in told.lines() {
-        if !line.starts_with(' ') {
-            section = line.split(':').next().unwrap_or_default();
-        }
-        let shown = match section {
-            "Name" | "Namespace" | "Status" | "Reason" | "Message" | "Conditions" => true,
-            // The headline, its underline, and our own.
-            "Events" => {
-                let mut words = line.split_whitespace();
-                line.contains(" pullwarden ")
-                    || matches!(words.next(), Some("Events:" | "Type" | "----"))
-            }
-            _ => false,
-        };
-        if shown {
-            if left_out {
-                out.push_str("…\n");
-            }
-            out.push_str(line);
-            out.push('\n');
-        }
-        left_out = !shown;
-    }
-    out
-}
-
 /// A Job of one Pod that asks for so much CPU and sleeps for a second; if that fails, so does the
 /// Job.
 fn job(name: &str, image: &str, millicores: u64) -> Value {
@@ -414,16 +385,5 @@ mod tests {
         }
         assert!(millicores("lots").is_err());
         Ok(())
-    }
-
-    #[test]
-    fn an_excerpt_keeps_the_reason_and_our_event() {
-        let told = "Name:  a\nPriority:  0\nStatus:  Failed\nEvents:\n  Type  Reason  From\n  \
-                    ----  ------  ----\n  Normal  Pulling  kubelet\n  Warning  Failed  pullwarden  x\n";
-        assert_eq!(
-            excerpt(told),
-            "Name:  a\n…\nStatus:  Failed\nEvents:\n  Type  Reason  From\n  ----  ------  ----\n…\n  \
-             Warning  Failed  pullwarden  x\n"
-        );
     }
 }

@@ -20,7 +20,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
-use testbed::{Kind, Node};
+use testbed::{Kind, Node, NodeOptions};
 
 /// One real Kubernetes node for tests and the demo.
 #[derive(Debug, Parser)]
@@ -94,6 +94,17 @@ struct Versions {
     /// containerd's version, one of those pinned
     #[arg(long, value_name = "VERSION", default_value = Kind::Containerd.default_version())]
     containerd: String,
+}
+
+impl Versions {
+    /// A node of these versions.
+    pub fn node(&self) -> NodeOptions {
+        NodeOptions {
+            kubernetes: self.kubernetes.clone(),
+            containerd: self.containerd.clone(),
+            ..NodeOptions::default()
+        }
+    }
 }
 
 /// Which node.
