@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tracing::{debug, info};
 
 use super::{Agent, Latest};
-use crate::judge::{Decision, Moment, PodView, Reason, Stage, Verdict, judge};
+use crate::judge::{Decision, Moment, PodView, Reason, Shown, Stage, Verdict, judge};
 use crate::metrics::ByDecision;
 use crate::report::Line;
 
@@ -115,9 +115,11 @@ impl Agent {
                 .get_or_create(&last.cause.into())
                 .inc();
             let (failures, cause, error) = (record.failures, last.cause, &last.message);
+            let image = Shown(image);
             info!(%namespace, %pod, %image, %cause, failures, %error, "pull failed");
         }
         for image in &verdict.observed.healed {
+            let image = Shown(image);
             info!(%namespace, %pod, %image, "pulled after failures, its count is dropped");
         }
         match &verdict.decision {

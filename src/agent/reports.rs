@@ -2,7 +2,7 @@ use tokio::task::JoinError;
 use tracing::{info, warn};
 
 use super::Agent;
-use crate::judge::{Cause, Condemned, Moment, PodView, Stage};
+use crate::judge::{Cause, Condemned, Moment, PodView, Shown, Stage};
 use crate::metrics::ByStep;
 use crate::report::{self, Ending, Event, Line, Trace, Undone};
 
@@ -202,6 +202,7 @@ impl Agent {
             failures,
             ..
         } = condemned;
+        let (image, key) = (Shown(image), image);
         let detail = ending.detail();
         let stage = match ending {
             Ending::Written => {
@@ -231,7 +232,7 @@ impl Agent {
         };
         self.ledger.set_stage(uid, stage);
         if !matches!(ending, Ending::Written) {
-            self.ledger.postpone(uid, image, self.clock.now());
+            self.ledger.postpone(uid, key, self.clock.now());
         }
         self.write_line(&Line::Report {
             namespace,

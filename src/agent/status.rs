@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
-use crate::judge::Reason;
+use crate::judge::{Reason, Shown};
 
 /// What `pullwarden status` shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ impl Agent {
                 let last = record.last.as_ref()?;
                 let since = record.standing.map_or(record.since, |s| s.since);
                 Some(PodStatus {
-                    image: image.clone(),
+                    image: Shown(image).to_string(),
                     cause: last.cause.to_string(),
                     failures: record.failures,
                     lasting: since.map_or(0, |since| now.since(since).as_secs()),

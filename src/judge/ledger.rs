@@ -4,6 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cause::Waiting;
+use super::text::printable;
 use super::{Cause, Class, ContainerState, ContainerView, Moment, PodView};
 
 /// What was counted, per Pod UID and image reference. Kept in the state file.
@@ -116,9 +117,6 @@ pub struct Observed {
     /// Images that had failures and got past their pull.
     pub healed: BTreeSet<String>,
 }
-
-/// The longest error text that is kept, in bytes.
-const KEPT_TEXT: usize = 1024;
 
 /// How long a standing reason is left alone after a report that wrote nothing.
 const POSTPONED: Duration = Duration::from_secs(300);
@@ -380,28 +378,4 @@ fn digest(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
-}
-
-/// A text that others chose, fit for a log, a file and a condition: bounded, control characters escaped.
-fn printable(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars() {
-        let escaped = character.is_control() || is_invisible(character);
-        let length = if escaped { 10 } else { character.len_utf8() };
-        if out.len() + length > KEPT_TEXT - '…'.len_utf8() {
-            out.push('…');
-            break;
-        }
-        if escaped {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
-    }
-    out
-}
-
-/// Characters that change how the text around them is shown.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

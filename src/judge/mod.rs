@@ -10,6 +10,7 @@ mod ledger;
 mod moment;
 mod policy;
 mod reason;
+mod text;
 mod verdict;
 mod view;
 
@@ -22,5 +23,6 @@ pub use policy::{
     Thresholds,
 };
 pub use reason::{Measure, Reason};
+pub use text::Shown;
 pub use verdict::{Condemned, Decision, Verdict, judge, still_due};
 pub use view::{ContainerState, ContainerView, Owner, Phase, PodView, RestartPolicy};

@@ -2,7 +2,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{ANNOTATION_MODE, Budget, Cause, Class, RestartPolicy};
+use super::{ANNOTATION_MODE, Budget, Cause, Class, RestartPolicy, Shown};
 
 /// One reason of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,25 +189,33 @@ impl fmt::Display for Reason {
             Self::NotWaitingForImage { image } => {
                 write!(
                     f,
-                    "{image}: no container waits for it after a failed pull any more"
+                    "{}: no container waits for it after a failed pull any more",
+                    Shown(image)
                 )
             }
             Self::BeingReported => f.write_str("being reported"),
             Self::BeingEnded => f.write_str("written; the kubelet is ending the Pod"),
             Self::AlreadyAnnounced => f.write_str("observing: already said what would be done"),
-            Self::Reached { image, cause, by } => write!(f, "{image}: {cause}, reached: {by}"),
+            Self::Reached { image, cause, by } => {
+                write!(f, "{}: {cause}, reached: {by}", Shown(image))
+            }
             Self::NotReached {
                 image,
                 cause,
                 by: Some(by),
-            } => write!(f, "{image}: {cause}, {by}"),
+            } => write!(f, "{}: {cause}, {by}", Shown(image)),
             Self::NotReached { image, cause, .. } => {
-                write!(f, "{image}: {cause}, never a reason to fail the Pod")
+                write!(
+                    f,
+                    "{}: {cause}, never a reason to fail the Pod",
+                    Shown(image)
+                )
             }
             Self::AwaitsNextFailure { image } => {
                 write!(
                     f,
-                    "{image}: a pull may be in flight, the next failure decides"
+                    "{}: a pull may be in flight, the next failure decides",
+                    Shown(image)
                 )
             }
             Self::AlwaysWaits { left } => {

@@ -1,4 +1,4 @@
-use crate::judge::Condemned;
+use crate::judge::{Condemned, Shown};
 
 /// The longest text that goes into a condition or an Event, in bytes.
 const LONGEST: usize = 1024;
@@ -19,7 +19,7 @@ pub(super) fn message(condemned: &Condemned) -> String {
         1 => "once".to_owned(),
         many => format!("{many} times in {lasting}"),
     };
-    let image = clip(image, LONGEST / 2);
+    let image = clip(&Shown(image).to_string(), LONGEST / 2);
     let text =
         format!("image {image} could not be pulled {counted} ({cause}); last error: {error}");
     clip(&text, LONGEST)
@@ -58,6 +58,8 @@ mod tests {
             message(&condemned),
             "image r/a:1 could not be pulled 3 times in 49s (ImageNotFound); last error: r/a:1: not found"
         );
+        condemned.image = "r/\u{1b}[31ma".to_owned();
+        assert!(message(&condemned).starts_with("image r/\\u{1b}[31ma could"));
         condemned.error = "é".repeat(5000);
         condemned.image = "i".repeat(5000);
         assert!(message(&condemned).len() <= LONGEST);

@@ -28,9 +28,10 @@ const FORBIDDEN_STD: [&str; 9] = [
 ];
 
 /// The judge's own modules and the primitive types.
-const LOCAL: [&str; 22] = [
-    "brake", "cause", "ledger", "moment", "policy", "reason", "verdict", "view", "bool", "char",
-    "str", "f64", "u8", "u16", "u32", "u64", "u128", "usize", "i32", "i64", "i128", "isize",
+const LOCAL: [&str; 23] = [
+    "brake", "cause", "ledger", "moment", "policy", "reason", "text", "verdict", "view", "bool",
+    "char", "str", "f64", "u8", "u16", "u32", "u64", "u128", "usize", "i32", "i64", "i128",
+    "isize",
 ];
 
 /// Everything in one source text that is not allowed, as `line: what`.

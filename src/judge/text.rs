@@ -1,0 +1,65 @@
+//! Texts that others chose: error messages, image references.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+/// The longest text that is kept, in bytes.
+const KEPT: usize = 1024;
+
+/// A text with its control characters, and those that change how the text around them is shown, escaped.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(pub &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            hidden if is_hidden(hidden) => write!(f, "{}", hidden.escape_default()),
+            plain => f.write_char(plain),
+        })
+    }
+}
+
+/// The same as a text of at most 1 KiB, fit for a log, a file and a condition.
+pub(super) fn printable(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars() {
+        let hidden = is_hidden(character);
+        // The longest escape is `\u{10ffff}`.
+        let length = if hidden { 10 } else { character.len_utf8() };
+        if out.len() + length > KEPT - '…'.len_utf8() {
+            out.push('…');
+            break;
+        }
+        if hidden {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+fn is_hidden(character: char) -> bool {
+    let invisible = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    character.is_control() || invisible
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_is_shown() {
+        let hostile = "a\u{1b}[31m\r\n\u{202e}é";
+        assert_eq!(Shown(hostile).to_string(), "a\\u{1b}[31m\\r\\n\\u{202e}é");
+        assert_eq!(printable(hostile), Shown(hostile).to_string());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        for text in ["x", "é", "\u{1b}", "\u{feff}"] {
+            let kept = printable(&text.repeat(100_000));
+            assert!(kept.len() <= KEPT && kept.ends_with('…'), "{text:?}");
+        }
+    }
+}
