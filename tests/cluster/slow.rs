@@ -6,7 +6,7 @@ use crate::cluster::{Cluster, assert_untouched, phase, waiting_reasons};
 use crate::shapes::{FAULTY, container, pod};
 
 /// Until the warm-up is over the third failure has been counted and held, and nothing but the next failure may decide.
-const WARM_UP: &str = "mode: enforce\nimagePullFailureCount: 3\nwarmUp: 85s\n";
+const WARM_UP: &str = "mode: enforce\nimagePullFailureCount: 3\nwarmUp: 95s\n";
 
 async fn until_running(cluster: &Cluster, name: &str) {
     let running = || async {
