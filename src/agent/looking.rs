@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
+use super::sandboxes::ABSENT;
 use super::{Agent, Latest};
 use crate::evidence::{self, Sighting};
 use crate::judge::Moment;
 
 /// Evidence is closed this long after the last Pod settled.
 const LINGER: Duration = Duration::from_secs(30);
-
-/// A Pod that complete evidence does not name, for this long, is not Pending.
-const ABSENT: Duration = Duration::from_secs(10);
 
 /// The first and the longest pause before evidence that was lost is opened anew, before jitter. What is missed meanwhile is not
 /// counted, so the longest is short; only nodes with an unsettled Pod try at all.

@@ -8,7 +8,7 @@ use crate::judge::Moment;
 const GROWN: Duration = Duration::from_secs(15);
 
 /// A Pod that complete evidence does not name, for this long, is not Pending. The API server's cache may be a little behind.
-const ABSENT: Duration = Duration::from_secs(10);
+pub(super) const ABSENT: Duration = Duration::from_secs(10);
 
 /// Pods that are out of scope, or have nothing left to judge, are looked at again after this.
 const AGAIN: Duration = Duration::from_secs(600);
