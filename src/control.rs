@@ -1,4 +1,4 @@
-//! The control socket: where `pullwarden status` asks the agent. Whoever connects is given the status as one JSON object.
+//! The control socket: where `pullwarden status` and `explain` ask the agent. One JSON object is asked, one is answered.
 
 use std::convert::Infallible;
 use std::io;
@@ -7,14 +7,34 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::agent::{Question, Status};
+use crate::agent::Question;
 
 /// How long one side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest question: a namespace and a Pod's name take some 320 bytes.
+const LONGEST: u64 = 4096;
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Ask {
+    /// A [`Status`](crate::agent::Status).
+    Status,
+    /// An [`Explanation`](crate::agent::Explanation) of one Pod.
+    Explain {
+        /// The Pod's namespace.
+        namespace: String,
+        /// The Pod's name.
+        pod: String,
+    },
+}
 
 /// Binds the control socket, for root only. A socket that an earlier run left is replaced; one that is in use is not.
 ///
@@ -53,21 +73,46 @@ pub async fn serve(listener: UnixListener, agent: mpsc::Sender<Question>) -> Inf
 }
 
 async fn answer(mut stream: UnixStream, agent: &mpsc::Sender<Question>) -> anyhow::Result<()> {
-    let (sender, receiver) = oneshot::channel();
-    agent.send(sender).await.context("asking the agent")?;
-    let status = serde_json::to_vec(&receiver.await.context("the agent's answer")?)?;
-    stream.write_all(&status).await?;
+    let mut question = Vec::new();
+    (&mut stream)
+        .take(LONGEST)
+        .read_to_end(&mut question)
+        .await?;
+    let text = match serde_json::from_slice(&question).context("reading the question")? {
+        Ask::Status => {
+            let (sender, receiver) = oneshot::channel();
+            ask_agent(agent, Question::Status(sender)).await?;
+            serde_json::to_vec(&receiver.await.context("the agent's answer")?)?
+        }
+        Ask::Explain { namespace, pod } => {
+            let (answer, receiver) = oneshot::channel();
+            let question = Question::Explain {
+                namespace,
+                pod,
+                answer,
+            };
+            ask_agent(agent, question).await?;
+            serde_json::to_vec(&receiver.await.context("the agent's answer")?)?
+        }
+    };
+    stream.write_all(&text).await?;
     stream.shutdown().await?;
     Ok(())
 }
 
-/// Asks the agent behind the socket at `path`.
+async fn ask_agent(agent: &mpsc::Sender<Question>, question: Question) -> anyhow::Result<()> {
+    agent.send(question).await.context("asking the agent")
+}
+
+/// Asks the agent behind the socket at `path`. The answer's type belongs to the question.
 ///
 /// # Errors
 /// If there is no agent, or it does not answer.
-pub async fn ask(path: &Path) -> anyhow::Result<Status> {
+pub async fn ask<T: DeserializeOwned>(path: &Path, question: &Ask) -> anyhow::Result<T> {
     let attempt = async {
         let mut stream = UnixStream::connect(path).await?;
+        stream.write_all(&serde_json::to_vec(question)?).await?;
+        stream.shutdown().await?;
         let mut text = Vec::new();
         stream.read_to_end(&mut text).await?;
         anyhow::Ok(serde_json::from_slice(&text)?)

@@ -1,23 +1,22 @@
 //! The snapshot: what the container runtime holds on this node, over its CRI socket.
 //!
-//! Two calls, no subscription: on containerd 1.7 a second reader of `GetContainerEvents` steals the kubelet's events.
+//! Lists, no subscription: on containerd 1.7 a second reader of `GetContainerEvents` steals the kubelet's events. Images are asked
+//! for only while a pull fails.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 use tonic::Request;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
+use wire::image_service_client::ImageServiceClient;
 use wire::runtime_service_client::RuntimeServiceClient;
+
+use crate::socket::{LARGEST_ANSWER, channel};
 
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/runtime.v1.rs"));
 }
-
-/// The kubelet's own limit for an answer; tonic's default of 4 MiB is too small for a full node.
-const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// An answer takes milliseconds; a runtime that needs longer than this is in trouble.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,22 +37,32 @@ pub struct Sandbox {
 /// A connection to the runtime. Made on first use, kept, and made again when it breaks.
 #[derive(Clone, Debug)]
 pub struct Runtime {
+    path: PathBuf,
     client: RuntimeServiceClient<Channel>,
+    images: ImageServiceClient<Channel>,
+}
+
+/// What came of asking the runtime to pull an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pulled {
+    /// It was pulled.
+    Yes,
+    /// It was still being pulled, and given up.
+    NotYet,
+    /// It was not: a gRPC code and the runtime's words.
+    No(String),
 }
 
 impl Runtime {
     /// The runtime behind the socket at `path`; nothing is opened yet.
     pub fn at(path: &Path) -> Self {
-        let path = path.to_owned();
-        let channel = Endpoint::from_static("http://localhost")
-            .timeout(PATIENCE)
-            .connect_timeout(PATIENCE)
-            .connect_with_connector_lazy(tower::service_fn(move |_| {
-                let path = path.clone();
-                async move { UnixStream::connect(path).await.map(TokioIo::new) }
-            }));
-        let client = RuntimeServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER);
-        Self { client }
+        let channel = channel(path, Some(PATIENCE));
+        let client = RuntimeServiceClient::new(channel.clone());
+        Self {
+            path: path.to_owned(),
+            client: client.max_decoding_message_size(LARGEST_ANSWER),
+            images: ImageServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER),
+        }
     }
 
     /// The runtime's name and version.
@@ -105,4 +114,39 @@ impl Runtime {
             .map(|container| container.pod_sandbox_id)
             .collect())
     }
+
+    /// The tags and digests by which the images on the node are known.
+    pub async fn images(&mut self) -> Result<Vec<String>, tonic::Status> {
+        let request = Request::new(wire::ListImagesRequest {});
+        let answer = self.images.list_images(request).await?.into_inner();
+        let images = answer.images.into_iter();
+        Ok(images
+            .flat_map(|image| image.repo_tags.into_iter().chain(image.repo_digests))
+            .collect())
+    }
+
+    /// Whether an image is on the node.
+    pub async fn has_image(&mut self, image: &str) -> Result<bool, tonic::Status> {
+        let request = wire::ImageStatusRequest { image: spec(image) };
+        let answer = self.images.image_status(Request::new(request)).await?;
+        Ok(answer.into_inner().image.is_some())
+    }
+
+    /// Asks the runtime to pull an image, without credentials, for so long at most.
+    pub async fn pull(&self, image: &str, at_most: Duration) -> Pulled {
+        // A connection of its own: the other one's patience is for answers that take milliseconds.
+        let mut images = ImageServiceClient::new(channel(&self.path, None));
+        let request = Request::new(wire::PullImageRequest { image: spec(image) });
+        match tokio::time::timeout(at_most, images.pull_image(request)).await {
+            // Whoever goes away cancels its pull.
+            Err(_) => Pulled::NotYet,
+            Ok(Ok(_)) => Pulled::Yes,
+            Ok(Err(status)) => Pulled::No(format!("{:?}: {}", status.code(), status.message())),
+        }
+    }
+}
+
+fn spec(image: &str) -> Option<wire::ImageSpec> {
+    let image = image.to_owned();
+    Some(wire::ImageSpec { image })
 }

@@ -4,7 +4,7 @@
 //!  cri ──► sandboxes that are unsettled? ── none ──► sleep until the next poll (no API request at all)
 //!                      │ some
 //!                      ▼
-//!  evidence: what is reported of this node's Pending Pods
+//!  evidence: what is reported of this node's Pending Pods, by the kubelet's socket or the API server
 //!                      │ PodView
 //!                      ▼
 //!  judge (pure): cause ◄─ message     ledger ◄─ counts     policy, brake
@@ -17,6 +17,8 @@
 //! The modules, in reading order:
 
 pub mod judge;
+
+mod socket;
 
 pub mod cri;
 pub mod evidence;

@@ -20,6 +20,10 @@ pub struct Metrics {
     pub condemned: Family<ByCause, Counter>,
     /// Requests about condemned Pods.
     pub writes: Family<ByStep, Counter>,
+    /// Verdicts that a brake holds at present.
+    pub held: Family<ByBrake, Gauge>,
+    /// Pods that would have been failed, and started after all.
+    pub would_fail_then_started: Family<ByBecause, Counter>,
     /// Pods on the node.
     pub sandboxes: Gauge,
     /// Pods on the node that are unsettled.
@@ -28,8 +32,14 @@ pub struct Metrics {
     pub evidence_open: Gauge,
     /// 1 while the evidence's source cannot be reached.
     pub evidence_lost: Gauge,
+    /// 1 for the source of evidence that is open.
+    pub evidence_source: Family<BySource, Gauge>,
+    /// Looks at the runtime, those that failed too.
+    pub runtime_looks: Counter,
     /// Looks at the runtime that failed.
     pub runtime_errors: Counter,
+    /// 1 while the configuration's file is refused.
+    pub configuration_refused: Gauge,
     /// 1 while the state file cannot be written.
     pub state_unwritable: Gauge,
 }
@@ -58,10 +68,31 @@ pub struct ByDecision {
 /// By request and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByStep {
-    /// `look`, `condition`, `deadline`, `take-back` or `event`.
+    /// `look`, `condition`, `deadline`, `delete`, `take-back` or `event`.
     pub step: &'static str,
     /// `ok` or `error`.
     pub result: &'static str,
+}
+
+/// By brake.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByBrake {
+    /// One of [`BRAKES`](crate::judge::BRAKES).
+    pub brake: &'static str,
+}
+
+/// By why the Pod was not failed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByBecause {
+    /// `observing`, `held` or `spared`.
+    pub because: &'static str,
+}
+
+/// By source of evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BySource {
+    /// `kubelet` or `apiserver`.
+    pub source: &'static str,
 }
 
 impl ByStep {
@@ -115,6 +146,16 @@ impl Metrics {
             self.writes.clone(),
         );
         registry.register(
+            "held_pods",
+            "Pods whose time has come and that a brake holds",
+            self.held.clone(),
+        );
+        registry.register(
+            "would_fail_then_started",
+            "Pods that would have been failed, and started after all: what tells whether to trust the settings",
+            self.would_fail_then_started.clone(),
+        );
+        registry.register(
             "sandboxes",
             "Pods that the container runtime holds",
             self.sandboxes.clone(),
@@ -135,9 +176,24 @@ impl Metrics {
             self.evidence_lost.clone(),
         );
         registry.register(
+            "evidence_source",
+            "1 for the source of evidence that is open",
+            self.evidence_source.clone(),
+        );
+        registry.register(
+            "runtime_looks",
+            "Looks at the container runtime, those that failed too",
+            self.runtime_looks.clone(),
+        );
+        registry.register(
             "runtime_errors",
             "Looks at the container runtime that failed",
             self.runtime_errors.clone(),
+        );
+        registry.register(
+            "configuration_refused",
+            "1 while the configuration's file has faults and the one before is in force",
+            self.configuration_refused.clone(),
         );
         registry.register(
             "state_unwritable",

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{Ledger, Moment, Spent};
+use crate::agent::Images;
+use crate::judge::{BrakeMemory, Ledger, Moment};
 
 /// The version of the file's form. An agent that meets a newer one sets the file aside.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,23 +21,38 @@ pub struct State {
     pub boot: String,
     /// Until when the agent only watches on this boot.
     pub warm_up_until: Moment,
-    /// The Pods failed lately.
-    pub spent: Vec<Spent>,
+    /// What the brake remembers.
+    pub brake: BrakeMemory,
+    /// The images that were on the node.
+    pub images: Images,
     /// The counts.
     pub ledger: Ledger,
 }
 
 impl State {
     /// The state to be kept.
-    pub fn new(boot: String, warm_up_until: Moment, spent: Vec<Spent>, ledger: Ledger) -> Self {
+    pub fn new(
+        boot: String,
+        warm_up_until: Moment,
+        brake: BrakeMemory,
+        images: Images,
+        ledger: Ledger,
+    ) -> Self {
         Self {
             version: VERSION,
             boot,
             warm_up_until,
-            spent,
+            brake,
+            images,
             ledger,
         }
     }
+}
+
+/// What every version of the file begins with.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
 }
 
 /// What was found at the start.
@@ -73,9 +89,14 @@ impl StateFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
             Err(error) => return Found::Damaged(format!("cannot be read: {error}")),
         };
-        let problem = match serde_json::from_slice::<State>(&text) {
-            Ok(state) if state.version == VERSION => return Found::State(Box::new(state)),
-            Ok(state) => format!("has version {}, this agent knows {VERSION}", state.version),
+        let problem = match serde_json::from_slice::<Versioned>(&text) {
+            Ok(Versioned { version: VERSION }) => match serde_json::from_slice::<State>(&text) {
+                Ok(state) => return Found::State(Box::new(state)),
+                Err(error) => error.to_string(),
+            },
+            Ok(Versioned { version }) => {
+                format!("has version {version}, this agent knows {VERSION}")
+            }
             Err(error) => error.to_string(),
         };
         let aside = self.path.with_extension("json.damaged");
@@ -120,7 +141,13 @@ mod tests {
 
     fn state() -> State {
         let until = Moment::new(Duration::from_secs(9));
-        State::new("boot".to_owned(), until, Vec::new(), Ledger::default())
+        State::new(
+            "boot".to_owned(),
+            until,
+            BrakeMemory::default(),
+            Images::default(),
+            Ledger::default(),
+        )
     }
 
     #[test]
@@ -154,7 +181,7 @@ mod tests {
             ..state()
         };
         file.save(&newer).unwrap();
-        assert!(matches!(file.load(), Found::Damaged(why) if why.contains("version 2")));
+        assert!(matches!(file.load(), Found::Damaged(why) if why.contains("version 3")));
     }
 
     #[test]

@@ -1,13 +1,20 @@
 //! Judging: from a view to a verdict, and what follows from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
+use super::status::Unrecognised;
 use super::{Agent, Latest};
-use crate::judge::{Decision, Moment, PodView, Reason, Shown, Stage, Verdict, judge};
-use crate::metrics::ByDecision;
+use crate::judge::{
+    BRAKES, Because, Cause, Decision, LastError, Moment, PodView, Reason, Shown, Stage, Verdict,
+    Wishes, judge,
+};
+use crate::metrics::{ByBecause, ByBrake, ByDecision};
 use crate::report::Line;
+
+/// Errors that this version does not know, kept for `status`.
+const UNRECOGNISED: usize = 10;
 
 impl Agent {
     /// Only what stands is decided by the clock.
@@ -25,9 +32,10 @@ impl Agent {
 
     pub(super) fn judge(&mut self, view: PodView) {
         let now = self.clock.now();
+        self.ask_for_labels(&view, now);
         let verdict = judge(
             &mut self.ledger,
-            &self.brake,
+            &mut self.brake,
             &self.config.policy,
             &view,
             now,
@@ -45,12 +53,13 @@ impl Agent {
         let uid = view.uid.clone();
         match &verdict.decision {
             Decision::Settle if verdict.reasons.contains(&Reason::NotPending) => {
-                return self.left(&uid);
+                return self.left(&uid, Some(&view));
             }
             Decision::Settle => {
                 self.take_back_if_marked(&view);
                 self.latest.remove(&uid);
-                return self.sandboxes.look_again_later(&uid, now);
+                let why = texts_of(&verdict.reasons).join("; ");
+                return self.sandboxes.look_again_later(&uid, &why, now);
             }
             Decision::Wait | Decision::Hold | Decision::Condemn(_) => {
                 self.sandboxes.unsettle(&uid);
@@ -62,6 +71,7 @@ impl Agent {
         if !verdict.observed.healed.is_empty() {
             self.take_back_if_marked(&view);
         }
+        self.complain(&view);
         let condemned = match &verdict.decision {
             Decision::Condemn(condemned) => Some((**condemned).clone()),
             _ => None,
@@ -88,7 +98,7 @@ impl Agent {
     fn note(&mut self, view: &PodView, verdict: &Verdict, now: Moment) {
         let (namespace, pod, uid) = (&view.namespace, &view.name, &view.uid);
         let decision = verdict.decision.as_str();
-        let reasons: Vec<String> = verdict.reasons.iter().map(Reason::to_string).collect();
+        let reasons = texts_of(&verdict.reasons);
         let enforce = match &verdict.decision {
             Decision::Condemn(condemned) => Some(condemned.enforce),
             _ => None,
@@ -114,6 +124,9 @@ impl Agent {
                 .failures
                 .get_or_create(&last.cause.into())
                 .inc();
+            if last.cause == Cause::Unrecognised {
+                remember(&mut self.unrecognised, last);
+            }
             let (failures, cause, error) = (record.failures, last.cause, &last.message);
             let image = Shown(image);
             info!(%namespace, %pod, %image, %cause, failures, %error, "pull failed");
@@ -121,6 +134,9 @@ impl Agent {
         for image in &verdict.observed.healed {
             let image = Shown(image);
             info!(%namespace, %pod, %image, "pulled after failures, its count is dropped");
+        }
+        for (image, because) in &verdict.observed.started {
+            self.started(namespace, pod, uid, image, *because);
         }
         match &verdict.decision {
             Decision::Hold => {
@@ -151,8 +167,73 @@ impl Agent {
         });
     }
 
-    /// The Pod is not Pending any more, or gone.
-    pub(super) fn left(&mut self, uid: &str) {
+    /// A Pod that would have been failed has started after all: the number that tells whether to trust the settings.
+    pub(super) fn started(
+        &mut self,
+        namespace: &str,
+        pod: &str,
+        uid: &str,
+        image: &str,
+        because: Because,
+    ) {
+        let because = because.as_str();
+        self.metrics
+            .would_fail_then_started
+            .get_or_create(&ByBecause { because })
+            .inc();
+        self.wrong += 1;
+        warn!(%namespace, %pod, image = %Shown(image), because, "would have been failed, and started after all");
+        let at = self.clock.now();
+        self.write_line(&Line::WouldFailThenStarted {
+            at,
+            namespace,
+            pod,
+            uid,
+            image,
+            because,
+        });
+    }
+
+    /// Tells the author of a Pod whose pulls fail, once, of annotations that cannot be read.
+    fn complain(&mut self, view: &PodView) {
+        let complaints = Wishes::of(&view.annotations).complaints;
+        let record = self.ledger.pod(&view.uid);
+        let failing = record.is_some_and(|r| r.images.values().any(|image| image.last.is_some()));
+        if complaints.is_empty() || !failing || !self.ledger.note_told(&view.uid) {
+            return;
+        }
+        let (namespace, pod) = (&view.namespace, &view.name);
+        let ignored: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+        warn!(%namespace, %pod, annotations = ignored.join("; "), "annotations ignored");
+        self.unsaved = true;
+        self.announce_complaints(view, complaints);
+    }
+
+    /// How many verdicts each brake holds at present.
+    pub(super) fn held(&self) -> BTreeMap<&'static str, usize> {
+        let mut held = BTreeMap::new();
+        for latest in self.latest.values() {
+            if latest.verdict.decision == Decision::Hold {
+                for brake in latest.verdict.reasons.iter().filter_map(Reason::brake) {
+                    *held.entry(brake).or_default() += 1;
+                }
+            }
+        }
+        held
+    }
+
+    /// Brings the metric of what is held up to date.
+    pub(super) fn count_held(&self) {
+        let held = self.held();
+        for brake in BRAKES {
+            let count = held.get(brake).copied().unwrap_or(0);
+            let gauge = self.metrics.held.get_or_create(&ByBrake { brake });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// The Pod is not Pending any more, or gone; `view` is what it is now, where the evidence tells.
+    pub(super) fn left(&mut self, uid: &str, view: Option<&PodView>) {
         self.sandboxes.done(uid);
         self.latest.remove(uid);
         let Some(record) = self.ledger.pod(uid) else {
@@ -185,7 +266,37 @@ impl Agent {
         if record.stage == Stage::Marked {
             self.take_back(uid, namespace, pod);
         }
+        let due = record
+            .images
+            .iter()
+            .find_map(|(image, r)| Some((image, r.due?)));
+        if let Some((image, because)) = due.filter(|_| !written) {
+            match view {
+                Some(view) if view.has_started(image) => {
+                    self.started(namespace, pod, uid, image, because);
+                }
+                Some(_) => {}
+                None => self.look_whether_started(uid, namespace, pod, image, because),
+            }
+        }
     }
+}
+
+fn texts_of(reasons: &[Reason]) -> Vec<String> {
+    reasons.iter().map(Reason::to_string).collect()
+}
+
+/// Keeps an error that is not known, the latest last, each text once.
+fn remember(known: &mut Vec<Unrecognised>, error: &LastError) {
+    let same = known.iter().position(|k| k.message == error.message);
+    let count = same.map_or(0, |at| known.remove(at).count);
+    if known.len() >= UNRECOGNISED {
+        known.remove(0);
+    }
+    known.push(Unrecognised {
+        message: error.message.clone(),
+        count: count + 1,
+    });
 }
 
 fn texts(set: &BTreeSet<String>) -> Vec<&str> {

@@ -3,49 +3,33 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use tracing::debug;
 
+use super::images::Arrival;
 use super::sandboxes::ABSENT;
 use super::{Agent, Latest};
-use crate::evidence::{self, Sighting};
-use crate::judge::Moment;
+use crate::judge::{Moment, Shown, Source};
 
 /// Evidence is closed this long after the last Pod settled.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// The first and the longest pause before evidence that was lost is opened anew, before jitter. What is missed meanwhile is not
-/// counted, so the longest is short; only nodes with an unsettled Pod try at all.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
+/// A node where nothing was unsettled for this long is looked at less often.
+const CALM: Duration = Duration::from_secs(60);
 
-/// Evidence that was complete for this long was well: the pauses start anew. A list that is allowed and a watch that is not must not make a loop.
-const WAS_WELL: Duration = Duration::from_secs(60);
+/// The longest pause between two looks that is not asked for. The first failure of a Pod is shown for ten seconds or so, and is to be seen.
+const LONGEST: Duration = Duration::from_secs(8);
 
-/// When evidence that was lost may be opened anew.
-#[derive(Debug)]
-pub(super) struct Retry {
-    not_before: Moment,
-    pause: Duration,
-}
-
-impl Retry {
-    pub(super) fn at_once(now: Moment) -> Self {
-        Self {
-            not_before: now,
-            pause: PAUSES.0,
-        }
-    }
-
-    /// Evidence that had been complete for `lasted` was lost. `share` tells this node from the others.
-    fn after(&mut self, lasted: Option<Duration>, now: Moment, share: f64) {
-        if lasted.is_some_and(|lasted| lasted >= WAS_WELL) {
-            self.pause = PAUSES.0;
-        }
-        self.not_before = now.after(self.pause.mul_f64(1.0 + share));
-        self.pause = (self.pause * 2).min(PAUSES.1);
-    }
-}
+/// A Pod that has come without a container is looked at again after this.
+const PROMPT: Duration = Duration::from_secs(1);
 
 impl Agent {
+    /// How long until the next look.
+    pub(super) fn pause(&self) -> Duration {
+        let now = self.clock.now();
+        let quiet = self.quiet_since.map(|since| now.since(since));
+        pause(self.config.poll, self.sandboxes.is_any_new(), quiet)
+    }
+
     pub(super) async fn look(&mut self) -> Result<(), tonic::Status> {
         let found = self.runtime.sandboxes().await?;
         let now = self.clock.now();
@@ -59,6 +43,23 @@ impl Agent {
         if self.sandboxes.unsettled() > 0 {
             let with_containers = self.runtime.sandboxes_with_containers().await?;
             self.sandboxes.note_containers(&with_containers);
+        }
+        if self.images.is_unknown() || self.ledger.is_any_failing() {
+            self.look_at_images(now).await?;
+        }
+        Ok(())
+    }
+
+    /// What came to the node since the last look was pulled: from a registry that works, then, and perhaps for another Pod.
+    async fn look_at_images(&mut self, now: Moment) -> Result<(), tonic::Status> {
+        let found = self.runtime.images().await?;
+        for Arrival { image, at } in self.images.update(found, now) {
+            debug!(image = %Shown(&image), "an image has come to the node");
+            self.brake.memory.registries.pulled(&image, at);
+            if at.is_some() {
+                self.ledger.pulled_by_another(&image, "");
+            }
+            self.unsaved = true;
         }
         Ok(())
     }
@@ -81,74 +82,17 @@ impl Agent {
             self.close();
         }
         if self.evidence.is_none() && self.sandboxes.want_evidence(now) {
-            if now >= self.retry.not_before {
-                self.open().await;
-            }
+            self.open(now).await;
         } else if self.evidence.is_none() {
             self.evidence_well = true;
+        } else {
+            self.try_kubelet(now);
         }
-        if self.evidence.is_none() && self.reports.is_empty() {
-            // No connection is kept on a quiet node.
-            self.client = None;
+        if self.source() != Some(Source::ApiServer) && self.reports.is_empty() {
+            // No connection is kept where none is needed.
+            self.api.let_go();
         }
-        self.metrics
-            .evidence_open
-            .set(self.evidence.is_some().into());
-        self.metrics.evidence_lost.set((!self.evidence_well).into());
-    }
-
-    async fn open(&mut self) {
-        let client = match &self.client {
-            Some(client) => client.clone(),
-            None => match evidence::open(self.config.kubeconfig.as_deref()).await {
-                Ok(client) => self.client.insert(client).clone(),
-                Err(error) => {
-                    if std::mem::replace(&mut self.client_well, false) {
-                        warn!(error = format!("{error:#}"), "no way to the API server");
-                    }
-                    return;
-                }
-            },
-        };
-        self.client_well = true;
-        debug!(unsettled = self.sandboxes.unsettled(), "evidence opened");
-        self.evidence = Some(Box::pin(evidence::watch(client, &self.config.policy.node)));
-    }
-
-    pub(super) fn sighted(&mut self, sighting: Option<Sighting>) {
-        match sighting {
-            Some(Sighting::Seen(view)) => self.judge(*view),
-            Some(Sighting::Left(uid)) => self.left(&uid),
-            Some(Sighting::Complete(named)) => {
-                if !std::mem::replace(&mut self.evidence_well, true) {
-                    info!("evidence from the API server is back");
-                }
-                self.complete(&named);
-            }
-            Some(Sighting::Lost(error)) => self.lost(&error),
-            None => self.lost("the watch has ended"),
-        }
-        self.save();
-    }
-
-    /// Nothing is missed for good: it is opened anew, with a fresh list, at a later tick.
-    fn lost(&mut self, error: &str) {
-        let now = self.clock.now();
-        let lasted = self.complete_since.map(|since| now.since(since));
-        self.retry.after(lasted, now, self.share());
-        self.close();
-        if std::mem::replace(&mut self.evidence_well, false) {
-            warn!(%error, "evidence from the API server is lost, trying again");
-        }
-    }
-
-    fn close(&mut self) {
-        self.evidence = None;
-        self.complete_since = None;
-        self.sandboxes.incomplete();
-        for latest in self.latest.values_mut() {
-            latest.absent = None;
-        }
+        self.count_evidence();
     }
 
     pub(super) fn complete(&mut self, named: &BTreeSet<String>) {
@@ -168,7 +112,41 @@ impl Agent {
         let gone = self.latest.iter().filter(|(_, latest)| absent(latest));
         let gone: Vec<String> = gone.map(|(uid, _)| uid.clone()).collect();
         for uid in gone {
-            self.left(&uid);
+            self.left(&uid, None);
         }
+    }
+}
+
+/// How long until the next look. `quiet` is for how long nothing was unsettled.
+fn pause(poll: Duration, is_any_new: bool, quiet: Option<Duration>) -> Duration {
+    if is_any_new {
+        poll.min(PROMPT)
+    } else if quiet.is_some_and(|quiet| quiet >= CALM) {
+        (poll * 2).min(LONGEST).max(poll)
+    } else {
+        poll
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_pod_is_looked_at_promptly_and_a_calm_node_seldom() {
+        let seconds = Duration::from_secs;
+        for (poll, is_any_new, quiet, expected) in [
+            (5, false, None, 5),
+            (5, false, Some(59), 5),
+            (5, false, Some(60), 8),
+            (2, false, Some(60), 4),
+            (30, false, Some(60), 30),
+            (5, true, Some(60), 1),
+            (30, true, None, 1),
+        ] {
+            let found = pause(seconds(poll), is_any_new, quiet.map(seconds));
+            assert_eq!(found, seconds(expected), "{poll} {is_any_new} {quiet:?}");
+        }
+        assert_eq!(pause(seconds(1) / 4, true, None), seconds(1) / 4);
     }
 }

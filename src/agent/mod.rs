@@ -1,56 +1,77 @@
 //! The agent: look → judge → save → report, for ever.
 
+mod explain;
+mod images;
 mod judging;
 mod looking;
+mod namespaces;
 mod reports;
 mod sandboxes;
+mod settings;
+mod sources;
 mod status;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
-use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_util::{Stream, StreamExt as _, future};
-use kube::Client;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
-pub use status::{PodStatus, Status};
+pub use explain::{Explanation, ImageExplained, Known};
+pub use images::Images;
+pub use status::{PodStatus, Status, Unrecognised};
 
 use crate::admin::Health;
 use crate::clock::{self, Clock};
-use crate::config::Config;
+use crate::config::{Config, Given};
 use crate::cri::Runtime;
-use crate::evidence::Sighting;
-use crate::judge::{Brake, Ledger, Moment, PodView, Verdict};
+use crate::evidence::ApiServer;
+use crate::judge::{Brake, BrakeMemory, Ledger, Moment, PodView, Verdict};
 use crate::metrics::Metrics;
-use crate::report::{Line, NodeLog};
+use crate::report::{Guard, Line, NodeLog};
 use crate::shutdown::Shutdown;
 use crate::state::{Found, State, StateFile};
-use looking::Retry;
+use namespaces::Namespaces;
 use reports::Report;
 use sandboxes::Sandboxes;
+use sources::{Choice, Open, next};
 
 /// How long a shutdown waits for reports that are under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// A question that `status` asks: the answer goes into the sender.
-pub type Question = oneshot::Sender<Status>;
+/// A question that comes over the control socket: the answer goes into the sender.
+#[derive(Debug)]
+pub enum Question {
+    /// What `pullwarden status` shows.
+    Status(oneshot::Sender<Status>),
+    /// What `pullwarden explain` shows of one Pod.
+    Explain {
+        /// The Pod's namespace.
+        namespace: String,
+        /// The Pod's name.
+        pod: String,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Explanation>,
+    },
+}
 
 /// What the agent shares with the rest of the process.
 #[derive(Debug)]
 pub struct Surroundings {
     /// Where time comes from.
     pub clock: Clock,
+    /// Where the configuration comes from.
+    pub given: Given,
     /// What is counted.
     pub metrics: Metrics,
     /// What `/livez` and `/readyz` go by.
     pub health: Health,
-    /// The questions of `status`.
+    /// The questions of `status` and `explain`.
     pub questions: mpsc::Receiver<Question>,
     /// The request to end.
     pub shutdown: Shutdown,
@@ -61,24 +82,21 @@ pub struct Surroundings {
 /// # Errors
 /// Only what makes it pointless to start; whatever goes wrong later is told and lived with.
 pub async fn run(config: Config, surroundings: Surroundings) -> anyhow::Result<()> {
-    let mut agent = Agent::start(config, &surroundings)?;
-    let Surroundings {
-        mut questions,
-        mut shutdown,
-        ..
-    } = surroundings;
-    let start = tokio::time::Instant::now() + agent.jitter();
-    let mut ticks = interval_at(start, agent.config.poll);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut agent, mut questions, mut shutdown) = Agent::start(config, surroundings)?;
+    agent.make_sure().await?;
+    let mut pause = std::pin::pin!(sleep(agent.jitter()));
     loop {
         tokio::select! {
             () = shutdown.asked() => break,
-            _ = ticks.tick() => agent.tick().await,
-            sighting = next(&mut agent.evidence) => agent.sighted(sighting),
+            () = &mut pause => {
+                agent.tick().await;
+                pause.as_mut().reset(Instant::now() + agent.pause());
+            }
+            sighting = next(&mut agent.evidence) => agent.sighted(sighting).await,
+            sighting = next(&mut agent.candidate) => agent.tried(sighting).await,
             Some(report) = agent.reports.join_next() => agent.reported(report),
             Some(question) = questions.recv() => {
-                // Whoever asked may have gone away.
-                let _ = question.send(agent.status());
+                agent.answer(question);
             }
         }
     }
@@ -86,17 +104,11 @@ pub async fn run(config: Config, surroundings: Surroundings) -> anyhow::Result<(
     Ok(())
 }
 
-type Evidence = Pin<Box<dyn Stream<Item = Sighting> + Send>>;
-
-async fn next(evidence: &mut Option<Evidence>) -> Option<Sighting> {
-    match evidence {
-        Some(stream) => stream.next().await,
-        None => future::pending().await,
-    }
-}
-
 struct Agent {
     config: Config,
+    given: Given,
+    /// What is wrong with the configuration's file as it is now; the one before is in force.
+    refused: Option<String>,
     clock: Clock,
     metrics: Metrics,
     health: Health,
@@ -104,20 +116,30 @@ struct Agent {
     runtime: Runtime,
     runtime_well: bool,
     sandboxes: Sandboxes,
-    client: Option<Client>,
+    api: ApiServer,
     client_well: bool,
-    evidence: Option<Evidence>,
+    guard: Guard,
+    evidence: Option<Open>,
+    /// The kubelet's socket, tried while the API server stands in for it.
+    candidate: Option<Open>,
     evidence_well: bool,
     /// Since when the open evidence has named all that is Pending; from then on it tells of every change.
     complete_since: Option<Moment>,
-    retry: Retry,
+    choice: Choice,
     /// Since when nothing is unsettled.
     quiet_since: Option<Moment>,
     /// The newest view of each Pod that is being judged.
     latest: BTreeMap<String, Latest>,
     ledger: Ledger,
     brake: Brake,
+    images: Images,
+    namespaces: Namespaces,
+    unrecognised: Vec<Unrecognised>,
+    /// Pods that would have been failed and started after all, since the agent started.
+    wrong: u64,
     reports: JoinSet<Report>,
+    /// The runtime is asked to pull by one report at a time.
+    pulls: Arc<Semaphore>,
     state: StateFile,
     unsaved: bool,
     log: NodeLog,
@@ -131,17 +153,21 @@ struct Latest {
 }
 
 impl Agent {
-    fn start(config: Config, surroundings: &Surroundings) -> anyhow::Result<Self> {
-        let clock = surroundings.clock.clone();
+    fn start(
+        config: Config,
+        surroundings: Surroundings,
+    ) -> anyhow::Result<(Self, mpsc::Receiver<Question>, Shutdown)> {
+        let clock = surroundings.clock;
         let now = clock.now();
         let boot = clock::boot_id().context("reading the kernel's boot id")?;
         let state = StateFile::in_dir(&config.state_dir);
         let mut ledger = Ledger::default();
         let mut brake = Brake {
             warm_up_until: now.after(config.warm_up),
-            budget: config.budget,
-            spent: Vec::new(),
+            rules: config.brake,
+            memory: BrakeMemory::default(),
         };
+        let mut images = Images::default();
         match state.load() {
             Found::State(found) => {
                 info!(
@@ -149,7 +175,8 @@ impl Agent {
                     "counts of an earlier run taken up"
                 );
                 ledger = found.ledger;
-                brake.spent = found.spent;
+                brake.memory = found.brake;
+                images = found.images;
                 ledger.restarted();
                 if found.boot == boot {
                     // A shorter warm-up in the configuration takes effect at once, a longer one at the next boot.
@@ -157,6 +184,7 @@ impl Agent {
                 } else {
                     ledger.rebooted(now);
                     brake.rebooted(now);
+                    images.rebooted();
                 }
             }
             Found::Nothing => info!("no counts of an earlier run"),
@@ -168,24 +196,33 @@ impl Agent {
             runtime: Runtime::at(&config.cri_socket),
             runtime_well: true,
             sandboxes: Sandboxes::default(),
-            client: None,
+            api: ApiServer::new(config.kubeconfig.clone()),
             client_well: true,
+            guard: Guard::new(config.own_pod.clone()),
             evidence: None,
+            candidate: None,
             evidence_well: true,
             complete_since: None,
-            retry: Retry::at_once(now),
+            choice: Choice::at_once(now),
             quiet_since: None,
             latest: BTreeMap::new(),
             ledger,
             brake,
+            images,
+            namespaces: Namespaces::default(),
+            unrecognised: Vec::new(),
+            wrong: 0,
             reports: JoinSet::new(),
+            pulls: Arc::new(Semaphore::new(1)),
             state,
             unsaved: true,
             log: NodeLog::in_dir(&config.log_dir),
             clock,
-            metrics: surroundings.metrics.clone(),
-            health: surroundings.health.clone(),
+            metrics: surroundings.metrics,
+            health: surroundings.health,
             boot,
+            given: surroundings.given,
+            refused: None,
             config,
         };
         let boot = agent.boot.clone();
@@ -196,7 +233,7 @@ impl Agent {
         agent.save();
         let (mode, node) = (agent.config.policy.mode.as_str(), &agent.config.policy.node);
         info!(%node, mode, "watching");
-        Ok(agent)
+        Ok((agent, surroundings.questions, surroundings.shutdown))
     }
 
     /// Agents that start together do not look together: the first look is put off by up to one poll.
@@ -213,7 +250,9 @@ impl Agent {
     }
 
     async fn tick(&mut self) {
+        self.reread();
         let looked = self.look().await;
+        self.metrics.runtime_looks.inc();
         let now = self.clock.now();
         match looked {
             Ok(()) => {
@@ -238,12 +277,25 @@ impl Agent {
         self.forget_absent(now);
         self.open_or_close(now).await;
         self.judge_what_stands();
+        self.count_held();
         if self.reports.is_empty() {
             // A report that ended without a word: whatever it wrote is found at the next look.
             self.ledger.restarted();
         }
         self.unsaved |= self.ledger.keep(self.sandboxes.uids(), now);
         self.save();
+    }
+
+    fn answer(&self, question: Question) {
+        // Whoever asked may have gone away.
+        let _ = match question {
+            Question::Status(answer) => answer.send(self.status()).is_ok(),
+            Question::Explain {
+                namespace,
+                pod,
+                answer,
+            } => answer.send(self.explain(&namespace, &pod)).is_ok(),
+        };
     }
 
     fn save(&mut self) {
@@ -253,7 +305,8 @@ impl Agent {
         let state = State::new(
             self.boot.clone(),
             self.brake.warm_up_until,
-            self.brake.spent.clone(),
+            self.brake.memory.clone(),
+            self.images.clone(),
             self.ledger.clone(),
         );
         if let Err(error) = self.state.save(&state) {

@@ -1,10 +1,18 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use tokio::task::JoinError;
 use tracing::{info, warn};
 
 use super::Agent;
-use crate::judge::{Cause, Condemned, Moment, PodView, Shown, Stage};
+use crate::evidence::ApiServer;
+use crate::judge::{
+    Action, Because, Cause, Complaint, Condemned, Moment, PodView, Reason, Shown, Source, Stage,
+};
 use crate::metrics::ByStep;
-use crate::report::{self, Ending, Event, Line, Trace, Undone};
+use crate::report::{
+    self, Aftermath, Asked, Ending, Event, Line, Subject, Trace, Undone, Unguarded,
+};
 
 /// What became of one report.
 #[derive(Debug)]
@@ -19,6 +27,23 @@ pub(super) enum Report {
         /// What became of the Event; `None` if none was due.
         event: Option<Result<(), String>>,
     },
+    /// A Pod that would have been failed, and left Pending.
+    Aftermath {
+        condemned: Box<Condemned>,
+        because: Because,
+        aftermath: Aftermath,
+        trace: Vec<Trace>,
+    },
+    /// The Pod's author was told of annotations that cannot be read.
+    Complained {
+        subject: Subject,
+        event: Result<(), String>,
+    },
+    /// The labels of a namespace.
+    Labels {
+        name: String,
+        labels: Result<BTreeMap<String, String>, String>,
+    },
     /// A condition that was taken back.
     TakenBack {
         condemned: Box<Condemned>,
@@ -30,16 +55,13 @@ pub(super) enum Report {
 impl Agent {
     /// Starts the report on a condemned Pod. What was counted is on disk before anything is written.
     pub(super) fn report(&mut self, condemned: Condemned, view: &PodView, now: Moment) {
-        let Some(client) = self.client.clone() else {
-            return;
-        };
         let stage = if condemned.enforce {
             Stage::Writing
         } else {
             Stage::Announced
         };
         self.ledger.set_stage(&condemned.uid, stage);
-        self.brake.spend(view, now);
+        self.brake.spend(view, &condemned.image, now);
         self.metrics
             .condemned
             .get_or_create(&condemned.cause.into())
@@ -49,22 +71,34 @@ impl Agent {
 
         let policy = self.config.policy.clone();
         let at = self.clock.wall();
-        let condemned = Box::new(condemned);
+        let mut condemned = Box::new(condemned);
+        let (mut runtime, pulls) = (self.runtime.clone(), self.pulls.clone());
+        let (api, guard) = (self.api.clone(), self.guard.clone());
         self.reports.spawn(async move {
-            let (ending, marked, trace) = if condemned.enforce {
-                report::fail(&client, &condemned, &policy, at).await
-            } else {
-                report::look(&client, &condemned, &policy).await
+            // The last look at the Pod comes last: it is the freshest at the write, and who is spared before costs no request.
+            let asked = report::ask(&mut runtime, &pulls, report::PATIENCE, &mut condemned).await;
+            let (ending, marked, trace) = match asked {
+                Asked::Spared(reason) => (Ending::Spared(reason), false, Vec::new()),
+                Asked::NoAnswer(why) => (Ending::Failed(why), false, Vec::new()),
+                Asked::Due => match api.client().await {
+                    Err(why) => (Ending::Failed(why), false, Vec::new()),
+                    Ok(client) if condemned.enforce => match guard.make_sure(client).await {
+                        Ok(()) => report::fail(client, &condemned, &policy, at).await,
+                        Err(Unguarded::Open(why)) => (Ending::Denied(why), false, Vec::new()),
+                        Err(Unguarded::Unknown(why)) => (Ending::Failed(why), false, Vec::new()),
+                    },
+                    Ok(client) => report::look(client, &condemned, &policy).await,
+                },
             };
-            let event = match (&ending, condemned.enforce) {
-                (Ending::Written, true) => Some(Event::Failed),
-                (Ending::Due, false) => Some(Event::WouldFail),
+            let event = match (&ending, policy.action) {
+                (Ending::Written, Action::Fail) => Some(Event::Failed((*condemned).clone())),
+                (Ending::Written, Action::Delete) => Some(Event::Deleted((*condemned).clone())),
+                (Ending::Due, _) => Some(Event::WouldFail((*condemned).clone())),
                 _ => None,
             };
+            let subject = Subject::of(&condemned);
             let event = match event {
-                Some(event) => {
-                    Some(report::announce(&client, &condemned, &policy.node, event, at).await)
-                }
+                Some(event) => Some(announce(&api, &subject, &policy.node, &event, at).await),
                 None => None,
             };
             Report::Condemned {
@@ -77,35 +111,68 @@ impl Agent {
         });
     }
 
+    /// Looks once what became of a Pod that would have been failed and is not Pending any more.
+    pub(super) fn look_whether_started(
+        &mut self,
+        uid: &str,
+        namespace: &str,
+        name: &str,
+        image: &str,
+        because: Because,
+    ) {
+        let mut condemned = Box::new(nobody(uid, namespace, name));
+        image.clone_into(&mut condemned.image);
+        let api = self.api.clone();
+        self.reports.spawn(async move {
+            let (aftermath, trace) = match api.client().await {
+                Ok(client) => report::aftermath(client, &condemned).await,
+                Err(_) => (Aftermath::Unknown, Vec::new()),
+            };
+            Report::Aftermath {
+                condemned,
+                because,
+                aftermath,
+                trace,
+            }
+        });
+    }
+
+    /// Writes the Event about annotations that cannot be read.
+    pub(super) fn announce_complaints(&mut self, view: &PodView, complaints: Vec<Complaint>) {
+        let subject = Subject {
+            uid: view.uid.clone(),
+            namespace: view.namespace.clone(),
+            name: view.name.clone(),
+        };
+        let (node, at) = (self.config.policy.node.clone(), self.clock.wall());
+        let api = self.api.clone();
+        self.reports.spawn(async move {
+            let event = Event::InvalidAnnotations(complaints);
+            let event = announce(&api, &subject, &node, &event, at).await;
+            Report::Complained { subject, event }
+        });
+    }
+
     /// The Pod got past its pull: if our condition stands on it, it is not true any more.
     pub(super) fn take_back_if_marked(&mut self, view: &PodView) {
         let stage = self.ledger.pod(&view.uid).map(|record| record.stage);
         if stage == Some(Stage::Marked) && !view.ending {
             self.ledger.set_stage(&view.uid, Stage::Watching);
-            if view.marked {
+            // The kubelet learns of the condition only after a while; before it is taken back the Pod is read afresh anyway.
+            if view.marked || view.source == Source::Kubelet {
                 self.take_back(&view.uid, &view.namespace, &view.name);
             }
         }
     }
 
     pub(super) fn take_back(&mut self, uid: &str, namespace: &str, name: &str) {
-        let Some(client) = self.client.clone() else {
-            return;
-        };
-        let condemned = Box::new(Condemned {
-            uid: uid.to_owned(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            image: String::new(),
-            cause: Cause::Unrecognised,
-            failures: 0,
-            lasting: std::time::Duration::ZERO,
-            error: String::new(),
-            enforce: true,
-        });
-        let at = self.clock.wall();
+        let condemned = Box::new(nobody(uid, namespace, name));
+        let (api, at) = (self.api.clone(), self.clock.wall());
         self.reports.spawn(async move {
-            let (undone, trace) = report::take_back(&client, &condemned, at).await;
+            let (undone, trace) = match api.client().await {
+                Ok(client) => report::take_back(client, &condemned, at).await,
+                Err(_) => (Undone::Standing, Vec::new()),
+            };
             Report::TakenBack {
                 condemned,
                 undone,
@@ -124,9 +191,31 @@ impl Agent {
                 event,
             }) => {
                 self.trace(&condemned, &trace);
-                self.event(&condemned, event);
+                if let Some(event) = event {
+                    self.event(&Subject::of(&condemned), event);
+                }
                 self.ended(&condemned, &ending, marked);
             }
+            Ok(Report::Aftermath {
+                condemned,
+                because,
+                aftermath,
+                trace,
+            }) => {
+                self.trace(&condemned, &trace);
+                if aftermath == Aftermath::Started {
+                    let Condemned {
+                        namespace,
+                        name,
+                        uid,
+                        image,
+                        ..
+                    } = &*condemned;
+                    self.started(namespace, name, uid, image, because);
+                }
+            }
+            Ok(Report::Complained { subject, event }) => self.event(&subject, event),
+            Ok(Report::Labels { name, labels }) => self.labelled(name, labels),
             Ok(Report::TakenBack {
                 condemned,
                 undone,
@@ -164,13 +253,12 @@ impl Agent {
                 .writes
                 .get_or_create(&ByStep::new(*step, ok))
                 .inc();
-            self.write_step(condemned, step.as_str(), result);
+            self.write_step(&Subject::of(condemned), step.as_str(), result);
         }
     }
 
-    fn event(&mut self, condemned: &Condemned, event: Option<Result<(), String>>) {
-        let Some(event) = event else { return };
-        let (namespace, pod) = (&condemned.namespace, &condemned.name);
+    fn event(&mut self, subject: &Subject, event: Result<(), String>) {
+        let (namespace, pod) = (&subject.namespace, &subject.name);
         if let Err(error) = &event {
             warn!(%namespace, %pod, %error, "the Event could not be written");
         }
@@ -179,14 +267,14 @@ impl Agent {
             .get_or_create(&ByStep::event(event.is_ok()))
             .inc();
         let result = event.as_ref().err().map_or("ok", String::as_str);
-        self.write_step(condemned, "event", result);
+        self.write_step(subject, "event", result);
     }
 
-    fn write_step(&mut self, condemned: &Condemned, step: &str, result: &str) {
+    fn write_step(&mut self, subject: &Subject, step: &str, result: &str) {
         self.write_line(&Line::Write {
-            namespace: &condemned.namespace,
-            pod: &condemned.name,
-            uid: &condemned.uid,
+            namespace: &subject.namespace,
+            pod: &subject.name,
+            uid: &subject.uid,
             step,
             result,
         });
@@ -234,6 +322,37 @@ impl Agent {
         if !matches!(ending, Ending::Written) {
             self.ledger.postpone(uid, key, self.clock.now());
         }
+        let by_runtime = |reason: &Reason| {
+            matches!(
+                reason,
+                Reason::OnNode { .. }
+                    | Reason::PulledByRuntime { .. }
+                    | Reason::StillPulling { .. }
+            )
+        };
+        let by_itself = |reason: &Reason| {
+            matches!(
+                reason,
+                Reason::NotPending
+                    | Reason::NotWaitingForImage { .. }
+                    | Reason::NoFailureYet { .. }
+            )
+        };
+        let because = match ending {
+            Ending::Due => Some(Because::Observing),
+            Ending::Denied(_) | Ending::Failed(_) => Some(Because::Spared),
+            Ending::Spared(reason) if by_runtime(reason) || by_itself(reason) => {
+                Some(Because::Spared)
+            }
+            // It is clear what became of these.
+            Ending::Written | Ending::Gone | Ending::Spared(_) => None,
+        };
+        if let Some(because) = because {
+            self.ledger.note_due(uid, key, because);
+        }
+        if matches!(ending, Ending::Spared(reason) if by_runtime(reason)) {
+            self.ledger.note_spared(uid, key);
+        }
         self.write_line(&Line::Report {
             namespace,
             pod,
@@ -244,7 +363,35 @@ impl Agent {
         // Of a Pod that was deleted or replaced evidence still tells: forgotten before that, a late view of it would count anew.
         if !self.latest.contains_key(uid) {
             // It left while the report was under way.
-            self.left(uid);
+            self.left(uid, None);
         }
+    }
+}
+
+async fn announce(
+    api: &ApiServer,
+    subject: &Subject,
+    node: &str,
+    event: &Event,
+    at: Timestamp,
+) -> Result<(), String> {
+    report::announce(api.client().await?, subject, node, event, at).await
+}
+
+/// A Pod that is not condemned, where only its name matters.
+fn nobody(uid: &str, namespace: &str, name: &str) -> Condemned {
+    Condemned {
+        uid: uid.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        image: String::new(),
+        cause: Cause::Unrecognised,
+        failures: 0,
+        lasting: std::time::Duration::ZERO,
+        error: String::new(),
+        enforce: true,
+        spare_if_present: false,
+        second_opinion: false,
+        opinion: None,
     }
 }

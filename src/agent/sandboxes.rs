@@ -21,10 +21,18 @@ pub(super) struct Sandboxes {
 
 #[derive(Debug)]
 struct Entry {
+    namespace: String,
+    name: String,
     since: Moment,
     sandbox: String,
+    /// It was seen for the first time at the last look.
+    is_new: bool,
+    /// It is in the snapshot that is being taken up.
+    is_there: bool,
     has_container: bool,
     settled: Option<Settled>,
+    /// Why it is settled, for people.
+    why: String,
     /// Since when complete evidence does not name it.
     absent: Option<Moment>,
 }
@@ -37,6 +45,26 @@ enum Settled {
     Until(Moment),
 }
 
+impl Entry {
+    /// A Pod that has come, by its UID.
+    fn new(sandbox: Sandbox, settled: Option<Settled>, now: Moment) -> (String, Self) {
+        let why = settled.map_or("", |_| "the configuration excludes the namespace");
+        let entry = Self {
+            namespace: sandbox.namespace,
+            name: sandbox.name,
+            since: now,
+            sandbox: sandbox.id,
+            is_new: true,
+            is_there: true,
+            has_container: false,
+            settled,
+            why: why.to_owned(),
+            absent: None,
+        };
+        (sandbox.uid, entry)
+    }
+}
+
 impl Sandboxes {
     /// Takes up a new snapshot: new Pods are unsettled, those that are gone are forgotten. `skip` names namespaces that are left
     /// alone; `again` lets Pods that were looked away from have their turn.
@@ -47,27 +75,30 @@ impl Sandboxes {
         again: bool,
         skip: impl Fn(&str) -> bool,
     ) {
-        let mut before = std::mem::take(&mut self.pods);
         for sandbox in found {
-            let entry = before.remove(&sandbox.uid);
-            let entry = entry.filter(|entry| entry.sandbox == sandbox.id);
-            let settled = skip(&sandbox.namespace).then_some(Settled::Done);
-            let entry = entry.unwrap_or(Entry {
-                since: now,
-                sandbox: sandbox.id,
-                has_container: false,
-                settled,
-                absent: None,
-            });
-            self.pods.insert(sandbox.uid, entry);
+            match self.pods.get_mut(&sandbox.uid) {
+                Some(entry) if entry.sandbox == sandbox.id => {
+                    entry.is_new = false;
+                    entry.is_there = true;
+                }
+                _ => {
+                    let settled = skip(&sandbox.namespace).then_some(Settled::Done);
+                    let (uid, entry) = Entry::new(sandbox, settled, now);
+                    self.pods.insert(uid, entry);
+                }
+            }
         }
+        self.pods
+            .retain(|_, entry| std::mem::take(&mut entry.is_there));
         for entry in self.pods.values_mut() {
             if matches!(entry.settled, Some(Settled::Until(due)) if again && now >= due) {
                 entry.settled = None;
                 entry.absent = None;
             }
-            if entry.absent.is_some_and(|since| now.since(since) >= ABSENT) {
-                entry.settled.get_or_insert(Settled::Done);
+            let absent = entry.absent.is_some_and(|since| now.since(since) >= ABSENT);
+            if absent && entry.settled.is_none() {
+                entry.settled = Some(Settled::Done);
+                "it is not named among the Pending Pods of this node".clone_into(&mut entry.why);
             }
         }
     }
@@ -84,11 +115,32 @@ impl Sandboxes {
         self.pods.values().filter(|e| e.settled.is_none()).count()
     }
 
-    /// Whether evidence is wanted: at once for a Pod without any container, a little later for one that has some.
+    /// Whether evidence is wanted: for a Pod that is without any container at its second look, and a little later for one that has some.
     pub(super) fn want_evidence(&self, now: Moment) -> bool {
         self.pods.values().any(|entry| {
-            let due = !entry.has_container || now.since(entry.since) >= GROWN;
+            let is_bare = !entry.has_container && !entry.is_new;
+            let due = is_bare || now.since(entry.since) >= GROWN;
             entry.settled.is_none() && due
+        })
+    }
+
+    /// Whether a Pod has come that had no container at the last look: most have one a moment later, and need no evidence yet.
+    pub(super) fn is_any_new(&self) -> bool {
+        let is_new = |entry: &Entry| entry.is_new && !entry.has_container;
+        self.pods.values().any(|e| is_new(e) && e.settled.is_none())
+    }
+
+    /// Why the Pod of this name is not judged at present; `None` if the runtime holds none of this name.
+    pub(super) fn why_not(&self, namespace: &str, name: &str) -> Option<String> {
+        let of = |entry: &&Entry| entry.namespace == namespace && entry.name == name;
+        let entry = self.pods.values().find(of)?;
+        Some(match entry.settled {
+            None => "it may be waiting for an image, and is looked at as soon as there is evidence"
+                .to_owned(),
+            Some(Settled::Done) => entry.why.clone(),
+            Some(Settled::Until(_)) => {
+                format!("{}; it is looked at again every ten minutes", entry.why)
+            }
         })
     }
 
@@ -126,13 +178,15 @@ impl Sandboxes {
     pub(super) fn done(&mut self, uid: &str) {
         if let Some(entry) = self.pods.get_mut(uid) {
             entry.settled = Some(Settled::Done);
+            entry.why = "the Pod is not Pending any more".to_owned();
         }
     }
 
-    /// Its Pod has nothing to judge for now.
-    pub(super) fn look_again_later(&mut self, uid: &str, now: Moment) {
+    /// Its Pod has nothing to judge for now, and why.
+    pub(super) fn look_again_later(&mut self, uid: &str, why: &str, now: Moment) {
         if let Some(entry) = self.pods.get_mut(uid) {
             entry.absent = None;
+            why.clone_into(&mut entry.why);
             if !matches!(entry.settled, Some(Settled::Until(_))) {
                 entry.settled = Some(Settled::Until(now.after(AGAIN)));
             }
@@ -164,9 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_without_containers_wants_evidence_at_once() {
+    fn a_pod_without_containers_wants_evidence_at_its_second_look() {
         let mut pods = one(at(0));
-        assert!(pods.want_evidence(at(0)));
+        assert!(pods.is_any_new() && !pods.want_evidence(at(0)));
+        pods.update(vec![sandbox("a")], at(1), true, |_| false);
+        assert!(!pods.is_any_new() && pods.want_evidence(at(1)));
+        // Its container has come meanwhile.
         pods.note_containers(&BTreeSet::from(["s-a".to_owned()]));
         assert!(!pods.want_evidence(at(14)));
         assert!(pods.want_evidence(at(15)));
@@ -189,8 +246,8 @@ mod tests {
     #[test]
     fn out_of_scope_is_looked_at_again() {
         let mut pods = one(at(0));
-        pods.look_again_later("a", at(0));
-        pods.look_again_later("a", at(300));
+        pods.look_again_later("a", "why", at(0));
+        pods.look_again_later("a", "why", at(300));
         assert!(!pods.want_evidence(at(599)));
         pods.update(vec![sandbox("a")], at(600), true, |_| false);
         assert!(pods.want_evidence(at(600)));

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
@@ -13,10 +15,18 @@ pub struct Status {
     pub node: String,
     /// The node's mode.
     pub mode: String,
+    /// What is wrong with the configuration's file as it is now; empty if it is in force.
+    pub configuration_refused: String,
+    /// Whether it was tried that the API server holds the agent to its own node: `yes`, `not yet`, or `no` where it does not run in a Pod.
+    pub guard_tried: String,
     /// Whether the container runtime answers.
     pub runtime: bool,
+    /// Looks at the runtime since the agent started.
+    pub looks: u64,
     /// `closed`, `open` or `lost`.
     pub evidence: String,
+    /// `kubelet` or `apiserver`, whichever is open; empty if none is.
+    pub evidence_source: String,
     /// Pods that the runtime holds.
     pub sandboxes: usize,
     /// Those of them that may be waiting for an image.
@@ -27,10 +37,25 @@ pub struct Status {
     pub budget_spent: usize,
     /// Pods that may be failed within it.
     pub budget: u32,
+    /// Pods whose time has come, by the brake that holds them.
+    pub held: BTreeMap<String, usize>,
+    /// Pods that would have been failed and started after all, since the agent started.
+    pub would_fail_then_started: u64,
     /// Whether the counts are kept on disk.
     pub state_kept: bool,
     /// The Pods that are being judged.
     pub pods: Vec<PodStatus>,
+    /// Errors that this version does not know, the latest last: worth reporting.
+    pub unrecognised: Vec<Unrecognised>,
+}
+
+/// An error that this version does not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrecognised {
+    /// Its text.
+    pub message: String,
+    /// How often it was counted since the agent started.
+    pub count: u64,
 }
 
 /// One Pod, and one of its images.
@@ -47,6 +72,8 @@ pub struct PodStatus {
     pub image: String,
     /// Why; empty if nothing fails.
     pub cause: String,
+    /// The cause's class; empty if nothing fails.
+    pub class: String,
     /// Failures that were counted.
     pub failures: u32,
     /// Seconds since the first of them, as far as known.
@@ -67,25 +94,42 @@ impl Agent {
             (None, true) => "closed",
             (Some(_), true) => "open",
         };
-        let recent = self.brake.spent.iter();
-        let recent = recent.filter(|spent| now.since(spent.at) < self.brake.budget.per);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             node: self.config.policy.node.clone(),
             mode: self.config.policy.mode.as_str().to_owned(),
+            configuration_refused: self.refused.clone().unwrap_or_default(),
+            guard_tried: match self.guard.is_known() {
+                None => "no",
+                Some(false) => "not yet",
+                Some(true) => "yes",
+            }
+            .to_owned(),
             runtime: self.runtime_well,
+            looks: self.metrics.runtime_looks.get(),
             evidence: evidence.to_owned(),
+            evidence_source: self
+                .evidence
+                .as_ref()
+                .map_or(String::new(), |open| open.source.as_str().to_owned()),
             sandboxes: self.sandboxes.uids().count(),
             unsettled: self.sandboxes.unsettled(),
             warm_up_left: self.brake.warm_up_until.since(now).as_secs(),
-            budget_spent: recent.count(),
-            budget: self.brake.budget.pods,
+            budget_spent: self.brake.spent(now),
+            budget: self.brake.rules.budget.pods,
+            held: self
+                .held()
+                .into_iter()
+                .map(|(brake, n)| (brake.to_owned(), n))
+                .collect(),
+            would_fail_then_started: self.wrong,
             state_kept: self.state.is_well(),
             pods: self
                 .latest
                 .keys()
                 .flat_map(|uid| self.pod_status(uid))
                 .collect(),
+            unrecognised: self.unrecognised.clone(),
         }
     }
 
@@ -100,6 +144,7 @@ impl Agent {
             uid: uid.to_owned(),
             image: String::new(),
             cause: String::new(),
+            class: String::new(),
             failures: 0,
             lasting: 0,
             decision: latest.verdict.decision.as_str().to_owned(),
@@ -119,6 +164,7 @@ impl Agent {
                 Some(PodStatus {
                     image: Shown(image).to_string(),
                     cause: last.cause.to_string(),
+                    class: last.cause.class().to_string(),
                     failures: record.failures,
                     lasting: since.map_or(0, |since| now.since(since).as_secs()),
                     error: last.message.clone(),

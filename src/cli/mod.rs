@@ -1,5 +1,7 @@
 //! The command line. Exit codes: 0, 1 failure, 2 usage, 64 bad configuration.
 
+mod explain;
+mod history;
 mod run;
 mod status;
 
@@ -8,9 +10,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
-use crate::config::{self, Config, Faults, KEYS, Key};
+use crate::config::{Config, Faults, Given, KEYS, Key};
 
 /// The exit code for a configuration with faults.
 const BAD_CONFIGURATION: u8 = 64;
@@ -32,6 +34,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         (Err(error), _) => Err(anyhow::Error::new(error).context("starting the async runtime")),
         (Ok(runtime), Some(("run", matches))) => runtime.block_on(run::run(matches)),
         (Ok(runtime), Some(("status", matches))) => runtime.block_on(status::run(matches)),
+        (Ok(runtime), Some(("explain", matches))) => runtime.block_on(explain::run(matches)),
         // clap lets nothing else through.
         (Ok(_), _) => Err(anyhow::anyhow!("no command")),
     };
@@ -63,7 +66,7 @@ fn command() -> Command {
         .args(scalars().map(flag));
     let status = Command::new("status")
         .about("Show which Pods of this node are unsettled, their counts, and what is next")
-        .arg(config)
+        .arg(config.clone())
         .args(
             scalars()
                 .filter(|key| key.path == "controlSocket")
@@ -78,6 +81,7 @@ fn command() -> Command {
                 .default_value("table")
                 .help("How to show it"),
         );
+    let explain = explain_command(config);
     Command::new("pullwarden")
         .version(env!("CARGO_PKG_VERSION"))
         .about(
@@ -87,6 +91,45 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(run)
         .subcommand(status)
+        .subcommand(explain)
+}
+
+fn explain_command(config: Arg) -> Command {
+    let clients = ["controlSocket", "logDir"];
+    Command::new("explain")
+        .about("Tell why a Pod was, or was not, failed; or what the cause of an error is")
+        .arg(
+            Arg::new("pod")
+                .value_name("NAMESPACE/POD")
+                .help("The Pod; in the namespace default where none is named"),
+        )
+        .arg(
+            Arg::new("reason")
+                .long("reason")
+                .value_name("REASON")
+                .conflicts_with("pod")
+                .help("A container's waiting reason [default: ErrImagePull]"),
+        )
+        .arg(
+            Arg::new("message")
+                .long("message")
+                .value_name("TEXT")
+                .allow_hyphen_values(true)
+                .conflicts_with("pod")
+                .help("Its waiting message; `-`: many, one JSON string a line, answered by one JSON object a line"),
+        )
+        .arg(
+            Arg::new("output")
+                .short('o')
+                .long("output")
+                .value_name("FORMAT")
+                .value_parser(["text", "json"])
+                .default_value("text")
+                .help("How to show it"),
+        )
+        .group(ArgGroup::new("what").args(["pod", "reason", "message"]).multiple(true).required(true))
+        .arg(config)
+        .args(scalars().filter(move |key| clients.contains(&key.path)).map(flag))
 }
 
 fn scalars() -> impl Iterator<Item = &'static Key> {
@@ -105,9 +148,21 @@ fn flag(key: &'static Key) -> Arg {
         .help(format!("{}: {}{default}", key.help, key.takes))
 }
 
-/// The configuration that a command was given.
-fn configuration(matches: &ArgMatches) -> Result<Config, Faults> {
-    let mut flags = BTreeMap::new();
+/// Where the configuration of a command comes from.
+fn given(matches: &ArgMatches) -> Given {
+    collect(matches, BTreeMap::new())
+}
+
+/// The configuration for a command that only asks the agent: one that lacks the node's name will do.
+fn configuration_of_client(matches: &ArgMatches) -> Result<Config, Faults> {
+    let flags = BTreeMap::from([
+        ("nodeName", "any".to_owned()),
+        ("ownPod", "any/any".to_owned()),
+    ]);
+    collect(matches, flags).load()
+}
+
+fn collect(matches: &ArgMatches, mut flags: BTreeMap<&'static str, String>) -> Given {
     for key in scalars() {
         // A command may know only some of the flags.
         if let Ok(Some(value)) = matches.try_get_one::<String>(key.path) {
@@ -115,8 +170,7 @@ fn configuration(matches: &ArgMatches) -> Result<Config, Faults> {
         }
     }
     let file = matches.get_one::<PathBuf>("config");
-    let variable = |name: &str| std::env::var(name).ok();
-    config::load(&flags, variable, file.map(PathBuf::as_path))
+    Given::new(flags, |name| std::env::var(name).ok(), file.cloned())
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ const QUESTIONS: usize = 4;
 
 /// `pullwarden run`: every task is watched, and if one ends the agent ends.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
-    let config = super::configuration(matches)?;
+    let mut given = super::given(matches);
+    let config = given.load()?;
     telemetry::init();
     let clock = Clock::default();
     let health = Health::default();
@@ -36,6 +37,7 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     };
     let surroundings = Surroundings {
         clock,
+        given,
         metrics,
         health,
         questions,

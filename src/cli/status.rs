@@ -1,16 +1,15 @@
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgMatches;
 
-use crate::agent::{PodStatus, Status};
-use crate::config::Faults;
-use crate::control;
+use crate::agent::{PodStatus, Status, Unrecognised};
+use crate::control::{self, Ask};
 
 /// `pullwarden status`: asks the agent of this node.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
-    let status = control::ask(&control_socket(matches)?).await?;
+    let config = super::configuration_of_client(matches)?;
+    let status: Status = control::ask(&config.control_socket, &Ask::Status).await?;
     let json = matches
         .get_one::<String>("output")
         .is_some_and(|o| o == "json");
@@ -21,18 +20,6 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     use std::io::Write as _;
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
-}
-
-/// `status` needs no node name, so a configuration that lacks only that will do.
-fn control_socket(matches: &ArgMatches) -> Result<PathBuf, Faults> {
-    let file = matches.get_one::<PathBuf>("config");
-    let mut flags = std::collections::BTreeMap::from([("nodeName", "any".to_owned())]);
-    if let Some(socket) = matches.get_one::<String>("controlSocket") {
-        flags.insert("controlSocket", socket.clone());
-    }
-    let variable = |name: &str| std::env::var(name).ok();
-    let config = crate::config::load(&flags, variable, file.map(PathBuf::as_path))?;
-    Ok(config.control_socket)
 }
 
 fn table(status: &Status) -> String {
@@ -51,23 +38,60 @@ fn table(status: &Status) -> String {
         out.push_str(&text);
         out.push('\n');
     };
+    let source = match status.evidence_source.as_str() {
+        "" => String::new(),
+        source => format!(" ({source})"),
+    };
     line(format!(
-        "node {}  mode {}  runtime {runtime}  evidence {}  counts {kept}",
+        "node {}  mode {}  runtime {runtime}  evidence {}{source}  counts {kept}",
         status.node, status.mode, status.evidence
     ));
     line(format!(
         "{} Pods, {} unsettled  budget {} of {} spent",
         status.sandboxes, status.unsettled, status.budget_spent, status.budget
     ));
+    if !status.configuration_refused.is_empty() {
+        line(format!(
+            "its configuration has changed and is REFUSED, the one before stays in force: {}",
+            status.configuration_refused
+        ));
+    }
+    if status.guard_tried == "not yet" && status.mode != "observe" {
+        line("whether the API server holds this agent to its own node is not known yet: nothing is written before".to_owned());
+    }
     if status.warm_up_left > 0 {
         let left = humantime::format_duration(Duration::from_secs(status.warm_up_left));
         line(format!("warming up: watching only for {left} more"));
+    }
+    if !status.held.is_empty() {
+        let held = status
+            .held
+            .iter()
+            .map(|(brake, count)| format!("{brake} {count}"));
+        line(format!(
+            "held by brakes: {}",
+            held.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    if status.would_fail_then_started > 0 {
+        line(format!(
+            "{} Pods would have been failed and started after all",
+            status.would_fail_then_started
+        ));
     }
     if status.pods.is_empty() {
         line("no Pod of this node waits for an image".to_owned());
     }
     for pod in &status.pods {
         out.push_str(&entry(pod));
+    }
+    if !status.unrecognised.is_empty() {
+        out.push_str(
+            "\nerrors that this version does not know (judged as transient; please report them)\n",
+        );
+    }
+    for Unrecognised { message, count } in &status.unrecognised {
+        let _ = writeln!(out, "  {count} times  {message}");
     }
     out
 }
@@ -81,8 +105,8 @@ fn entry(pod: &PodStatus) -> String {
         let _ = writeln!(out, "  image    {}", pod.image);
         let _ = writeln!(
             out,
-            "  cause    {}, {} failures in {age}",
-            pod.cause, pod.failures
+            "  cause    {} ({}), {} failures in {age}",
+            pod.cause, pod.class, pod.failures
         );
         let _ = writeln!(out, "  error    {}", pod.error);
     }

@@ -72,7 +72,7 @@ const SPAN: &str = "a duration like 10s, 2m, 1h";
 const PATH: &str = "an absolute path";
 
 /// Every key.
-pub const KEYS: [Key; 24] = [
+pub const KEYS: [Key; 34] = [
     scalar(
         "nodeName",
         "null",
@@ -84,6 +84,12 @@ pub const KEYS: [Key; 24] = [
         "observe",
         "observe, opt-in or enforce",
         "The most that may be done to Pods on this node",
+    ),
+    scalar(
+        "action",
+        "fail",
+        "fail or delete",
+        "What is done to a Pod whose time has come",
     ),
     scalar(
         "imagePullFailureCount",
@@ -151,6 +157,12 @@ pub const KEYS: [Key; 24] = [
         "a list of names",
         "Namespaces that are left alone",
     ),
+    list(
+        "scope.namespaces",
+        "[]",
+        "a list of {names, selector, mode}",
+        "Namespaces, by name or by label, in which less may be done",
+    ),
     scalar(
         "budget.pods",
         "10",
@@ -165,16 +177,64 @@ pub const KEYS: [Key; 24] = [
     ),
     scalar("budget.per", "10m", SPAN, "The time that the budget is for"),
     scalar(
+        "registryBrake.repositories",
+        "3",
+        COUNT,
+        "So many repositories of one registry that fail, and none pulled from it, hold its verdicts",
+    ),
+    scalar(
+        "registryBrake.within",
+        "15m",
+        SPAN,
+        "The time in which they fail",
+    ),
+    scalar(
+        "registryBrake.atMost",
+        "1h",
+        SPAN,
+        "How long that holds verdicts of class permanent",
+    ),
+    scalar(
+        "newNodeBrake",
+        "1h",
+        SPAN,
+        "How long refusals wait for a first pull from their registry since the node was started; 0s: not at all",
+    ),
+    scalar(
         "warmUp",
         "10m",
         SPAN,
         "Watching only, after the first start on a boot",
     ),
     scalar(
+        "secondOpinion",
+        "off",
+        "off or on",
+        "Whether the runtime is asked to pull the image itself before a Pod is failed",
+    ),
+    scalar(
+        "evidence",
+        "auto",
+        "auto, kubelet or apiserver",
+        "Who tells of Pending Pods; auto: the kubelet's socket where it answers, else the API server",
+    ),
+    scalar(
         "criSocket",
         "/run/containerd/containerd.sock",
         PATH,
         "The container runtime's socket",
+    ),
+    scalar(
+        "kubeletPodsSocket",
+        "/var/lib/kubelet/pods-api/pods-api.sock",
+        PATH,
+        "The socket of the kubelet's own Pod service, Kubernetes 1.37 and later",
+    ),
+    scalar(
+        "ownPod",
+        "null",
+        "namespace/name",
+        "The agent's own Pod; POD_NAMESPACE and POD_NAME of the environment where not given",
     ),
     scalar(
         "kubeconfig",
@@ -210,6 +270,6 @@ pub const KEYS: [Key; 24] = [
         "poll",
         "5s",
         SPAN,
-        "The time between two looks at the runtime",
+        "The time between two looks at the runtime; shorter after a Pod has come, longer on a calm node",
     ),
 ];

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::value::{Setting, text_of};
-use super::{Config, Fault, Faults, KEYS, Key, Source};
-use crate::judge::{Budget, Policy, Scope, Threshold, Thresholds};
+use super::namespaces;
+use super::value::{Setting, Switch, text_of};
+use super::{Config, Fault, Faults, KEYS, Key, OwnPod, Source};
+use crate::judge::{
+    BrakeRules, Budget, NamespaceRule, NodeMode, Policy, RegistryRule, Scope, Threshold, Thresholds,
+};
 
 /// Reads the configuration: `flags` by the keys' paths, `variable` as the environment, then `file`, then defaults.
 ///
@@ -36,14 +39,15 @@ pub fn load(
     let node_name = reader
         .optional("nodeName")
         .or_else(|| variable("NODE_NAME").filter(|name| !name.is_empty()));
-    if node_name.is_none() && !reader.faults.iter().any(|fault| fault.path == "nodeName") {
+    if node_name.is_none() && !reader.has_fault("nodeName") {
         reader.fault(
             "nodeName",
             Source::Missing,
             "is not given, and the environment has no NODE_NAME".to_owned(),
         );
     }
-    let config = reader.config(node_name);
+    let own_pod = reader.own_pod(&variable);
+    let config = reader.config(node_name, own_pod);
     match (config, reader.faults.is_empty()) {
         (Some(config), true) => Ok(config),
         _ => Err(Faults(reader.faults)),
@@ -167,7 +171,7 @@ impl Reader {
     }
 
     /// Everything is read before anything is given up, so that every fault is found.
-    fn config(&mut self, node: Option<String>) -> Option<Config> {
+    fn config(&mut self, node: Option<String>, own_pod: Option<OwnPod>) -> Option<Config> {
         let mode = self.scalar("mode");
         let failure_count = self.optional("imagePullFailureCount");
         let permanent = self.threshold("thresholds.permanent.failures", "thresholds.permanent.for");
@@ -179,14 +183,28 @@ impl Reader {
         let pods = self.scalar::<NonZeroU32>("budget.pods");
         let per_owner = self.scalar::<NonZeroU32>("budget.perOwner");
         let per = self.scalar("budget.per");
+        let registry = self.registry_rule();
+        let new_node = self.scalar("newNodeBrake");
+        let namespaces = self.namespaces();
+        let action = self.scalar("action");
+        let second_opinion = self.scalar::<Switch>("secondOpinion");
         let warm_up = self.scalar("warmUp");
+        let evidence = self.scalar("evidence");
         let cri_socket = self.scalar("criSocket");
+        let kubelet_pods_socket = self.scalar("kubeletPodsSocket");
         let kubeconfig = self.optional("kubeconfig");
         let state_dir = self.scalar("stateDir");
         let log_dir = self.scalar("logDir");
         let admin_address = self.scalar("adminAddress");
         let control_socket = self.scalar("controlSocket");
         let poll = self.poll();
+        let writes = mode.is_some_and(|mode| mode != NodeMode::Observe);
+        let faulty = self.has_fault("ownPod") || self.has_fault("kubeconfig");
+        if writes && kubeconfig.is_none() && own_pod.is_none() && !faulty {
+            let problem = "is not given, and the environment has no POD_NAMESPACE and POD_NAME: without it an agent with \
+                           in-cluster credentials cannot make sure that it is held to its own node, and only observes";
+            self.fault("ownPod", Source::Missing, problem.to_owned());
+        }
         Some(Config {
             policy: Policy {
                 node: node?,
@@ -196,15 +214,26 @@ impl Reader {
                 scope: Scope {
                     restart_policies: restart_policies?,
                     exclude_namespaces: exclude_namespaces?.into_iter().collect(),
+                    namespaces: namespaces?,
                 },
+                action: action?,
+                second_opinion: second_opinion?.0,
+                namespace_labels: BTreeMap::new(),
             },
-            budget: Budget {
-                pods: pods?.get(),
-                per_owner: per_owner?.get(),
-                per: per?,
+            brake: BrakeRules {
+                budget: Budget {
+                    pods: pods?.get(),
+                    per_owner: per_owner?.get(),
+                    per: per?,
+                },
+                registry: registry?,
+                new_node: new_node?,
             },
             warm_up: warm_up?,
+            evidence: evidence?,
             cri_socket: cri_socket?,
+            kubelet_pods_socket: kubelet_pods_socket?,
+            own_pod,
             kubeconfig,
             state_dir: state_dir?,
             log_dir: log_dir?,
@@ -212,6 +241,48 @@ impl Reader {
             control_socket: control_socket?,
             poll: poll?,
         })
+    }
+
+    /// The agent's own Pod, by its key or by the downward API.
+    fn own_pod(&mut self, variable: impl Fn(&str) -> Option<String>) -> Option<OwnPod> {
+        let given = |name: &str| variable(name).filter(|text| !text.is_empty());
+        self.optional("ownPod").or_else(|| {
+            Some(OwnPod {
+                namespace: given("POD_NAMESPACE")?,
+                name: given("POD_NAME")?,
+            })
+        })
+    }
+
+    fn has_fault(&self, path: &str) -> bool {
+        self.faults.iter().any(|fault| fault.path == path)
+    }
+
+    fn registry_rule(&mut self) -> Option<RegistryRule> {
+        let repositories = self.scalar("registryBrake.repositories");
+        let within = self.scalar("registryBrake.within");
+        let at_most = self.scalar("registryBrake.atMost");
+        Some(RegistryRule {
+            repositories: repositories?,
+            within: within?,
+            at_most: at_most?,
+        })
+    }
+
+    fn namespaces(&mut self) -> Option<Vec<NamespaceRule>> {
+        const PATH: &str = "scope.namespaces";
+        let Some((source, value)) = self.given.remove(PATH) else {
+            return Some(Vec::new());
+        };
+        match namespaces::rules(PATH, &value) {
+            Ok(rules) => Some(rules),
+            Err(problems) => {
+                for (path, problem) in problems {
+                    self.fault(&path, source.clone(), problem);
+                }
+                None
+            }
+        }
     }
 
     fn poll(&mut self) -> Option<Duration> {
@@ -258,7 +329,7 @@ mod tests {
         let config = load_text("nodeName: n\n", &[]).unwrap();
         assert_eq!(config.policy.mode, crate::judge::NodeMode::Observe);
         assert_eq!(config.poll, Duration::from_secs(5));
-        assert_eq!(config.budget.pods, 10);
+        assert_eq!(config.brake.budget.pods, 10);
         assert!(config.policy.excludes("kube-system"));
     }
 

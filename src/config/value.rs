@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::judge::{NodeMode, RestartPolicy};
+use super::{Evidence, OwnPod};
+use crate::judge::{Action, NodeMode, RestartPolicy};
 
 /// A type that a configuration value can be read as. The error completes "PATH: …".
 pub(super) trait Setting: Sized {
@@ -57,6 +58,49 @@ impl Setting for SocketAddr {
     fn read(text: &str) -> Result<Self, String> {
         text.parse()
             .map_err(|_| format!("{text:?} is not an address and a port like 127.0.0.1:9797"))
+    }
+}
+
+/// `off` or `on`.
+pub(super) struct Switch(pub(super) bool);
+
+impl Setting for Switch {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self(false)),
+            "on" => Ok(Self(true)),
+            _ => Err(format!("{text:?} is none of off, on")),
+        }
+    }
+}
+
+impl Setting for OwnPod {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(Self {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            }),
+            _ => Err(format!("{text:?} is not a Pod like namespace/name")),
+        }
+    }
+}
+
+impl Setting for Action {
+    fn read(text: &str) -> Result<Self, String> {
+        [Self::Fail, Self::Delete]
+            .into_iter()
+            .find(|action| action.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is none of fail, delete"))
+    }
+}
+
+impl Setting for Evidence {
+    fn read(text: &str) -> Result<Self, String> {
+        [Self::Auto, Self::Kubelet, Self::ApiServer]
+            .into_iter()
+            .find(|evidence| evidence.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is none of auto, kubelet, apiserver"))
     }
 }
 

@@ -1,13 +1,19 @@
 //! Evidence: what is reported about this node's Pending Pods. CRI does not tell why a container is missing.
 //!
-//! A source is opened only while something is unsettled, and says what it sees as [`Sighting`]s.
+//! A source, the kubelet or the API server, is opened only while something is unsettled, and says what it sees as [`Sighting`]s.
+//! Whichever it is, the same Pod gives the same [`PodView`].
 
 mod apiserver;
+mod kubelet;
+mod namespace;
 mod pod;
+mod protobuf;
 
 use std::collections::BTreeSet;
 
-pub use apiserver::{open, watch};
+pub use apiserver::{ApiServer, watch};
+pub use kubelet::watch as watch_kubelet;
+pub use namespace::labels;
 pub use pod::Pod;
 
 use crate::judge::PodView;
@@ -17,8 +23,8 @@ use crate::judge::PodView;
 pub enum Sighting {
     /// A Pod as last reported.
     Seen(Box<PodView>),
-    /// The Pod of this UID is not Pending any more, or gone.
-    Left(String),
+    /// The Pod of this UID is not Pending any more, or gone; with the Pod as it is now, where the source tells.
+    Left(String, Option<Box<PodView>>),
     /// All that is Pending was named: these UIDs.
     Complete(BTreeSet<String>),
     /// The source cannot be reached, or has broken off. To be opened anew.

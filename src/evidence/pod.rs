@@ -6,79 +6,81 @@ use serde::{Deserialize, Deserializer};
 
 use crate::judge::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ContainerState, ContainerView, Owner, Phase,
-    PodView, RestartPolicy,
+    PodView, PullPolicy, RestartPolicy, Source,
 };
 use crate::report::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE};
 
-/// The part of a core/v1 Pod that we read, as the API server's JSON has it. Everything else is skipped while decoding.
+/// The part of a core/v1 Pod that we read, from the API server's JSON or the kubelet's protobuf. Everything else is skipped while
+/// decoding.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Pod {
     #[serde(default, deserialize_with = "metadata")]
-    metadata: ObjectMeta,
+    pub(super) metadata: ObjectMeta,
     #[serde(default)]
-    spec: Spec,
+    pub(super) spec: Spec,
     #[serde(default)]
-    status: Status,
+    pub(super) status: Status,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Spec {
-    node_name: String,
-    restart_policy: String,
-    active_deadline_seconds: Option<i64>,
-    init_containers: Vec<Container>,
-    containers: Vec<Container>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Container {
-    name: String,
-    image: String,
+pub(super) struct Spec {
+    pub(super) node_name: String,
+    pub(super) restart_policy: String,
+    pub(super) active_deadline_seconds: Option<i64>,
+    pub(super) init_containers: Vec<Container>,
+    pub(super) containers: Vec<Container>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
-    phase: String,
-    conditions: Vec<Condition>,
-    init_container_statuses: Vec<ContainerStatus>,
-    container_statuses: Vec<ContainerStatus>,
+pub(super) struct Container {
+    pub(super) name: String,
+    pub(super) image: String,
+    pub(super) image_pull_policy: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Status {
+    pub(super) phase: String,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) init_container_statuses: Vec<ContainerStatus>,
+    pub(super) container_statuses: Vec<ContainerStatus>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Condition {
-    r#type: String,
-    status: String,
+pub(super) struct Condition {
+    pub(super) r#type: String,
+    pub(super) status: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct ContainerStatus {
-    name: String,
-    image: String,
-    state: State,
+pub(super) struct ContainerStatus {
+    pub(super) name: String,
+    pub(super) image: String,
+    pub(super) state: State,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct State {
-    waiting: Option<Waiting>,
-    running: Option<Empty>,
-    terminated: Option<Empty>,
+pub(super) struct State {
+    pub(super) waiting: Option<Waiting>,
+    pub(super) running: Option<Empty>,
+    pub(super) terminated: Option<Empty>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Waiting {
-    reason: String,
-    message: String,
+pub(super) struct Waiting {
+    pub(super) reason: String,
+    pub(super) message: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Empty {}
+pub(super) struct Empty {}
 
 /// Only what is read of the metadata; managed fields alone are often larger than the rest of the Pod.
 fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
@@ -94,31 +96,39 @@ fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D:
         owner_references: Option<Vec<OwnerReference>>,
     }
     let metadata = Metadata::deserialize(deserializer)?;
-    let ours = |annotations: BTreeMap<String, String>| {
-        let kept = |key: &String| ANNOTATIONS.contains(&key.as_str());
-        annotations
-            .into_iter()
-            .filter(|(key, _)| kept(key))
-            .collect()
-    };
     Ok(ObjectMeta {
         name: metadata.name,
         namespace: metadata.namespace,
         uid: metadata.uid,
         resource_version: metadata.resource_version,
         deletion_timestamp: metadata.deletion_timestamp,
-        annotations: metadata.annotations.map(ours),
+        annotations: metadata.annotations.map(read),
         owner_references: metadata.owner_references,
         ..ObjectMeta::default()
     })
 }
 
+/// Those of the annotations that are read; nobody else's are kept.
+pub(super) fn read(
+    annotations: impl IntoIterator<Item = (String, String)>,
+) -> BTreeMap<String, String> {
+    let kept = |key: &String| ANNOTATIONS.contains(&key.as_str());
+    annotations
+        .into_iter()
+        .filter(|(key, _)| kept(key))
+        .collect()
+}
+
 /// Set by the kubelet on the API server's mirror of a static Pod.
 const ANNOTATION_MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// The annotations that are read; nobody else's are kept.
-const ANNOTATIONS: [&str; 4] = [
+/// Where the kubelet has a Pod from: `api`, or a static Pod's `file` or `http`. Only the kubelet's own view has it.
+const ANNOTATION_SOURCE: &str = "kubernetes.io/config.source";
+
+/// The annotations that are read.
+const ANNOTATIONS: [&str; 5] = [
     ANNOTATION_MIRROR,
+    ANNOTATION_SOURCE,
     ANNOTATION_MODE,
     ANNOTATION_FAILURE_COUNT,
     ANNOTATION_FAILED_AT,
@@ -134,13 +144,14 @@ const REFERENCE: usize = 1024;
 const SHORT: usize = 256;
 
 impl Pod {
-    /// The Pod as the judge wants it: long texts cut.
+    /// The Pod as the judge wants it, long texts cut. Whichever source it came from: one that is not the API server, or tells of the
+    /// Pod for the first time, says so itself.
     pub fn view(&self) -> PodView {
         let metadata = &self.metadata;
         let annotations = metadata.annotations.as_ref();
         let ours = annotations.into_iter().flatten();
         let annotations = ours
-            .filter(|(key, _)| key.as_str() != ANNOTATION_MIRROR)
+            .filter(|(key, _)| ![ANNOTATION_MIRROR, ANNOTATION_SOURCE].contains(&key.as_str()))
             .map(|(key, value)| (key.clone(), cut(value, SHORT)))
             .collect::<BTreeMap<_, _>>();
         let owners = metadata.owner_references.iter().flatten();
@@ -164,6 +175,7 @@ impl Pod {
             node: self.spec.node_name.clone(),
             phase: match status.phase.as_str() {
                 "Pending" => Phase::Pending,
+                "Running" | "Succeeded" => Phase::Started,
                 _ => Phase::Other,
             },
             deleting: metadata.deletion_timestamp.is_some(),
@@ -178,13 +190,18 @@ impl Pod {
             annotations,
             owner,
             marked: status.conditions.iter().any(is_true),
+            source: Source::ApiServer,
+            first: false,
             containers: init.chain(app).collect(),
         }
     }
 
     fn is_mirror(&self) -> bool {
         let annotations = self.metadata.annotations.as_ref();
-        annotations.is_some_and(|all| all.contains_key(ANNOTATION_MIRROR))
+        annotations.is_some_and(|all| {
+            let source = all.get(ANNOTATION_SOURCE);
+            all.contains_key(ANNOTATION_MIRROR) || source.is_some_and(|source| source != "api")
+        })
     }
 }
 
@@ -215,6 +232,12 @@ fn zip<'a>(
         ContainerView {
             name: container.name.clone(),
             image: cut(&container.image, REFERENCE),
+            pull_policy: match container.image_pull_policy.as_str() {
+                "Always" => PullPolicy::Always,
+                "Never" => PullPolicy::Never,
+                // The API server fills in what is left out.
+                _ => PullPolicy::IfNotPresent,
+            },
             state,
         }
     })

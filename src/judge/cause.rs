@@ -2,9 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::message;
+
 /// Why a pull failed, as far as the error tells. What people read; the class decides.
-///
-/// A small table for now: what it does not know is [`Cause::Unrecognised`], which has the patience of a transient error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// The registry says that there is no such image, tag or digest.
@@ -13,16 +13,52 @@ pub enum Cause {
     InvalidImageName,
     /// `imagePullPolicy: Never`, and the image is not on the node.
     NeverPull,
+    /// The image exists, but not for this node's platform.
+    NoMatchingPlatform,
+    /// The manifest is of a kind that the runtime does not take (schema 1, say).
+    UnsupportedManifest,
     /// The registry refuses: 401, 403, or a repository that does not exist or needs a login.
     Denied,
-    /// The runtime or the kubelet refuses the image's signature.
+    /// The credentials that were sent are refused.
+    BadCredentials,
+    /// The runtime or the kubelet refuses the image's signature, or a policy does.
     SignatureRefused,
-    /// The registry or its network fails in a way that may pass.
+    /// What came has not the digest or the size that it should have.
+    DigestMismatch,
+    /// The manifest cannot be parsed.
+    InvalidManifest,
+    /// A layer cannot be unpacked.
+    InvalidLayer,
+    /// A blob, a configuration or a child manifest is missing: perhaps still being pushed.
+    MissingContent,
+    /// The registry's name cannot be resolved.
+    HostNotFound,
+    /// Nothing listens at the registry's address.
+    ConnectionRefused,
+    /// The connection broke in the middle.
+    ConnectionBroken,
+    /// There is no way to the registry's address: no route, a firewall, a proxy.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+    /// No agreement on TLS: a certificate that is expired, unknown, of another host.
+    TlsFailure,
+    /// 429: the registry wants fewer requests.
+    TooManyRequests,
+    /// 5xx, or trouble of the registry's token server.
     RegistryUnavailable,
     /// The kubelet's own limiter (`registryPullQPS`): no pull was tried.
     PullQpsExceeded,
-    /// The pull was cancelled: the runtime or the kubelet was restarting.
+    /// The pull was cancelled: no progress, or the runtime or the kubelet was restarting.
     Cancelled,
+    /// The node's disk is full.
+    DiskFull,
+    /// The runtime's store cannot be written to.
+    ReadOnlyStore,
+    /// Other trouble of the runtime or its store.
+    RuntimeTrouble,
+    /// The runtime does not answer the kubelet: no pull was tried.
+    RuntimeUnreachable,
     /// The runtime could not inspect the image (`ImageInspectError`).
     ImageInspect,
     /// An error this version does not know.
@@ -87,100 +123,80 @@ impl fmt::Display for Class {
     }
 }
 
-/// What a container's waiting reason says about pulling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
-    /// An attempt has failed: entering this is one failure.
-    Attempt,
-    /// The pause between two attempts.
-    BackOff,
-    /// No attempt is made while this stands.
-    Standing,
-    /// The container is past its pull.
-    Pulled,
-    /// Says nothing: a first pull is under way, or the kubelet has just started.
-    Silent,
-}
-
-impl Waiting {
-    pub(super) fn of(reason: &str) -> Self {
-        match reason {
-            "" | "ContainerCreating" | "PodInitializing" => Self::Silent,
-            "ImagePullBackOff" => Self::BackOff,
-            "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError" => Self::Standing,
-            "ErrImagePull" | "RegistryUnavailable" | "SignatureValidationFailed" => Self::Attempt,
-            "CrashLoopBackOff"
-            | "CreateContainerConfigError"
-            | "CreateContainerError"
-            | "PreCreateHookError"
-            | "PreStartHookError"
-            | "PostStartHookError"
-            | "RunContainerError" => Self::Pulled,
-            // With kubelet's credential checks an error becomes the reason verbatim: words, not a CamelCase name.
-            free if free.contains(char::is_whitespace) => Self::Attempt,
-            _ => Self::Silent,
-        }
-    }
-}
-
-/// The longest part of a message that is looked at; what matters stands at its ends, and messages may be hostile.
-const LOOKED_AT: usize = 16 * 1024;
-
 impl Cause {
-    /// The cause of one waiting state.
-    pub fn of(reason: &str, message: &str) -> Self {
-        match reason {
-            "InvalidImageName" => return Self::InvalidImageName,
-            "ErrImageNeverPull" => return Self::NeverPull,
-            "ImageInspectError" => return Self::ImageInspect,
-            "RegistryUnavailable" => return Self::RegistryUnavailable,
-            "SignatureValidationFailed" => return Self::SignatureRefused,
-            _ => {}
-        }
-        Self::of_text(message)
-    }
+    /// All causes.
+    pub const ALL: [Self; 28] = [
+        Self::ImageNotFound,
+        Self::InvalidImageName,
+        Self::NeverPull,
+        Self::NoMatchingPlatform,
+        Self::UnsupportedManifest,
+        Self::Denied,
+        Self::BadCredentials,
+        Self::SignatureRefused,
+        Self::DigestMismatch,
+        Self::InvalidManifest,
+        Self::InvalidLayer,
+        Self::MissingContent,
+        Self::HostNotFound,
+        Self::ConnectionRefused,
+        Self::ConnectionBroken,
+        Self::Unreachable,
+        Self::Timeout,
+        Self::TlsFailure,
+        Self::TooManyRequests,
+        Self::RegistryUnavailable,
+        Self::PullQpsExceeded,
+        Self::Cancelled,
+        Self::DiskFull,
+        Self::ReadOnlyStore,
+        Self::RuntimeTrouble,
+        Self::RuntimeUnreachable,
+        Self::ImageInspect,
+        Self::Unrecognised,
+    ];
 
-    fn of_text(message: &str) -> Self {
-        let text = Text::new(message);
-        if text.is("pull QPS exceeded") {
-            return Self::PullQpsExceeded;
-        }
-        if text.ends("context canceled") {
-            return Self::Cancelled;
-        }
-        // Trouble of the token server or on the way there is worded as a refusal: what is transient is looked for first.
-        let status = text.status();
-        if status.is_some_and(|code| code == 408 || code == 429 || code >= 500) || text.is_network()
-        {
-            return Self::RegistryUnavailable;
-        }
-        if text.has("insufficient_scope: authorization failed")
-            || text.has("pull access denied, repository does not exist")
-            || matches!(status, Some(401 | 403))
-        {
-            return Self::Denied;
-        }
-        // Only the wording of a missing manifest: `NotFound` alone is also said of missing blobs and platforms.
-        if text.is_missing_manifest() {
-            return Self::ImageNotFound;
-        }
-        Self::Unrecognised
+    /// The cause of one waiting state, by its reason and its message.
+    pub fn of(reason: &str, message: &str) -> Self {
+        message::cause(reason, message)
     }
 
     /// The class that decides how patient to be.
     pub const fn class(self) -> Class {
         match self {
-            Self::ImageNotFound | Self::InvalidImageName | Self::NeverPull => Class::Permanent,
-            Self::Denied | Self::SignatureRefused => Class::Denied,
-            Self::RegistryUnavailable | Self::PullQpsExceeded | Self::Cancelled => Class::Transient,
-            Self::ImageInspect => Class::Node,
+            Self::ImageNotFound
+            | Self::InvalidImageName
+            | Self::NeverPull
+            | Self::NoMatchingPlatform
+            | Self::UnsupportedManifest => Class::Permanent,
+            Self::Denied | Self::BadCredentials | Self::SignatureRefused => Class::Denied,
+            Self::DigestMismatch | Self::InvalidManifest | Self::InvalidLayer => Class::Corrupt,
+            Self::MissingContent
+            | Self::HostNotFound
+            | Self::ConnectionRefused
+            | Self::ConnectionBroken
+            | Self::Unreachable
+            | Self::Timeout
+            | Self::TlsFailure
+            | Self::TooManyRequests
+            | Self::RegistryUnavailable
+            | Self::PullQpsExceeded
+            | Self::Cancelled => Class::Transient,
+            Self::DiskFull
+            | Self::ReadOnlyStore
+            | Self::RuntimeTrouble
+            | Self::RuntimeUnreachable
+            | Self::ImageInspect => Class::Node,
             Self::Unrecognised => Class::Unknown,
         }
     }
 
-    /// Whether a failure of this cause is a failed attempt at all. The kubelet's own limiter and a cancelled pull are not.
+    /// Whether a failure of this cause is a failed attempt at all: the kubelet's own limiter, a cancelled pull and a runtime that is away are not.
     pub const fn counts(self) -> bool {
-        !matches!(self, Self::PullQpsExceeded | Self::Cancelled)
+        !matches!(
+            self,
+            Self::PullQpsExceeded | Self::Cancelled | Self::RuntimeUnreachable
+        )
     }
 
     /// The name in conditions, logs and metrics.
@@ -189,13 +205,83 @@ impl Cause {
             Self::ImageNotFound => "ImageNotFound",
             Self::InvalidImageName => "InvalidImageName",
             Self::NeverPull => "NeverPull",
+            Self::NoMatchingPlatform => "NoMatchingPlatform",
+            Self::UnsupportedManifest => "UnsupportedManifest",
             Self::Denied => "Denied",
+            Self::BadCredentials => "BadCredentials",
             Self::SignatureRefused => "SignatureRefused",
+            Self::DigestMismatch => "DigestMismatch",
+            Self::InvalidManifest => "InvalidManifest",
+            Self::InvalidLayer => "InvalidLayer",
+            Self::MissingContent => "MissingContent",
+            Self::HostNotFound => "HostNotFound",
+            Self::ConnectionRefused => "ConnectionRefused",
+            Self::ConnectionBroken => "ConnectionBroken",
+            Self::Unreachable => "Unreachable",
+            Self::Timeout => "Timeout",
+            Self::TlsFailure => "TlsFailure",
+            Self::TooManyRequests => "TooManyRequests",
             Self::RegistryUnavailable => "RegistryUnavailable",
             Self::PullQpsExceeded => "PullQpsExceeded",
             Self::Cancelled => "Cancelled",
+            Self::DiskFull => "DiskFull",
+            Self::ReadOnlyStore => "ReadOnlyStore",
+            Self::RuntimeTrouble => "RuntimeTrouble",
+            Self::RuntimeUnreachable => "RuntimeUnreachable",
             Self::ImageInspect => "ImageInspect",
             Self::Unrecognised => "Unrecognised",
+        }
+    }
+
+    /// What it means, in a sentence for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::ImageNotFound => "the registry says that there is no such image, tag or digest",
+            Self::InvalidImageName => "the reference cannot be parsed (InvalidImageName)",
+            Self::NeverPull => "imagePullPolicy: Never, and the image is not on the node",
+            Self::NoMatchingPlatform => "the image exists, but not for this node's platform",
+            Self::UnsupportedManifest => {
+                "the manifest is of a kind that the runtime does not take (schema 1, say)"
+            }
+            Self::Denied => {
+                "the registry refuses: 401, 403, or a repository that does not exist or needs a login"
+            }
+            Self::BadCredentials => "the credentials that were sent are refused",
+            Self::SignatureRefused => {
+                "the runtime or the kubelet refuses the image's signature, or a policy does"
+            }
+            Self::DigestMismatch => "what came has not the digest or the size that it should have",
+            Self::InvalidManifest => "the manifest cannot be parsed",
+            Self::InvalidLayer => "a layer cannot be unpacked",
+            Self::MissingContent => {
+                "a blob, a configuration or a child manifest is missing: perhaps still being pushed"
+            }
+            Self::HostNotFound => "the registry's name cannot be resolved",
+            Self::ConnectionRefused => "nothing listens at the registry's address",
+            Self::ConnectionBroken => "the connection broke in the middle",
+            Self::Unreachable => {
+                "there is no way to the registry's address: no route, a firewall, a proxy"
+            }
+            Self::Timeout => "no answer in time",
+            Self::TlsFailure => {
+                "no agreement on TLS: a certificate that is expired, unknown, of another host"
+            }
+            Self::TooManyRequests => "429: the registry wants fewer requests",
+            Self::RegistryUnavailable => "5xx, or trouble of the registry's token server",
+            Self::PullQpsExceeded => {
+                "the kubelet's own limiter (registryPullQPS): no pull was tried"
+            }
+            Self::Cancelled => {
+                "the pull was cancelled: no progress, or the runtime or the kubelet was restarting"
+            }
+            Self::DiskFull => "the node's disk is full",
+            Self::ReadOnlyStore => "the runtime's store cannot be written to",
+            Self::RuntimeTrouble => "other trouble of the runtime or its store",
+            Self::RuntimeUnreachable => {
+                "the runtime does not answer the kubelet: no pull was tried"
+            }
+            Self::ImageInspect => "the runtime could not inspect the image (ImageInspectError)",
+            Self::Unrecognised => "an error this version does not know",
         }
     }
 }
@@ -203,221 +289,5 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// A runtime's error text, without what the kubelet puts around it and without quoted parts.
-///
-/// References and URLs are quoted by containerd and chosen by others: an image named `timeout/not-found:429` must not
-/// mislead, so nothing inside quotes is looked at.
-struct Text(String);
-
-impl Text {
-    fn new(message: &str) -> Self {
-        let end = message.floor_char_boundary(LOOKED_AT);
-        let mut bare = String::with_capacity(end);
-        let mut quoted = false;
-        for character in message[..end].chars() {
-            if character == '"' {
-                quoted = !quoted;
-            }
-            if !quoted {
-                bare.push(character);
-            }
-        }
-        Self(bare)
-    }
-
-    fn is(&self, text: &str) -> bool {
-        self.0 == text || self.0.ends_with(&format!(": {text}"))
-    }
-
-    fn has(&self, text: &str) -> bool {
-        self.0.contains(text)
-    }
-
-    fn ends(&self, text: &str) -> bool {
-        self.0.trim_end_matches(": unknown").ends_with(text)
-    }
-
-    /// The HTTP status that a registry or its token server answered, read only after a fixed phrase of containerd's.
-    fn status(&self) -> Option<u16> {
-        // `unexpected status from HEAD request to <url>: 503 Service Unavailable`, `failed with status code [manifests
-        // T]: 503 …`, `unexpected status code <url>: 429 …`.
-        let phrases = [
-            "unexpected status from ",
-            "unexpected status code ",
-            "failed with status code ",
-        ];
-        let start = phrases
-            .iter()
-            .filter_map(|phrase| self.0.find(phrase).map(|at| at + phrase.len()))
-            .min()?;
-        // Only up to the end of that line: what follows is the registry's own text.
-        let line = self.0[start..].lines().next()?;
-        line.match_indices(": ").find_map(|(at, _)| {
-            let digits = line.get(at + 2..at + 5)?;
-            let ended = line[at + 5..].chars().next().is_none_or(|c| c == ' ');
-            let code = digits.parse().ok()?;
-            (ended && (400..600).contains(&code)).then_some(code)
-        })
-    }
-
-    fn is_network(&self) -> bool {
-        const PHRASES: [&str; 12] = [
-            "dial tcp",
-            "dial udp",
-            "no such host",
-            "connection refused",
-            "connection reset by peer",
-            "i/o timeout",
-            "context deadline exceeded",
-            "TLS handshake timeout",
-            "tls: ",
-            "x509: ",
-            "server gave HTTP response to HTTPS client",
-            "unexpected EOF",
-        ];
-        PHRASES.iter().any(|phrase| self.has(phrase)) || self.ends(": EOF")
-    }
-
-    fn is_missing_manifest(&self) -> bool {
-        let resolving =
-            self.has("failed to resolve reference ") || self.has("failed to resolve image: ");
-        let elsewhere = self.has("no match for platform")
-            || self.has("could not fetch content descriptor")
-            || self.has("content at ");
-        resolving && !elsewhere && self.ends(": not found")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(reason: &str, message: &str, expected: Cause) {
-        assert_eq!(Cause::of(reason, message), expected, "{reason}: {message}");
-    }
-
-    #[test]
-    fn causes_of_real_messages() {
-        use Cause::*;
-        let pull = "ErrImagePull";
-        check(
-            pull,
-            r#"rpc error: code = NotFound desc = failed to pull and unpack image "127.0.0.1:5000/a:1": failed to resolve image: 127.0.0.1:5000/a:1: not found"#,
-            ImageNotFound,
-        );
-        check(
-            pull,
-            r#"rpc error: code = NotFound desc = failed to pull and unpack image "r/a:1": failed to resolve reference "r/a:1": r/a:1: not found"#,
-            ImageNotFound,
-        );
-        check(
-            "ImagePullBackOff",
-            r#"Back-off pulling image "r/a:1": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image "r/a:1": failed to resolve image: r/a:1: not found"#,
-            ImageNotFound,
-        );
-        check(
-            "ImagePullBackOff",
-            r#"Back-off pulling image "r/a:1""#,
-            Unrecognised,
-        );
-        check(
-            pull,
-            r#"failed to pull and unpack image "r/a:1": failed to resolve image: pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed"#,
-            Denied,
-        );
-        check(
-            pull,
-            r#"failed to pull and unpack image "r/a:1": failed to resolve image: unexpected status from HEAD request to http://r/v2/a/manifests/1: 403 Forbidden"#,
-            Denied,
-        );
-        check(
-            pull,
-            r#"failed to pull and unpack image "r/a:1": failed to resolve reference "r/a:1": unexpected status from HEAD request to http://r/v2/a/manifests/1: 503 Service Unavailable"#,
-            RegistryUnavailable,
-        );
-        check(
-            pull,
-            r#"failed to authorize: failed to fetch anonymous token: unexpected status from GET request to http://r/token: 500 Internal Server Error"#,
-            RegistryUnavailable,
-        );
-        check(
-            pull,
-            r#"failed to pull and unpack image "r/a:1": failed to resolve reference "r/a:1": failed to do request: Head "https://r/v2/a/manifests/1": dial tcp: lookup r: no such host"#,
-            RegistryUnavailable,
-        );
-        check(pull, "pull QPS exceeded", PullQpsExceeded);
-        check(
-            "ImagePullBackOff",
-            r#"Back-off pulling image "r/a:1": ErrImagePull: pull QPS exceeded"#,
-            PullQpsExceeded,
-        );
-        check(
-            pull,
-            r#"failed to pull and unpack image "r/a:1": context canceled"#,
-            Cancelled,
-        );
-        check("InvalidImageName", "", InvalidImageName);
-        check("ErrImageNeverPull", "", NeverPull);
-        check("ImageInspectError", "", ImageInspect);
-    }
-
-    #[test]
-    fn not_found_of_something_else_is_not_a_missing_image() {
-        use Cause::*;
-        let pull = "ErrImagePull";
-        check(
-            pull,
-            r#"rpc error: code = NotFound desc = failed to pull and unpack image "r/a:1": no match for platform in manifest: not found"#,
-            Unrecognised,
-        );
-        check(
-            pull,
-            r#"rpc error: code = NotFound desc = failed to pull and unpack image "r/a:1": failed to copy: httpReadSeeker: failed open: content at http://r/v2/a/blobs/sha256:0 not found: not found"#,
-            Unrecognised,
-        );
-        check(
-            pull,
-            r#"rpc error: code = NotFound desc = failed to resolve image: could not fetch content descriptor sha256:0 from remote: not found"#,
-            Unrecognised,
-        );
-    }
-
-    #[test]
-    fn names_chosen_by_others_do_not_mislead() {
-        use Cause::*;
-        let pull = "ErrImagePull";
-        check(
-            pull,
-            r#"failed to pull and unpack image "timeout/not-found: 429": failed to resolve image: pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed"#,
-            Denied,
-        );
-        check(
-            pull,
-            r#"failed to do something with "failed to resolve image: a: not found""#,
-            Unrecognised,
-        );
-        // The registry's own text, on its second line.
-        check(
-            pull,
-            "failed to resolve image: unexpected status from HEAD request to http://r/v2/a/manifests/1: 403 Forbidden\nx: 503 y",
-            Denied,
-        );
-    }
-
-    #[test]
-    fn reasons_are_told_apart() {
-        assert_eq!(Waiting::of("ErrImagePull"), Waiting::Attempt);
-        assert_eq!(
-            Waiting::of("image pull failed: no credentials"),
-            Waiting::Attempt
-        );
-        assert_eq!(Waiting::of("ImagePullBackOff"), Waiting::BackOff);
-        assert_eq!(Waiting::of("CreateContainerError"), Waiting::Pulled);
-        assert_eq!(Waiting::of("SomethingNew"), Waiting::Silent);
-        assert_eq!(Waiting::of(""), Waiting::Silent);
     }
 }

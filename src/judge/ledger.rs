@@ -3,9 +3,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::cause::Waiting;
+use super::last_state::{LastState, Told};
 use super::text::printable;
-use super::{Cause, Class, ContainerState, ContainerView, Moment, PodView};
+use super::waiting::Waiting;
+use super::{
+    Because, Cause, ContainerState, ImageRecord, LastError, Moment, PodView, Reference, Source,
+    Standing,
+};
 
 /// What was counted, per Pod UID and image reference. Kept in the state file.
 ///
@@ -24,8 +28,11 @@ pub struct PodRecord {
     pub namespace: String,
     /// The Pod's name, for people.
     pub name: String,
-    /// The newest `resourceVersion` seen; an older view is ignored.
+    /// The newest `resourceVersion` seen; an older view of the API server's is ignored.
     resource_version: String,
+    /// Who reported it last.
+    #[serde(default)]
+    source: Source,
     /// When the Pod was last known to be on the node.
     last_known: Moment,
     /// The state each container was last seen in.
@@ -34,6 +41,9 @@ pub struct PodRecord {
     pub images: BTreeMap<String, ImageRecord>,
     /// How far the report on this Pod has come.
     pub stage: Stage,
+    /// Whether the Pod's author was told of annotations that cannot be read.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// How far the report on a Pod has come.
@@ -52,57 +62,6 @@ pub enum Stage {
     Written(Moment),
 }
 
-/// The counts of one image in one Pod, since it last got past its pull.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageRecord {
-    /// Failed attempts.
-    pub failures: u32,
-    /// When the first of them was seen; unknown after a reboot until the next.
-    pub since: Option<Moment>,
-    /// Failures in a row of the classes permanent, denied and corrupt, in any mix: what `imagePullFailureCount` counts.
-    pub in_a_row: u32,
-    /// Per class: consecutive failures of that class or of less patient ones.
-    pub rows: BTreeMap<Class, Row>,
-    /// A reason without attempts that stands now, and since when.
-    pub standing: Option<Standing>,
-    /// The last failed attempt, or the standing reason.
-    pub last: Option<LastError>,
-}
-
-/// Consecutive failures that count for one class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// How many.
-    pub failures: u32,
-    /// When the first of them was seen; `None` if that was on another boot.
-    pub since: Option<Moment>,
-}
-
-/// A waiting reason under which no attempt is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// Its cause.
-    pub cause: Cause,
-    /// Since when it has been seen; `None` if that was on another boot.
-    pub since: Option<Moment>,
-}
-
-/// An error as it was reported.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastError {
-    /// What we make of it.
-    pub cause: Cause,
-    /// Its text, at most 1 KiB, control characters escaped.
-    pub message: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct LastState {
-    image: String,
-    state: String,
-    message: u64,
-}
-
 /// What a view brought that was not known before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
@@ -114,8 +73,12 @@ pub struct Observed {
     pub failed: BTreeSet<String>,
     /// Images first seen in the pause after a failure that nobody saw. It counts, but a pull may be in flight by now.
     pub inferred: BTreeSet<String>,
-    /// Images that had failures and got past their pull.
+    /// Images that had failures, or a standing reason, and got past their pull.
     pub healed: BTreeSet<String>,
+    /// Those of them that were pulled.
+    pub pulled: BTreeSet<String>,
+    /// Those of them whose time had come: the Pod would have been failed.
+    pub started: BTreeMap<String, Because>,
 }
 
 /// How long a standing reason is left alone after a report that wrote nothing.
@@ -144,12 +107,74 @@ impl Ledger {
                 namespace: view.namespace.clone(),
                 name: view.name.clone(),
                 resource_version: String::new(),
+                source: view.source,
                 last_known: now,
                 containers: BTreeMap::new(),
                 images: BTreeMap::new(),
                 stage: Stage::Watching,
+                told: false,
             });
-        record.observe(view, now)
+        let observed = record.observe(view, now);
+        for image in &observed.pulled {
+            self.pulled_by_another(image, &view.uid);
+        }
+        observed
+    }
+
+    /// An image was pulled on this node, by the Pod of this UID or (empty) by one that is not known.
+    pub fn pulled_by_another(&mut self, image: &str, by: &str) {
+        let pulled = Reference::of(image);
+        for (_, record) in self.pods.iter_mut().filter(|(uid, _)| *uid != by) {
+            for (image, record) in &mut record.images {
+                let failing = record.failures > 0 || record.standing.is_some();
+                record.sibling |= failing && Reference::of(image) == pulled;
+            }
+        }
+    }
+
+    /// Whether some image fails at present.
+    pub fn is_any_failing(&self) -> bool {
+        let images = self.pods.values().flat_map(|pod| pod.images.values());
+        images.into_iter().any(|image| image.last.is_some())
+    }
+
+    /// The time of an image had come, and the Pod was not failed.
+    pub fn note_due(&mut self, uid: &str, image: &str, because: Because) {
+        if let Some(record) = self.image(uid, image) {
+            record.due.get_or_insert(because);
+        }
+    }
+
+    /// A brake of its registry holds an image.
+    pub fn note_held(&mut self, uid: &str, image: &str, now: Moment) {
+        if let Some(record) = self.image(uid, image) {
+            record.held.get_or_insert(now);
+        }
+    }
+
+    /// What is known of an image's registry as its failure is reported: the last pull, and whether there was none since the node was started.
+    pub fn note_registry(&mut self, uid: &str, image: &str, pulled: Option<Moment>, new: bool) {
+        if let Some(record) = self.image(uid, image) {
+            record.pulled = pulled;
+            record.new = new;
+        }
+    }
+
+    /// An image was spared because of what the node's runtime knows of it: once only.
+    pub fn note_spared(&mut self, uid: &str, image: &str) {
+        if let Some(record) = self.image(uid, image) {
+            record.spared = true;
+        }
+    }
+
+    /// The Pod's author was told of annotations that cannot be read. False if that was so before.
+    pub fn note_told(&mut self, uid: &str) -> bool {
+        let record = self.pods.get_mut(uid);
+        record.is_some_and(|record| !std::mem::replace(&mut record.told, true))
+    }
+
+    fn image(&mut self, uid: &str, image: &str) -> Option<&mut ImageRecord> {
+        self.pods.get_mut(uid)?.images.get_mut(image)
     }
 
     /// Sets how far the report on a Pod has come. False if nothing is known of it.
@@ -163,9 +188,7 @@ impl Ledger {
     /// A report on a Pod ended without a write. A standing reason stands anew in five minutes, as long as the kubelet's longest pause: what has
     /// attempts waits for the next one, and what has none must not be tried at every tick.
     pub fn postpone(&mut self, uid: &str, image: &str, now: Moment) {
-        let record = self.pods.get_mut(uid);
-        let image = record.and_then(|record| record.images.get_mut(image));
-        if let Some(standing) = image.and_then(|image| image.standing.as_mut()) {
+        if let Some(standing) = self.image(uid, image).and_then(|i| i.standing.as_mut()) {
             standing.since = Some(now.after(POSTPONED));
         }
     }
@@ -204,8 +227,14 @@ impl Ledger {
             if matches!(record.stage, Stage::Written(_)) {
                 record.stage = Stage::Written(now);
             }
+            for state in record.containers.values_mut() {
+                state.rebooted();
+            }
             for image in record.images.values_mut() {
                 image.since = None;
+                image.held = None;
+                image.pulled = None;
+                image.new = false;
                 for row in image.rows.values_mut() {
                     row.since = None;
                 }
@@ -219,42 +248,76 @@ impl Ledger {
 
 impl PodRecord {
     fn observe(&mut self, view: &PodView, now: Moment) -> Observed {
-        if is_older(&view.resource_version, &self.resource_version) {
+        let older = is_older(&view.resource_version, &self.resource_version);
+        // The kubelet's status is live, whatever the version of the Pod that it hangs on.
+        if older && view.source == Source::ApiServer {
             return Observed {
                 stale: true,
                 ..Observed::default()
             };
         }
-        self.resource_version.clone_from(&view.resource_version);
+        if !older {
+            self.resource_version.clone_from(&view.resource_version);
+        }
         self.last_known = now;
         let mut observed = Observed::default();
+        let (states, entered) = self.follow(view, now);
 
         let images: BTreeSet<&str> = view.containers.iter().map(|c| c.image.as_str()).collect();
         for image in images {
-            self.observe_image(view, image, now, &mut observed);
+            self.observe_image(view, image, &entered, now, &mut observed);
         }
         // An edited image starts at zero, whatever was counted for the one before.
         self.images
             .retain(|image, _| view.containers.iter().any(|c| &c.image == image));
 
-        let states = view
-            .containers
-            .iter()
-            .map(|container| (container.name.clone(), LastState::of(container)))
-            .collect();
         observed.changed = self.containers != states;
         self.containers = states;
+        self.source = view.source;
         observed
     }
 
-    fn observe_image(&mut self, view: &PodView, image: &str, now: Moment, seen: &mut Observed) {
+    /// The states that the containers are in by this view, and the names of those that have entered theirs since the one before.
+    fn follow<'a>(
+        &self,
+        view: &'a PodView,
+        now: Moment,
+    ) -> (BTreeMap<String, LastState>, BTreeSet<&'a str>) {
+        let mut entered = BTreeSet::new();
+        let states = view.containers.iter().map(|container| {
+            let told = Told {
+                source: view.source,
+                first: view.first,
+                kubelet: [view.source, self.source].contains(&Source::Kubelet),
+                counted: self.images.contains_key(&container.image),
+            };
+            let (state, is_new) = match self.containers.get(&container.name) {
+                Some(last) => last.next(container, told, now),
+                None => (LastState::of(container), true),
+            };
+            if is_new {
+                entered.insert(container.name.as_str());
+            }
+            (container.name.clone(), state)
+        });
+        (states.collect(), entered)
+    }
+
+    fn observe_image(
+        &mut self,
+        view: &PodView,
+        image: &str,
+        entered: &BTreeSet<&str>,
+        now: Moment,
+        seen: &mut Observed,
+    ) {
         let mut pulled = false;
         let mut pulling = false;
         let mut failure = None;
         let mut pause = None;
         let mut standing = None;
         for container in view.containers.iter().filter(|c| c.image == image) {
-            let entered = self.containers.get(&container.name) != Some(&LastState::of(container));
+            let entered = entered.contains(container.name.as_str());
             let ContainerState::Waiting { reason, message } = &container.state else {
                 pulled |= entered;
                 continue;
@@ -276,8 +339,14 @@ impl PodRecord {
 
         if pulled {
             let record = self.images.entry(image.to_owned()).or_default();
+            if record.failures > 0 {
+                seen.pulled.insert(image.to_owned());
+            }
             if record.failures > 0 || record.standing.is_some() {
                 seen.healed.insert(image.to_owned());
+            }
+            if let Some(because) = record.due {
+                seen.started.insert(image.to_owned(), because);
             }
             *record = ImageRecord::default();
             return;
@@ -317,65 +386,10 @@ impl PodRecord {
     }
 }
 
-impl ImageRecord {
-    /// Counts one failed attempt. False if it was none (the kubelet's own limiter, a cancelled pull).
-    fn fail(&mut self, error: LastError, now: Moment) -> bool {
-        let cause = error.cause;
-        self.last = Some(error);
-        if !cause.counts() {
-            return false;
-        }
-        self.failures = self.failures.saturating_add(1);
-        self.since.get_or_insert(now);
-        let class = cause.class();
-        if class.patience() <= Class::Corrupt.patience() {
-            self.in_a_row = self.in_a_row.saturating_add(1);
-        } else {
-            self.in_a_row = 0;
-        }
-        for of in Class::ALL {
-            // Equally patient classes leave each other's rows alone.
-            if of == class || class.patience() < of.patience() {
-                let row = self.rows.entry(of).or_insert(Row {
-                    failures: 0,
-                    since: Some(now),
-                });
-                row.failures = row.failures.saturating_add(1);
-                row.since.get_or_insert(now);
-            } else if class.patience() > of.patience() {
-                self.rows.remove(&of);
-            }
-        }
-        true
-    }
-}
-
-impl LastState {
-    fn of(container: &ContainerView) -> Self {
-        let (state, message) = match &container.state {
-            ContainerState::Waiting { reason, message } => (printable(reason), digest(message)),
-            ContainerState::Running => ("Running".to_owned(), 0),
-            ContainerState::Terminated => ("Terminated".to_owned(), 0),
-        };
-        Self {
-            image: container.image.clone(),
-            state,
-            message,
-        }
-    }
-}
-
 /// Whether `a` is an older `resourceVersion` than `b`. Both must be numbers to say so.
 fn is_older(a: &str, b: &str) -> bool {
     match (a.parse::<u128>(), b.parse::<u128>()) {
         (Ok(a), Ok(b)) => a < b,
         _ => false,
     }
-}
-
-/// FNV-1a: messages are compared across restarts and upgrades, so the hash must not change with the standard library.
-fn digest(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

@@ -4,25 +4,38 @@
 //! now)` go in, the ledger is brought up to date and a [`Verdict`] comes out. The same code serves the agent, the tests and replays of
 //! recorded observations. `tests/flow/purity.rs` holds this folder to it.
 
+mod annotation;
 mod brake;
 mod cause;
+mod last_state;
 mod ledger;
+mod message;
 mod moment;
+mod phrases;
 mod policy;
 mod reason;
+mod record;
+mod reference;
+mod registries;
+mod selector;
 mod text;
 mod verdict;
 mod view;
+mod waiting;
 
-pub use brake::{Brake, Budget, Spent};
+pub use annotation::{ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes};
+pub use brake::{Brake, BrakeMemory, BrakeRules, Budget, Due, Spent};
 pub use cause::{Cause, Class};
-pub use ledger::{ImageRecord, LastError, Ledger, Observed, PodRecord, Stage};
+pub use ledger::{Ledger, Observed, PodRecord, Stage};
 pub use moment::Moment;
-pub use policy::{
-    ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Footing, NodeMode, Policy, Scope, Threshold,
-    Thresholds,
-};
-pub use reason::{Measure, Reason};
-pub use text::Shown;
+pub use policy::{Action, Footing, NamespaceRule, NodeMode, Policy, Scope, Threshold, Thresholds};
+pub use reason::{BRAKES, Measure, Reason};
+pub use record::{Because, ImageRecord, LastError, Row, Standing};
+pub use reference::Reference;
+pub use registries::{Registries, RegistryRule};
+pub use selector::{Requirement, Selector};
+pub use text::{Shown, digest};
 pub use verdict::{Condemned, Decision, Verdict, judge, still_due};
-pub use view::{ContainerState, ContainerView, Owner, Phase, PodView, RestartPolicy};
+pub use view::{
+    ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy, Source,
+};

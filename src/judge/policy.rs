@@ -2,19 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Class, Phase, PodView, Reason, RestartPolicy};
-
-/// `pullwarden.io/mode`: `off`, `observe` or `enforce`. Lowers the node's mode for one Pod, never raises it.
-pub const ANNOTATION_MODE: &str = "pullwarden.io/mode";
-
-/// `pullwarden.io/image-pull-failure-count`: the Pod's own `imagePullFailureCount`.
-pub const ANNOTATION_FAILURE_COUNT: &str = "pullwarden.io/image-pull-failure-count";
+use super::{Class, Phase, PodMode, PodView, Reason, RestartPolicy, Selector, Wishes};
 
 /// How long a standing reason must have stood where the user gave a failure count.
 const STANDING_WITH_COUNT: Duration = Duration::from_secs(30);
-
-/// Pods with `restartPolicy: Always` wait at least this long from their first failure: their controller makes a new one at once.
-const ALWAYS_WAITS: Duration = Duration::from_secs(600);
 
 /// What the node's configuration says about judging.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +20,32 @@ pub struct Policy {
     pub thresholds: Thresholds,
     /// Which Pods are judged.
     pub scope: Scope,
+    /// What is done to a Pod whose time has come.
+    pub action: Action,
+    /// Whether the runtime itself is asked to pull before a Pod is failed.
+    pub second_opinion: bool,
+    /// The labels of the namespaces whose labels are known; only asked for where a rule goes by labels.
+    pub namespace_labels: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// What is done to a Pod whose time has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Action {
+    /// It gets a deadline that has passed: the kubelet makes it Failed.
+    #[default]
+    Fail,
+    /// It is deleted.
+    Delete,
+}
+
+impl Action {
+    /// The word used in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Delete => "delete",
+        }
+    }
 }
 
 /// The most that may be done on a node.
@@ -96,6 +113,19 @@ pub struct Scope {
     pub restart_policies: Vec<RestartPolicy>,
     /// Namespaces that are left alone.
     pub exclude_namespaces: BTreeSet<String>,
+    /// Namespaces in which less may be done than the node's mode allows.
+    pub namespaces: Vec<NamespaceRule>,
+}
+
+/// Lowers the mode for some namespaces. Of several rules for one namespace the lowest mode counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceRule {
+    /// The namespaces of these names.
+    pub names: BTreeSet<String>,
+    /// The namespaces whose labels are like this.
+    pub selector: Option<Selector>,
+    /// The most that may be done there.
+    pub mode: PodMode,
 }
 
 /// The rules one Pod is judged under: the node's policy and the Pod's annotations, taken together.
@@ -105,21 +135,37 @@ pub struct Footing {
     pub enforce: bool,
     /// The failure count that the user gave, for the node or for the Pod.
     pub count: Option<NonZeroU32>,
-    /// Nothing is decided before this long after the first failure.
-    pub at_least: Duration,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PodMode {
-    Off,
-    Observe,
-    Enforce,
+    /// Whether a rule goes by the namespace's labels, and they are not known yet: nothing may be decided.
+    pub unsure: bool,
 }
 
 impl Policy {
     /// Whether a namespace is left alone altogether.
     pub fn excludes(&self, namespace: &str) -> bool {
         self.scope.exclude_namespaces.contains(namespace)
+    }
+
+    /// Whether a rule goes by the labels of this namespace, and they are not known.
+    pub fn asks_for_labels(&self, namespace: &str) -> bool {
+        let selects = |rule: &NamespaceRule| rule.selector.is_some();
+        self.scope.namespaces.iter().any(selects) && !self.namespace_labels.contains_key(namespace)
+    }
+
+    /// The most that may be done in a namespace, as far as its labels are known.
+    fn namespace_mode(&self, namespace: &str) -> PodMode {
+        let labels = self.namespace_labels.get(namespace);
+        let selects = |rule: &NamespaceRule| {
+            let selector = rule.selector.as_ref();
+            selector.is_some_and(|s| labels.is_some_and(|labels| s.matches(labels)))
+        };
+        let of = |rule: &&NamespaceRule| rule.names.contains(namespace) || selects(rule);
+        let modes = self
+            .scope
+            .namespaces
+            .iter()
+            .filter(of)
+            .map(|rule| rule.mode);
+        modes.min().unwrap_or(PodMode::Enforce)
     }
 
     /// The rules a Pod is judged under, or why it is not judged.
@@ -141,35 +187,27 @@ impl Policy {
         if self.excludes(&view.namespace) {
             return Err(Reason::NamespaceExcluded);
         }
-        let annotation = |key| view.annotations.get(key).map(String::as_str);
-        let mode = match annotation(ANNOTATION_MODE) {
-            Some("off") => Some(PodMode::Off),
-            Some("observe") => Some(PodMode::Observe),
-            Some("enforce") => Some(PodMode::Enforce),
-            _ => None,
-        };
-        let own_count =
-            annotation(ANNOTATION_FAILURE_COUNT).and_then(|n| n.parse::<NonZeroU32>().ok());
-        if mode == Some(PodMode::Off) {
+        let wishes = Wishes::of(&view.annotations);
+        if wishes.mode == Some(PodMode::Off) {
             return Err(Reason::SwitchedOff);
         }
-        let asks = mode == Some(PodMode::Enforce) || own_count.is_some();
+        let ceiling = self.namespace_mode(&view.namespace);
+        if ceiling == PodMode::Off {
+            return Err(Reason::NamespaceSwitchedOff);
+        }
+        let asks = wishes.mode == Some(PodMode::Enforce) || wishes.count.is_some();
         if !asks && !self.scope.restart_policies.contains(&view.restart_policy) {
             return Err(Reason::RestartPolicyNotCovered(view.restart_policy));
         }
         let enforce = match self.mode {
             NodeMode::Observe => false,
-            NodeMode::OptIn => mode == Some(PodMode::Enforce),
-            NodeMode::Enforce => mode != Some(PodMode::Observe),
+            NodeMode::OptIn => wishes.mode == Some(PodMode::Enforce),
+            NodeMode::Enforce => wishes.mode != Some(PodMode::Observe),
         };
         Ok(Footing {
-            enforce,
-            count: own_count.or(self.failure_count),
-            at_least: if view.restart_policy == RestartPolicy::Always {
-                ALWAYS_WAITS
-            } else {
-                Duration::ZERO
-            },
+            enforce: enforce && ceiling == PodMode::Enforce,
+            count: wishes.count.or(self.failure_count),
+            unsure: self.asks_for_labels(&view.namespace),
         })
     }
 

@@ -19,6 +19,10 @@ pub enum Reason {
     NamespaceExcluded,
     /// `pullwarden.io/mode: off`.
     SwitchedOff,
+    /// A rule of the configuration for the namespace: off.
+    NamespaceSwitchedOff,
+    /// A rule of the configuration goes by the namespace's labels, and they are not known.
+    NamespaceUnknown,
     /// The restart policy is not in scope and the Pod did not ask.
     RestartPolicyNotCovered(RestartPolicy),
     /// Every container is past its pull.
@@ -33,6 +37,11 @@ pub enum Reason {
     NotEnforcedAnyMore,
     /// No container waits for the image after a failed pull any more.
     NotWaitingForImage {
+        /// The image.
+        image: String,
+    },
+    /// A container waits for the image, and no failed pull is known of it: the kubelet was restarted, or the API server is behind.
+    NoFailureYet {
         /// The image.
         image: String,
     },
@@ -79,6 +88,42 @@ pub enum Reason {
     NodeBudgetSpent(Budget),
     /// The owner's budget is spent.
     OwnerBudgetSpent(Budget),
+    /// So many repositories of the registry fail that it is the registry.
+    RegistryInTrouble {
+        /// The registry.
+        registry: String,
+        /// How many of its repositories fail.
+        repositories: usize,
+        /// How long it can hold, at most; `None` where there is no limit.
+        left: Option<Duration>,
+    },
+    /// A refusal, and nothing was pulled from the registry since the node was started.
+    NothingPulledYet {
+        /// The registry.
+        registry: String,
+        /// How long it can hold, at most.
+        left: Duration,
+    },
+    /// Another Pod of this node has pulled the image since this one's first failure.
+    PulledByAnother {
+        /// The image.
+        image: String,
+    },
+    /// The image is on the node by now.
+    OnNode {
+        /// The image.
+        image: String,
+    },
+    /// The runtime pulled the image when it was asked to.
+    PulledByRuntime {
+        /// The image.
+        image: String,
+    },
+    /// The runtime was still pulling the image when it was told to stop.
+    StillPulling {
+        /// The image.
+        image: String,
+    },
 }
 
 /// What was counted, against what was asked for.
@@ -114,6 +159,36 @@ pub enum Measure {
 }
 
 impl Measure {
+    /// What is missing.
+    fn next(&self) -> String {
+        let failures = |have: u32, need: NonZeroU32| match need.get().saturating_sub(have) {
+            0 => "the next failed pull decides".to_owned(),
+            1 => "one more failed pull decides".to_owned(),
+            more => format!("{more} more failed pulls decide"),
+        };
+        let left = |lasting: &Duration, at_least: &Duration| at_least.saturating_sub(*lasting);
+        match self {
+            Self::Count { have, need } => failures(*have, *need),
+            Self::Class {
+                have,
+                need,
+                lasting,
+                at_least,
+                ..
+            } => match left(lasting, at_least) {
+                Duration::ZERO => failures(*have, *need),
+                left => format!(
+                    "{}, not before {} from now (if none of them is of a more patient class)",
+                    failures(*have, *need),
+                    seconds(&left)
+                ),
+            },
+            Self::Standing { lasting, at_least } => {
+                format!("{} more of the same", seconds(&left(lasting, at_least)))
+            }
+        }
+    }
+
     pub(super) fn is_reached(&self) -> bool {
         match self {
             Self::Count { have, need } => *have >= need.get(),
@@ -167,6 +242,66 @@ impl fmt::Display for Measure {
     }
 }
 
+/// The names of the brakes.
+pub const BRAKES: [&str; 7] = [
+    "warm-up",
+    "node-budget",
+    "owner-budget",
+    "registry",
+    "new-node",
+    "always",
+    "namespace",
+];
+
+impl Reason {
+    /// The name of the brake that this is, in `status` and metrics; `None` if it is none.
+    pub const fn brake(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::WarmUp { .. } => "warm-up",
+            Self::NodeBudgetSpent(_) => "node-budget",
+            Self::OwnerBudgetSpent(_) => "owner-budget",
+            Self::RegistryInTrouble { .. } => "registry",
+            Self::NothingPulledYet { .. } => "new-node",
+            Self::AlwaysWaits { .. } => "always",
+            Self::NamespaceUnknown => "namespace",
+            _ => return None,
+        })
+    }
+
+    /// What has to happen before this is otherwise, if anything has.
+    pub fn next(&self) -> Option<String> {
+        const FAILURE: &str = "the next failed pull that the kubelet reports";
+        Some(match self {
+            Self::NoFailure => "the first failed pull, if there is one".to_owned(),
+            Self::NotReached { by: Some(by), .. } => by.next(),
+            Self::AwaitsNextFailure { .. } | Self::AlreadyAnnounced => format!("{FAILURE} decides"),
+            Self::PulledByAnother { .. }
+            | Self::OnNode { .. }
+            | Self::PulledByRuntime { .. }
+            | Self::StillPulling { .. }
+            | Self::NamespaceUnknown => format!("{FAILURE} decides"),
+            Self::AlwaysWaits { left }
+            | Self::WarmUp { left }
+            | Self::NothingPulledYet { left, .. }
+            | Self::RegistryInTrouble {
+                left: Some(left), ..
+            } => format!("{FAILURE} after {} more decides", seconds(left)),
+            Self::RegistryInTrouble { left: None, .. } => {
+                format!("{FAILURE} after something was pulled from the registry decides")
+            }
+            Self::NodeBudgetSpent(budget) | Self::OwnerBudgetSpent(budget) => format!(
+                "{FAILURE} after the budget has room again decides: a Pod's place is free {} after it was failed",
+                seconds(&budget.per)
+            ),
+            Self::BeingReported => "the answer of the API server".to_owned(),
+            Self::BeingEnded => {
+                "the kubelet ends the Pod, as soon as a pull that is in flight has ended".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -176,6 +311,12 @@ impl fmt::Display for Reason {
             Self::MirrorPod => f.write_str("a static Pod cannot be failed through the API server"),
             Self::NamespaceExcluded => f.write_str("the configuration excludes the namespace"),
             Self::SwitchedOff => write!(f, "the Pod's annotation {ANNOTATION_MODE}: off"),
+            Self::NamespaceSwitchedOff => {
+                f.write_str("the configuration switches the namespace off")
+            }
+            Self::NamespaceUnknown => f.write_str(
+                "the configuration goes by the namespace's labels, which are not known yet",
+            ),
             Self::RestartPolicyNotCovered(policy) => write!(
                 f,
                 "restartPolicy {} is not in scope and the Pod does not ask",
@@ -193,6 +334,11 @@ impl fmt::Display for Reason {
                     Shown(image)
                 )
             }
+            Self::NoFailureYet { image } => write!(
+                f,
+                "{}: the API server knows of no failed pull of it",
+                Shown(image)
+            ),
             Self::BeingReported => f.write_str("being reported"),
             Self::BeingEnded => f.write_str("written; the kubelet is ending the Pod"),
             Self::AlreadyAnnounced => f.write_str("observing: already said what would be done"),
@@ -233,6 +379,45 @@ impl fmt::Display for Reason {
                 "the owner's budget of {} Pods per {} is spent",
                 budget.per_owner,
                 seconds(&budget.per)
+            ),
+            Self::RegistryInTrouble {
+                registry,
+                repositories,
+                left,
+            } => {
+                write!(
+                    f,
+                    "{repositories} repositories of {} fail and nothing is pulled from it: held",
+                    Shown(registry)
+                )?;
+                match left {
+                    Some(left) => write!(f, " for {} at most", seconds(left)),
+                    None => f.write_str(" until something is"),
+                }
+            }
+            Self::NothingPulledYet { registry, left } => write!(
+                f,
+                "nothing was pulled from {} since the node was started: held for {} at most",
+                Shown(registry),
+                seconds(left)
+            ),
+            Self::PulledByAnother { image } => write!(
+                f,
+                "{}: another Pod of this node has pulled it meanwhile (its credentials may differ): spared once",
+                Shown(image)
+            ),
+            Self::OnNode { image } => {
+                write!(f, "{}: is on the node by now: spared once", Shown(image))
+            }
+            Self::PulledByRuntime { image } => write!(
+                f,
+                "{}: the runtime pulled it when asked: spared once",
+                Shown(image)
+            ),
+            Self::StillPulling { image } => write!(
+                f,
+                "{}: the runtime was still pulling it when asked: spared once",
+                Shown(image)
             ),
         }
     }

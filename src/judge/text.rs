@@ -39,6 +39,13 @@ pub(super) fn printable(text: &str) -> String {
     out
 }
 
+/// FNV-1a: texts are compared across restarts and upgrades, so the hash must not change with the standard library.
+pub fn digest(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 fn is_hidden(character: char) -> bool {
     let invisible = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     character.is_control() || invisible

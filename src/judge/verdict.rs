@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use super::cause::Waiting;
-use super::ledger::{ImageRecord, Ledger, Observed, Stage};
+use super::ledger::{Ledger, Observed, Stage};
+use super::waiting::Waiting;
 use super::{
-    Brake, Cause, Class, ContainerState, Footing, Measure, Moment, PodView, Policy, Reason,
+    Because, Brake, Cause, Class, ContainerState, ContainerView, Due, Footing, ImageRecord,
+    Measure, Moment, PodView, Policy, PullPolicy, Reason,
 };
 
 /// What is to be done about one Pod, and every reason for it.
@@ -63,12 +64,18 @@ pub struct Condemned {
     pub error: String,
     /// Whether the Pod may be written to; otherwise only an Event says what would have been done.
     pub enforce: bool,
+    /// Whether the Pod is spared if the image turns out to be on the node.
+    pub spare_if_present: bool,
+    /// Whether the runtime itself is to be asked to pull the image first.
+    pub second_opinion: bool,
+    /// What the runtime answered, if it was asked.
+    pub opinion: Option<String>,
 }
 
 /// Judges one Pod by its latest view, which may be one that was judged before: then only what stands can have come of age.
 pub fn judge(
     ledger: &mut Ledger,
-    brake: &Brake,
+    brake: &mut Brake,
     policy: &Policy,
     view: &PodView,
     now: Moment,
@@ -83,7 +90,16 @@ pub fn judge(
         Err(reason) => return settled(reason),
     };
     let observed = ledger.observe(view, now);
+    remember(ledger, brake, view, &observed, now);
     let (decision, reasons) = decide(ledger, brake, policy, view, &footing, &observed, now);
+    for image in &observed.failed {
+        let registries = &brake.memory.registries;
+        let (pulled, worked) = (
+            registries.last_pull(image),
+            registries.worked_since_boot(image),
+        );
+        ledger.note_registry(&view.uid, image, pulled, !worked);
+    }
     Verdict {
         decision,
         reasons,
@@ -91,8 +107,24 @@ pub fn judge(
     }
 }
 
+/// Tells the brake what fails and what works.
+fn remember(ledger: &Ledger, brake: &mut Brake, view: &PodView, observed: &Observed, now: Moment) {
+    let registries = &mut brake.memory.registries;
+    let images = ledger.pod(&view.uid).map(|record| &record.images);
+    for image in observed.failed.iter().chain(&observed.inferred) {
+        let last = images.and_then(|images| images.get(image)?.last.as_ref());
+        // A full disk is no fault of the registry's.
+        if last.is_some_and(|last| last.cause.class() != Class::Node) {
+            registries.failed(image, &brake.rules.registry, now);
+        }
+    }
+    for image in &observed.pulled {
+        registries.pulled(image, Some(now));
+    }
+}
+
 fn decide(
-    ledger: &Ledger,
+    ledger: &mut Ledger,
     brake: &Brake,
     policy: &Policy,
     view: &PodView,
@@ -107,10 +139,10 @@ fn decide(
     if view.ending {
         return wait(Reason::BeingEnded);
     }
-    let Some(record) = ledger.pod(&view.uid) else {
+    let Some(pod) = ledger.pod(&view.uid) else {
         return wait(Reason::NoFailure);
     };
-    match record.stage {
+    match pod.stage {
         Stage::Writing => return wait(Reason::BeingReported),
         Stage::Written(_) => return wait(Reason::BeingEnded),
         Stage::Watching | Stage::Announced | Stage::Marked => {}
@@ -120,8 +152,8 @@ fn decide(
     }
 
     let mut reasons = Vec::new();
-    let mut due = None;
-    for (image, record) in &record.images {
+    let mut due = Vec::new();
+    for (image, record) in &pod.images {
         let Some(last) = &record.last else { continue };
         let (image, cause) = (image.clone(), last.cause);
         let by = match measure(policy, footing, record, now) {
@@ -139,35 +171,66 @@ fn decide(
             by,
         });
         if decides {
-            due.get_or_insert((image, record));
+            due.push((image, record.clone()));
         } else {
             reasons.push(Reason::AwaitsNextFailure { image });
         }
     }
-    let Some((image, record)) = due else {
+    if due.is_empty() {
         if reasons.is_empty() {
             reasons.push(Reason::NoFailure);
         }
         return (Decision::Wait, reasons);
-    };
-    let lasting = lasting(record, now);
-    if let Some(held) = hold(ledger, brake, view, footing, lasting, now) {
-        reasons.push(held);
-        return (Decision::Hold, reasons);
     }
+    // An image that is held, of a registry in trouble, say, must not hide another one.
+    for (image, record) in due {
+        let condemned = condemn(policy, view, footing, &image, &record, now);
+        let held = hold(ledger, brake, view, footing, &condemned, now);
+        if held.is_empty() {
+            return (Decision::Condemn(Box::new(condemned)), reasons);
+        }
+        for reason in held {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+    }
+    (Decision::Hold, reasons)
+}
+
+fn condemn(
+    policy: &Policy,
+    view: &PodView,
+    footing: &Footing,
+    image: &str,
+    record: &ImageRecord,
+    now: Moment,
+) -> Condemned {
     let error = record.last.as_ref();
-    let condemned = Condemned {
+    let waiting = view
+        .containers
+        .iter()
+        .filter(|c| c.image == image && !is_pulled(c));
+    let mut pulls = waiting.map(|container| container.pull_policy);
+    // What has no attempts is not a question of what can be pulled.
+    let asks = record.standing.is_none() && !record.spared;
+    Condemned {
         uid: view.uid.clone(),
         namespace: view.namespace.clone(),
         name: view.name.clone(),
-        image,
+        image: image.to_owned(),
         cause: error.map_or(Cause::Unrecognised, |last| last.cause),
         failures: record.failures,
-        lasting,
+        lasting: lasting(record, now),
         error: error.map(|last| last.message.clone()).unwrap_or_default(),
         enforce: footing.enforce,
-    };
-    (Decision::Condemn(Box::new(condemned)), reasons)
+        spare_if_present: asks && pulls.clone().all(|p| p == PullPolicy::IfNotPresent),
+        second_opinion: asks
+            && policy.second_opinion
+            && footing.enforce
+            && pulls.all(|p| p != PullPolicy::Never),
+        opinion: None,
+    }
 }
 
 /// The last look before the write: whether a Pod, read afresh, is still the one that was condemned and still waits for that image.
@@ -182,45 +245,80 @@ pub fn still_due(condemned: &Condemned, policy: &Policy, view: &PodView) -> Resu
     if condemned.enforce && !footing.enforce {
         return Err(Reason::NotEnforcedAnyMore);
     }
-    let waits = |container: &super::ContainerView| {
-        let ContainerState::Waiting { reason, .. } = &container.state else {
-            return false;
-        };
-        let failing = matches!(
-            Waiting::of(reason),
-            Waiting::Attempt | Waiting::BackOff | Waiting::Standing
-        );
-        container.image == condemned.image && failing
-    };
-    if view.containers.iter().any(waits) {
-        Ok(())
-    } else {
-        Err(Reason::NotWaitingForImage {
-            image: condemned.image.clone(),
-        })
+    let of_image = view
+        .containers
+        .iter()
+        .filter(|c| c.image == condemned.image);
+    let mut silent = false;
+    for container in of_image {
+        if let ContainerState::Waiting { reason, .. } = &container.state {
+            match Waiting::of(reason) {
+                Waiting::Attempt | Waiting::BackOff | Waiting::Standing => return Ok(()),
+                Waiting::Silent => silent = true,
+                Waiting::Pulled => {}
+            }
+        }
     }
+    let image = condemned.image.clone();
+    Err(match silent {
+        true => Reason::NoFailureYet { image },
+        false => Reason::NotWaitingForImage { image },
+    })
 }
 
+/// Everything that holds a verdict back, and a note in the ledger of what must not hold it for ever.
 fn hold(
-    ledger: &Ledger,
+    ledger: &mut Ledger,
     brake: &Brake,
     view: &PodView,
     footing: &Footing,
-    lasting: Duration,
+    condemned: &Condemned,
     now: Moment,
-) -> Option<Reason> {
-    if lasting < footing.at_least {
-        return Some(Reason::AlwaysWaits {
-            left: footing.at_least.saturating_sub(lasting),
-        });
-    }
-    let announced = ledger
-        .pod(&view.uid)
-        .is_some_and(|record| record.stage == Stage::Announced);
+) -> Vec<Reason> {
+    let (uid, image) = (&view.uid, &condemned.image);
+    let pod = ledger.pod(uid);
+    let announced = pod.is_some_and(|record| record.stage == Stage::Announced);
     if !footing.enforce && announced {
-        return Some(Reason::AlreadyAnnounced);
+        return vec![Reason::AlreadyAnnounced];
     }
-    brake.holds(view, now)
+    let Some(record) = pod.and_then(|record| record.images.get(image)) else {
+        return Vec::new();
+    };
+    let due = Due {
+        image,
+        class: condemned.cause.class(),
+        pulls: record.standing.is_none(),
+        lasting: condemned.lasting,
+        held: record.held,
+        pulled: record.pulled,
+        new: record.new,
+    };
+    let mut held = brake.holds(view, due, now);
+    if footing.unsure {
+        held.push(Reason::NamespaceUnknown);
+    }
+    if record.sibling && !record.spared && held.is_empty() {
+        ledger.note_spared(uid, image);
+        ledger.note_due(uid, image, Because::Spared);
+        ledger.postpone(uid, image, now);
+        return vec![Reason::PulledByAnother {
+            image: image.clone(),
+        }];
+    }
+    let by_registry = |reason: &Reason| {
+        matches!(
+            reason,
+            Reason::RegistryInTrouble { .. } | Reason::NothingPulledYet { .. }
+        )
+    };
+    if held.iter().any(by_registry) {
+        ledger.note_held(uid, image, now);
+    }
+    let patience = |reason: &Reason| matches!(reason, Reason::AlwaysWaits { .. });
+    if held.iter().any(|reason| !patience(reason)) && !held.iter().any(patience) {
+        ledger.note_due(uid, image, Because::Held);
+    }
+    held
 }
 
 /// What decides about an image, in its present state: the measure that is reached, or the one that is nearest by class.
@@ -278,7 +376,7 @@ fn lasting(record: &ImageRecord, now: Moment) -> Duration {
     since.map_or(Duration::ZERO, |since| now.since(since))
 }
 
-fn is_pulled(container: &super::ContainerView) -> bool {
+fn is_pulled(container: &ContainerView) -> bool {
     match &container.state {
         ContainerState::Waiting { reason, .. } => Waiting::of(reason) == Waiting::Pulled,
         ContainerState::Running | ContainerState::Terminated => true,

@@ -11,7 +11,8 @@ pub struct PodView {
     pub namespace: String,
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.resourceVersion`, to tell an older view from a newer one. Empty if the source gave none.
+    /// `metadata.resourceVersion`, to tell an older view from a newer one; the kubelet's may be behind its status. Empty if the source
+    /// gave none.
     pub resource_version: String,
     /// `spec.nodeName`; empty while unbound.
     pub node: String,
@@ -31,8 +32,49 @@ pub struct PodView {
     pub marked: bool,
     /// Whether our deadline and our annotation are on the Pod: our second write was made.
     pub ending: bool,
+    /// Who reported it.
+    #[serde(default)]
+    pub source: Source,
+    /// Whether it is the first that a freshly opened source says of the Pod: that may be older than what was seen before.
+    #[serde(default)]
+    pub first: bool,
     /// Init containers, then app containers, as the Pod lists them.
     pub containers: Vec<ContainerView>,
+}
+
+impl PodView {
+    /// Whether the Pod has started, its containers of this image past their pull.
+    pub fn has_started(&self, image: &str) -> bool {
+        let mut of_image = self
+            .containers
+            .iter()
+            .filter(|c| c.image == image)
+            .peekable();
+        let is_waiting = |c: &ContainerView| matches!(c.state, ContainerState::Waiting { .. });
+        let is_there = of_image.peek().is_some();
+        self.phase == Phase::Started && !self.deleting && is_there && !of_image.any(is_waiting)
+    }
+}
+
+/// Who reports Pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The API server: what the kubelet has written to it.
+    #[default]
+    ApiServer,
+    /// The kubelet's own socket: its live status.
+    Kubelet,
+}
+
+impl Source {
+    /// The word used in the configuration, in logs and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiServer => "apiserver",
+            Self::Kubelet => "kubelet",
+        }
+    }
 }
 
 /// The controller that owns a Pod.
@@ -51,7 +93,9 @@ pub struct Owner {
 pub enum Phase {
     /// Not all containers have been started yet.
     Pending,
-    /// Any other phase, and one that is not known to us: nothing to judge.
+    /// `Running` or `Succeeded`: its containers run, or have run to a good end.
+    Started,
+    /// Any other phase, and one that is not known to us.
     Other,
 }
 
@@ -84,8 +128,23 @@ pub struct ContainerView {
     pub name: String,
     /// The image reference as the Pod's spec has it; with the Pod's UID the key of kubelet's back-off and of our counts.
     pub image: String,
+    /// When the kubelet pulls the image.
+    #[serde(default)]
+    pub pull_policy: PullPolicy,
     /// What the status says of it.
     pub state: ContainerState,
+}
+
+/// `imagePullPolicy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PullPolicy {
+    /// Whenever a container is started.
+    Always,
+    /// When the image is not on the node.
+    #[default]
+    IfNotPresent,
+    /// Never.
+    Never,
 }
 
 /// The state of a container, as far as pulling is concerned.

@@ -7,57 +7,110 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 use super::message::message;
-use crate::judge::Condemned;
+use crate::judge::{Complaint, Condemned};
 
 /// An answer takes milliseconds; an Event is not worth waiting longer for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an Event on a Pod says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The Pod was failed.
-    Failed,
+    Failed(Condemned),
+    /// The Pod was deleted.
+    Deleted(Condemned),
     /// Observing: the Pod would have been failed.
-    WouldFail,
+    WouldFail(Condemned),
+    /// Annotations of the Pod cannot be read and are ignored.
+    InvalidAnnotations(Vec<Complaint>),
 }
 
-/// Writes an Event on the Pod that a verdict is about, once: its name is made of the Pod's UID and what it says.
+/// The Pod that an Event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its UID.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Subject {
+    /// The Pod that was condemned.
+    pub fn of(condemned: &Condemned) -> Self {
+        Self {
+            uid: condemned.uid.clone(),
+            namespace: condemned.namespace.clone(),
+            name: condemned.name.clone(),
+        }
+    }
+}
+
+impl Event {
+    /// The Event's reason, the end of its name, and its message.
+    fn text(&self) -> (&'static str, &'static str, String) {
+        match self {
+            Self::Failed(condemned) => (
+                "ImagePullFailed",
+                "failed",
+                format!("Failed the Pod: {}", message(condemned)),
+            ),
+            Self::Deleted(condemned) => (
+                "ImagePullFailed",
+                "failed",
+                format!("Deleted the Pod: {}", message(condemned)),
+            ),
+            Self::WouldFail(condemned) => (
+                "ImagePullWouldFail",
+                "would-fail",
+                format!(
+                    "Would fail the Pod (observing only): {}",
+                    message(condemned)
+                ),
+            ),
+            Self::InvalidAnnotations(complaints) => {
+                let texts: Vec<String> = complaints.iter().map(Complaint::to_string).collect();
+                (
+                    "InvalidAnnotation",
+                    "invalid-annotation",
+                    format!("Ignored: {}", texts.join("; ")),
+                )
+            }
+        }
+    }
+}
+
+/// Writes an Event on a Pod, once: its name is made of the Pod's UID and what it says.
 ///
 /// # Errors
 /// What the API server answered.
 pub async fn announce(
     client: &Client,
-    condemned: &Condemned,
+    subject: &Subject,
     node: &str,
-    event: Event,
+    event: &Event,
     at: Timestamp,
 ) -> Result<(), String> {
-    let message = message(condemned);
-    let (reason, suffix, message) = match event {
-        Event::Failed => (
-            "ImagePullFailed",
-            "failed",
-            format!("Failed the Pod: {message}"),
-        ),
-        Event::WouldFail => (
-            "ImagePullWouldFail",
-            "would-fail",
-            format!("Would fail the Pod (observing only): {message}"),
-        ),
-    };
+    let (reason, suffix, message) = event.text();
+    let Subject {
+        uid,
+        namespace,
+        name,
+    } = subject;
     let time = Time(at);
     let event = CoreEvent {
         metadata: ObjectMeta {
-            name: Some(format!("pullwarden.{}.{suffix}", condemned.uid)),
-            namespace: Some(condemned.namespace.clone()),
+            name: Some(format!("pullwarden.{uid}.{suffix}")),
+            namespace: Some(namespace.clone()),
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("Pod".to_owned()),
-            name: Some(condemned.name.clone()),
-            namespace: Some(condemned.namespace.clone()),
-            uid: Some(condemned.uid.clone()),
+            name: Some(name.clone()),
+            namespace: Some(namespace.clone()),
+            uid: Some(uid.clone()),
             ..ObjectReference::default()
         },
         reason: Some(reason.to_owned()),
@@ -74,7 +127,7 @@ pub async fn announce(
         count: Some(1),
         ..CoreEvent::default()
     };
-    let api: Api<CoreEvent> = Api::namespaced(client.clone(), &condemned.namespace);
+    let api: Api<CoreEvent> = Api::namespaced(client.clone(), namespace);
     let parameters = PostParams::default();
     match tokio::time::timeout(PATIENCE, api.create(&parameters, &event)).await {
         Ok(Ok(_)) => Ok(()),

@@ -68,7 +68,7 @@ pub enum Line<'a> {
         pod: &'a str,
         /// The Pod's UID.
         uid: &'a str,
-        /// `look`, `condition`, `deadline`, `take-back` or `event`.
+        /// `look`, `condition`, `deadline`, `delete`, `take-back` or `event`.
         step: &'a str,
         /// `ok`, or what was answered.
         result: &'a str,
@@ -85,6 +85,21 @@ pub enum Line<'a> {
         ending: &'a str,
         /// More about it.
         detail: String,
+    },
+    /// A Pod that would have been failed has started after all.
+    WouldFailThenStarted {
+        /// The boot clock.
+        at: Moment,
+        /// The Pod's namespace.
+        namespace: &'a str,
+        /// The Pod's name.
+        pod: &'a str,
+        /// The Pod's UID.
+        uid: &'a str,
+        /// The image whose time had come.
+        image: &'a str,
+        /// Why the Pod was not failed: `observing`, `held` or `spared`.
+        because: &'a str,
     },
     /// A Pod is not Pending any more, or gone.
     Left {
@@ -123,6 +138,12 @@ impl NodeLog {
             size: 0,
             well: true,
         }
+    }
+
+    /// The files of the log in `dir`, the oldest first, whether they are there or not.
+    pub fn files(dir: &Path) -> Vec<PathBuf> {
+        let log = Self::in_dir(dir);
+        (0..=KEPT).rev().map(|index| log.numbered(index)).collect()
     }
 
     /// Writes one line. A fault is returned only when it is news.

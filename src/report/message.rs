@@ -3,6 +3,9 @@ use crate::judge::{Condemned, Shown};
 /// The longest text that goes into a condition or an Event, in bytes.
 const LONGEST: usize = 1024;
 
+/// What stands before the runtime's own answer.
+const OPINION: &str = "; asked without credentials, the runtime says: ";
+
 /// What a user reads in the Pod's condition and in the Event.
 pub(super) fn message(condemned: &Condemned) -> String {
     let Condemned {
@@ -10,6 +13,7 @@ pub(super) fn message(condemned: &Condemned) -> String {
         cause,
         failures,
         error,
+        opinion,
         ..
     } = condemned;
     let seconds = std::time::Duration::from_secs(condemned.lasting.as_secs());
@@ -20,8 +24,12 @@ pub(super) fn message(condemned: &Condemned) -> String {
         many => format!("{many} times in {lasting}"),
     };
     let image = clip(&Shown(image).to_string(), LONGEST / 2);
-    let text =
+    let mut text =
         format!("image {image} could not be pulled {counted} ({cause}); last error: {error}");
+    if let Some(opinion) = opinion {
+        let opinion = clip(&Shown(opinion).to_string(), LONGEST / 4);
+        text = clip(&text, LONGEST * 3 / 4 - OPINION.len()) + OPINION + &opinion;
+    }
     clip(&text, LONGEST)
 }
 
@@ -53,6 +61,9 @@ mod tests {
             lasting: Duration::from_millis(49_700),
             error: "r/a:1: not found".to_owned(),
             enforce: true,
+            spare_if_present: false,
+            second_opinion: false,
+            opinion: None,
         };
         assert_eq!(
             message(&condemned),
@@ -63,5 +74,10 @@ mod tests {
         condemned.error = "é".repeat(5000);
         condemned.image = "i".repeat(5000);
         assert!(message(&condemned).len() <= LONGEST);
+        condemned.opinion = Some("NotFound: no\nsuch image".to_owned());
+        let text = message(&condemned);
+        assert!(
+            text.len() <= LONGEST && text.ends_with("the runtime says: NotFound: no\\nsuch image")
+        );
     }
 }

@@ -1,12 +1,17 @@
 //! Reports: what is done about a condemned Pod, and what is written down about it.
 
 mod event;
+mod guard;
 mod log;
 mod message;
 mod pod;
+mod spare;
 
-pub use event::{Event, announce};
+pub use event::{Event, Subject, announce};
+pub use guard::{Guard, Unguarded};
 pub use log::{Line, NodeLog};
 pub use pod::{
-    ANNOTATION_FAILED_AT, CONDITION, DEADLINE, Ending, Step, Trace, Undone, fail, look, take_back,
+    ANNOTATION_FAILED_AT, Aftermath, CONDITION, DEADLINE, Ending, Step, Trace, Undone, aftermath,
+    fail, look, take_back,
 };
+pub use spare::{Asked, PATIENCE, ask};

@@ -7,13 +7,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client};
 use serde_json::json;
 
 use super::message::message;
 use crate::evidence::Pod;
-use crate::judge::{Condemned, PodView, Policy, Reason, still_due};
+use crate::judge::{Action, Condemned, Phase, PodView, Policy, Reason, still_due};
 
 /// The condition on the Pod; a Job's `podFailurePolicy` matches it.
 pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
@@ -26,6 +26,12 @@ pub const DEADLINE: i64 = 1;
 
 /// A Pod that keeps changing between the look and the write is left for its next failure.
 const TRIES: usize = 3;
+
+/// The kubelet's socket tells of a failure some 5 to 60 ms before the API server knows of it. A look that comes too soon is made again after this.
+const LAG: Duration = Duration::from_millis(250);
+
+/// How often it is looked what became of a Pod, each pause twice as long: for some eight seconds.
+const LOOKS: usize = 6;
 
 /// An answer of the API server takes milliseconds; one that takes longer than this is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -100,6 +106,8 @@ pub enum Step {
     Condition,
     /// The deadline and the annotation are set.
     Deadline,
+    /// The Pod is deleted.
+    Delete,
     /// The condition is set to False again.
     TakeBack,
 }
@@ -111,6 +119,7 @@ impl Step {
             Self::Look => "look",
             Self::Condition => "condition",
             Self::Deadline => "deadline",
+            Self::Delete => "delete",
             Self::TakeBack => "take-back",
         }
     }
@@ -126,6 +135,7 @@ pub async fn fail(
     at: Timestamp,
 ) -> (Ending, bool, Vec<Trace>) {
     let mut door = Door::of(client, condemned);
+    door.deletes = policy.action == Action::Delete;
     let mut ending = door.fail(policy, at).await;
     if door.marked && !matches!(ending, Ending::Written | Ending::Gone) {
         match door.take_back(at).await {
@@ -152,6 +162,33 @@ pub async fn look(
     (ending, false, door.trace)
 }
 
+/// What became of a Pod that left Pending without us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aftermath {
+    /// Its containers are past their pulls.
+    Started,
+    /// It was deleted, replaced, or failed otherwise.
+    Ended,
+    /// That could not be found out.
+    Unknown,
+}
+
+/// Looks at what became of a Pod that has left Pending: whether it started after all. The API server may not know yet that it has.
+pub async fn aftermath(client: &Client, condemned: &Condemned) -> (Aftermath, Vec<Trace>) {
+    let mut door = Door::of(client, condemned);
+    let mut aftermath = door.aftermath().await;
+    let mut pause = LAG;
+    for _ in 1..LOOKS {
+        if aftermath != Aftermath::Unknown {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+        aftermath = door.aftermath().await;
+    }
+    (aftermath, door.trace)
+}
+
 /// Sets the condition of a Pod to False: the Pod got past its pull before the deadline was written.
 pub async fn take_back(
     client: &Client,
@@ -168,6 +205,8 @@ struct Door<'a> {
     condemned: &'a Condemned,
     /// Whether our condition may stand on the Pod.
     marked: bool,
+    /// Whether a Pod that is being deleted is so by us.
+    deletes: bool,
     trace: Vec<Trace>,
 }
 
@@ -214,6 +253,7 @@ impl<'a> Door<'a> {
             api: Api::namespaced(client.clone(), &condemned.namespace),
             condemned,
             marked: false,
+            deletes: false,
             trace: Vec::new(),
         }
     }
@@ -234,7 +274,35 @@ impl<'a> Door<'a> {
         last
     }
 
+    async fn aftermath(&mut self) -> Aftermath {
+        let api = self.api.clone();
+        let answer = self.ask(Step::Look, api.get(&self.condemned.name)).await;
+        match answer.map(|pod| pod.view()) {
+            Ok(view) if view.uid != self.condemned.uid => Aftermath::Ended,
+            Ok(view) if view.has_started(&self.condemned.image) => Aftermath::Started,
+            Ok(view) if view.phase == Phase::Pending && !view.deleting => Aftermath::Unknown,
+            Ok(_) | Err(Refusal::Gone) => Aftermath::Ended,
+            Err(_) => Aftermath::Unknown,
+        }
+    }
+
     async fn look(&mut self, policy: &Policy) -> Result<Looked, Refusal> {
+        let mut looked = self.look_once(policy).await?;
+        for _ in 1..TRIES {
+            let too_soon = Reason::NoFailureYet {
+                image: self.condemned.image.clone(),
+            };
+            match &looked {
+                Looked::Over(Ending::Spared(reason)) if *reason == too_soon => {}
+                _ => break,
+            }
+            tokio::time::sleep(LAG).await;
+            looked = self.look_once(policy).await?;
+        }
+        Ok(looked)
+    }
+
+    async fn look_once(&mut self, policy: &Policy) -> Result<Looked, Refusal> {
         let api = self.api.clone();
         let view = self
             .ask(Step::Look, api.get(&self.condemned.name))
@@ -242,7 +310,8 @@ impl<'a> Door<'a> {
             .view();
         // Whatever was written to a Pod that was replaced went with it.
         self.marked = view.marked && view.uid == self.condemned.uid;
-        if view.ending && view.uid == self.condemned.uid {
+        let deleted = self.deletes && view.deleting && view.marked;
+        if (view.ending || deleted) && view.uid == self.condemned.uid {
             // An earlier try was made, though its answer was lost.
             return Ok(Looked::Over(Ending::Written));
         }
@@ -270,6 +339,9 @@ impl<'a> Door<'a> {
                 return Ok(Ending::Spared(reason));
             }
         }
+        if self.deletes {
+            return self.delete(&view.resource_version).await;
+        }
         let patch = Patch::Merge(json!({
             "metadata": {
                 "uid": self.condemned.uid,
@@ -281,6 +353,20 @@ impl<'a> Door<'a> {
         let (api, parameters) = (self.api.clone(), parameters());
         let request = api.patch(&self.condemned.name, &parameters, &patch);
         self.ask(Step::Deadline, request).await?;
+        Ok(Ending::Written)
+    }
+
+    async fn delete(&mut self, version: &str) -> Result<Ending, Refusal> {
+        let parameters = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(self.condemned.uid.clone()),
+                resource_version: Some(version.to_owned()),
+            }),
+            ..DeleteParams::default()
+        };
+        let api = self.api.clone();
+        let request = api.delete(&self.condemned.name, &parameters);
+        self.ask(Step::Delete, request).await?;
         Ok(Ending::Written)
     }
 
@@ -306,7 +392,7 @@ impl<'a> Door<'a> {
         if view.uid != self.condemned.uid || !view.marked {
             return Ok(Undone::Clear);
         }
-        if view.ending {
+        if view.ending || (self.deletes && view.deleting) {
             return Ok(Undone::Written);
         }
         let patch = self.condition("False", at, &view.resource_version);

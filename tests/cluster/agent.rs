@@ -1,12 +1,31 @@
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use pullwarden::judge::Source;
+use pullwarden::report::NodeLog;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use testbed::Node;
 
 /// Namespaces that a test's own agent answers for; everyone else's agents leave them alone.
-pub const OWN: [&str; 9] = [
+pub const OWN: [&str; 26] = [
+    "own-churn-kubelet",
+    "own-churn-apiserver",
+    "own-restarted",
+    "own-between",
+    "own-gone",
+    "own-behind",
+    "own-switched",
+    "own-alike",
+    "own-labelled",
+    "own-patience",
+    "own-exact",
+    "own-budget",
+    "own-registry",
+    "own-options",
+    "own-hours",
+    "own-hour",
     "own-kill",
     "own-damaged",
     "own-full-disk",
@@ -16,10 +35,13 @@ pub const OWN: [&str; 9] = [
     "own-door",
     "own-direct",
     "own-in-flight",
+    "own-matrix",
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 15] = [
+pub const SHARED: [&str; 18] = [
+    "guarded",
+    "deployed",
     "default",
     "policy",
     "limit",
@@ -35,7 +57,18 @@ pub const SHARED: [&str; 15] = [
     "next-device",
     "quiet",
     "recovery",
+    "sources",
 ];
+
+/// What a test that is not about brakes wants of them. A test that is says otherwise.
+const EASY: [(&str, &str); 3] = [
+    ("budget", "{pods: 1000, perOwner: 1000}"),
+    ("registryBrake", "{repositories: 1000}"),
+    ("newNodeBrake", "0s"),
+];
+
+/// DESIGN.md's defaults for every brake but the warm-up.
+pub const DEFAULT_BRAKES: &str = "warmUp: 0s\nbudget: {}\nregistryBrake: {}\nnewNodeBrake: 1h\n";
 
 /// How an agent is to be run.
 pub struct Plan<'a> {
@@ -73,6 +106,29 @@ impl Agent {
         self.child = (self.command)().spawn().unwrap();
     }
 
+    /// Holds it up: it reads and writes nothing until it may go on.
+    pub fn hold(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// The memory that is its own, in KiB.
+    pub fn memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));
+        let size = line.and_then(|line| line.split_whitespace().next());
+        size.unwrap().parse().unwrap()
+    }
+
     /// Whether the process is still there.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
@@ -90,9 +146,22 @@ impl Agent {
 
     /// The lines of the node's log.
     pub fn lines(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.dir.join("log/pulls.jsonl")).unwrap_or_default();
-        let lines = text.lines().map(serde_json::from_str);
+        let files = NodeLog::files(&self.dir.join("log")).into_iter();
+        // Most of them are not there, or not yet.
+        let texts = files.map(|file| std::fs::read(file).unwrap_or_default());
+        let text = texts.collect::<Vec<_>>().concat();
+        let text = String::from_utf8_lossy(&text);
+        // A line without its end is being written.
+        let written = text.rfind('\n').map_or("", |end| &text[..end]);
+        let lines = written.lines().map(serde_json::from_str);
         lines.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// The lines of one kind.
+    pub fn lines_of(&self, kind: &str) -> Vec<Value> {
+        let mut lines = self.lines();
+        lines.retain(|line| line["kind"] == kind);
+        lines
     }
 
     /// What `pullwarden status -o json` says, if the agent answers.
@@ -105,6 +174,24 @@ impl Agent {
         serde_json::from_slice(&output.stdout).ok()
     }
 
+    /// What `pullwarden explain` says of a Pod, as JSON.
+    pub fn explain(&self, pod: &str) -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_pullwarden"))
+            .args(["explain", pod, "-o", "json", "--config"])
+            .arg(self.dir.join("config.yaml"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The report lines of the node's log that ended like this.
+    pub fn reports(&self, ending: &str) -> Vec<Value> {
+        let mut reports = self.lines_of("report");
+        reports.retain(|line| line["ending"] == ending);
+        reports
+    }
+
     /// The failures counted now for a Pod's image; zero if the agent knows nothing of it.
     pub fn failures(&self, pod: &str) -> u64 {
         let status = self.status().unwrap_or_default();
@@ -113,15 +200,27 @@ impl Agent {
         of_pod.filter_map(|entry| entry["failures"].as_u64()).sum()
     }
 
+    /// The source of the evidence that is open: `kubelet` or `apiserver`.
+    pub fn source(&self) -> Option<String> {
+        let status = self.status()?;
+        let is_open = status["evidence"] == "open";
+        status["evidenceSource"]
+            .as_str()
+            .filter(|source| is_open && !source.is_empty())
+            .map(str::to_owned)
+    }
+
     /// How often the node's log says that a failure of a Pod was counted.
     pub fn failures_logged(&self, pod: &str) -> usize {
         let lines = self.lines();
         let of_pod = lines
             .iter()
             .filter(|line| line["kind"] == "verdict" && line["pod"] == pod);
-        of_pod
-            .map(|line| line["failed"].as_array().map_or(0, Vec::len))
-            .sum()
+        let counted = |line: &Value| {
+            let of = |key: &str| line[key].as_array().map_or(0, Vec::len);
+            of("failed") + of("inferred")
+        };
+        of_pod.map(counted).sum()
     }
 }
 
@@ -144,22 +243,34 @@ impl Drop for Agent {
 impl<'a> Plan<'a> {
     /// An agent of its own name, with these lines in its configuration.
     pub fn new(node: &'a Node, name: &str, config: &str) -> Self {
+        Self::beside(node, name, name, config)
+    }
+
+    /// An agent called `name` that answers for the namespace `of`, as another may.
+    pub fn beside(node: &'a Node, name: &str, of: &str, config: &str) -> Self {
         let dir = node.dir().join("agents").join(name);
         std::fs::create_dir_all(&dir).unwrap();
         let mut others = OWN.to_vec();
-        if OWN.contains(&name) {
-            others.retain(|own| *own != name);
+        if OWN.contains(&of) {
+            others.retain(|own| *own != of);
             others.extend(SHARED);
         }
         let others = others.join(", ");
+        let mut config = config.to_owned();
+        for (key, value) in EASY {
+            if !config.contains(key) {
+                config += &format!("{key}: {value}\n");
+            }
+        }
         let socket = node.cri_socket();
+        let pods_socket = node.kubelet_pods_socket();
         let kubeconfig = node.agent_kubeconfig();
         let text = format!(
-            "nodeName: node1\n{config}budget: {{pods: 1000, perOwner: 1000}}\n\
-             scope: {{excludeNamespaces: [kube-system, {others}]}}\n\
-             criSocket: {}\nkubeconfig: {}\nstateDir: {dir}/state\nlogDir: {dir}/log\n\
+            "nodeName: node1\n{config}scope: {{excludeNamespaces: [kube-system, {others}]}}\n\
+             criSocket: {}\nkubeletPodsSocket: {}\nkubeconfig: {}\nstateDir: {dir}/state\nlogDir: {dir}/log\n\
              controlSocket: {dir}/control.sock\nadminAddress: 127.0.0.1:0\n",
             socket.display(),
+            pods_socket.display(),
             kubeconfig.display(),
             dir = dir.display(),
         );
@@ -169,6 +280,31 @@ impl<'a> Plan<'a> {
             config: text,
             wrapper: None,
         }
+    }
+
+    /// With evidence from the API server, as on a kubelet without its own socket.
+    pub fn by_apiserver(self) -> Self {
+        self.by(Source::ApiServer)
+    }
+
+    /// With evidence from this source and no other.
+    pub fn by(mut self, source: Source) -> Self {
+        self.config += &format!("evidence: {}\n", source.as_str());
+        self
+    }
+
+    /// With the kubelet's own socket there.
+    pub fn pods_socket(mut self, socket: &Path) -> Self {
+        let usual = self.node.kubelet_pods_socket().display().to_string();
+        self.config = self.config.replace(&usual, &socket.display().to_string());
+        self
+    }
+
+    /// With these rules for namespaces.
+    pub fn namespaces(mut self, rules: &str) -> Self {
+        let with = format!("scope: {{namespaces: {rules}, ");
+        self.config = self.config.replace("scope: {", &with);
+        self
     }
 
     /// Runs this shell script first, in a mount namespace of the agent's own; `$STATE` is its state folder.

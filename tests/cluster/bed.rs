@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::{Node, NodeOptions};
 
 use crate::agent::{Agent, OWN, SHARED};
@@ -20,12 +20,38 @@ pub enum Group {
     NextJob,
     /// A node whose pulls hang.
     InFlight,
+    /// Every way to fail at once: no limit on pulls, and a store for images that can be full.
+    Matrix,
     /// Pulls one after the other, as the kubelet does by default, and one that holds up the others.
     Slow,
+    /// A node where much fails at once, and brakes hold it.
+    Brakes,
+    /// A node where much fails and heals, and parts are restarted meanwhile.
+    Patience,
+    /// A node for what takes hours.
+    #[cfg(feature = "soak")]
+    Hours,
+    /// A node whose registries answer wrongly for an hour.
+    #[cfg(feature = "soak")]
+    Hour,
     /// A node whose API server's audit log is read.
     Quiet,
+    /// The same, for an agent that may use the kubelet's socket.
+    Sources,
     /// A node whose parts are restarted.
     Recovery,
+    /// A node where Jobs start and end all the time.
+    Churn,
+    /// A node whose kubelet's socket is read slowly, hidden, or by two agents at once.
+    Readers,
+    /// A node whose kubelet is restarted.
+    Restarts,
+    /// A node whose API server is away.
+    Gone,
+    /// A node whose API server holds an agent's token to its writes.
+    Policy,
+    /// A node on which deploy/ is installed.
+    Deployed,
 }
 
 /// A real node, shared by the tests of a group while any of them runs.
@@ -72,7 +98,8 @@ impl Bed {
             beds = FREED.wait(beds).unwrap_or_else(PoisonError::into_inner);
         }
         let node = Node::start(NodeOptions {
-            kubelet: json!({ "serializeImagePulls": group == Group::Slow }),
+            kubelet: kubelet(group),
+            store_mib: (group == Group::Matrix).then_some(512),
             ..options()
         });
         let node = node.unwrap_or_else(|error| panic!("starting the node of {group:?}: {error:#}"));
@@ -98,6 +125,19 @@ impl Bed {
         self.agent.as_ref().expect("the group has an agent")
     }
 
+    /// Whether the kubelet has its own socket, as from Kubernetes 1.37 on it must and before it cannot. Without one it is said
+    /// that `what` cannot be shown here.
+    pub fn has_kubelet_socket(&self, what: &str) -> bool {
+        let version = &self.node.plan().kubernetes;
+        let minor = version.split('.').nth(1).unwrap();
+        let is_there = self.node.kubelet_pods_socket().exists();
+        assert_eq!(is_there, minor.parse::<u32>().unwrap() >= 37, "{version}");
+        if !is_there {
+            eprintln!("Kubernetes {version} has no socket of the kubelet's: without {what}");
+        }
+        is_there
+    }
+
     /// Runs a test in this thread, inside the node's network, in a namespace of its own.
     pub fn run<F: Future<Output = ()>>(&self, namespace: &str, test: impl FnOnce(Cluster) -> F) {
         let known = OWN.contains(&namespace) || SHARED.contains(&namespace);
@@ -114,6 +154,23 @@ impl Bed {
             test(cluster).await;
         });
     }
+}
+
+/// What differs from the kubelet's usual configuration.
+fn kubelet(group: Group) -> Value {
+    let mut config = json!({"serializeImagePulls": group == Group::Slow});
+    // So many Pods at once would meet the kubelet's own limiter, and some of them would not be pulled for at all.
+    if matches!(
+        group,
+        Group::Matrix | Group::Brakes | Group::Patience | Group::Churn
+    ) {
+        config["registryPullQPS"] = json!(0);
+    }
+    // How soon a changed ConfigMap comes to the node.
+    if group == Group::Deployed {
+        config["syncFrequency"] = json!("10s");
+    }
+    config
 }
 
 /// The versions that the runner asks for.

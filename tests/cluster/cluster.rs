@@ -76,11 +76,12 @@ impl Cluster {
         }
     }
 
-    /// Makes a Pod or a Job.
+    /// Makes a Pod, a Job or a Secret.
     pub async fn create(&self, object: Value) {
         let path = match object["kind"].as_str() {
             Some("Pod") => self.path("api/v1", "pods"),
             Some("Job") => self.path("apis/batch/v1", "jobs"),
+            Some("Secret") => self.path("api/v1", "secrets"),
             other => panic!("{other:?} is not known here"),
         };
         self.request("POST", &path, Some(&object)).await.unwrap();
@@ -99,8 +100,14 @@ impl Cluster {
 
     /// The Pods of a Job.
     pub async fn pods_of(&self, job: &str) -> Vec<Value> {
-        let path = self.path("api/v1", &format!("pods?labelSelector=job-name%3D{job}"));
-        self.items(&path).await
+        self.pods_labelled("job-name", job).await
+    }
+
+    /// The Pods with this label.
+    pub async fn pods_labelled(&self, key: &str, value: &str) -> Vec<Value> {
+        let selector = format!("labelSelector={key}%3D{value}");
+        self.items(&self.path("api/v1", &format!("pods?{selector}")))
+            .await
     }
 
     /// A Job.
@@ -132,6 +139,21 @@ impl Cluster {
         self.request("DELETE", &path, None).await.unwrap();
         let gone = || async { self.pod(name).await.is_none().then_some(()) };
         self.until("the Pod to be gone", gone).await;
+    }
+
+    /// Deletes a Job; its Pods follow.
+    pub async fn delete_job(&self, name: &str) {
+        let path = self.path(
+            "apis/batch/v1",
+            &format!("jobs/{name}?propagationPolicy=Background"),
+        );
+        self.request("DELETE", &path, None).await.unwrap();
+    }
+
+    /// A strategic merge patch of a Pod.
+    pub async fn patch_pod(&self, pod: &str, patch: Value) {
+        let path = self.path("api/v1", &format!("pods/{pod}"));
+        self.request("PATCH", &path, Some(&patch)).await.unwrap();
     }
 
     /// A strategic merge patch of a Pod's status.

@@ -17,6 +17,8 @@ pub fn policy() -> Policy {
     let flags = BTreeMap::from([
         ("mode", "enforce".to_owned()),
         ("nodeName", "node1".to_owned()),
+        // Not in a Pod: there is no guard to be tried.
+        ("kubeconfig", "/any".to_owned()),
     ]);
     pullwarden::config::load(&flags, |_| None, None)
         .unwrap()
@@ -36,6 +38,9 @@ pub fn condemned(pod: &Value) -> Condemned {
         lasting: Duration::from_secs(50),
         error: "not found".to_owned(),
         enforce: true,
+        spare_if_present: false,
+        second_opinion: false,
+        opinion: None,
     }
 }
 

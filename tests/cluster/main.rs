@@ -12,19 +12,36 @@
 )]
 
 mod agent;
+mod attempts;
+mod audit;
 mod bed;
 mod cluster;
+mod holder;
+mod relay;
 mod shapes;
 
+mod alike;
+mod brakes;
+mod churn;
 mod containers;
+mod deployed;
 mod door;
+mod exact;
 mod healing;
+#[cfg(feature = "soak")]
+mod hours;
 mod jobs;
 mod many;
+mod matrix;
 mod modes;
 mod next_job;
+mod options;
+mod patience;
+mod policy;
 mod quiet;
 mod recovery;
 mod restart;
 mod scope;
 mod slow;
+mod sources;
+mod switching;

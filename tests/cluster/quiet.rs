@@ -1,35 +1,27 @@
-use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
+use testbed::Node;
 
 use crate::agent::Agent;
+use crate::audit::requests;
 use crate::bed::{Bed, Group};
 use crate::cluster::{assert_failed_by_us, phase};
 use crate::shapes::{REGISTRY, container, pod};
 
-/// The agent's requests, as the API server's audit log has them: verb and path, in order.
-fn requests(audit: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(audit).unwrap();
-    let entries = text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let ours = entries.filter(|entry| entry["user"]["username"] == "pullwarden");
-    // A watch has two entries: when it starts and when it ends.
-    let once = ours.filter(|entry| entry["verb"] != "watch" || entry["stage"] == "ResponseStarted");
-    once.map(|entry| {
-        let (verb, uri) = (&entry["verb"], &entry["requestURI"]);
-        format!("{} {}", verb.as_str().unwrap(), uri.as_str().unwrap())
-    })
-    .collect()
+/// The agent's requests: verb and path, in order.
+fn lines(node: &Node) -> Vec<String> {
+    let made = requests(node).into_iter();
+    made.map(|request| format!("{} {}", request.verb, request.uri))
+        .collect()
 }
 
 #[test]
 fn a_quiet_node_makes_no_request_and_a_stuck_pod_makes_six() {
     let bed = Bed::of(Group::Quiet);
     bed.node.push_image("quiet/good", "1").unwrap();
-    let agent = Agent::enforcing(&bed.node, "quiet").start();
-    let audit = bed.node.audit_log();
+    let agent = Agent::enforcing(&bed.node, "quiet").by_apiserver().start();
+    let node = &bed.node;
     bed.run("quiet", |cluster| async move {
         let good = format!("{REGISTRY}/quiet/good:1");
         let bad = format!("{REGISTRY}/quiet/missing:1");
@@ -51,13 +43,15 @@ fn a_quiet_node_makes_no_request_and_a_stuck_pod_makes_six() {
         cluster.until("the good Pods to run", all_run).await;
         let settled = || async {
             let status = agent.status()?;
-            (status["unsettled"] == 0 && status["evidence"] == "closed").then_some(())
+            // Before its first look an agent knows of nothing that is unsettled.
+            let has_looked = status["sandboxes"].as_u64() >= Some(20);
+            (has_looked && status["unsettled"] == 0 && status["evidence"] == "closed").then_some(())
         };
         cluster.until("the node to be quiet", settled).await;
 
-        let before = requests(&audit);
+        let before = lines(node);
         tokio::time::sleep(Duration::from_secs(120)).await;
-        let quiet = requests(&audit).split_off(before.len());
+        let quiet = lines(node).split_off(before.len());
         assert!(quiet.is_empty(), "{quiet:?}");
 
         cluster
@@ -66,7 +60,7 @@ fn a_quiet_node_makes_no_request_and_a_stuck_pod_makes_six() {
         assert_failed_by_us(&cluster.until_failed("bad").await, "ImageNotFound", &bad);
         let event = || async { (!cluster.events("bad").await.is_empty()).then_some(()) };
         cluster.until("the Event", event).await;
-        let made = requests(&audit).split_off(before.len());
+        let made = lines(node).split_off(before.len());
         eprintln!("requests for one stuck Pod:\n  {}", made.join("\n  "));
         let expected = [
             "list /api/v1/pods?",

@@ -10,7 +10,9 @@ use crate::shapes::{FAULTY, container, pod};
 #[test]
 fn agent_recovers_from_a_restarted_runtime_and_an_absent_api_server() {
     let bed = Bed::of(Group::Recovery);
-    let mut agent = Agent::enforcing(&bed.node, "recovery").start();
+    let mut agent = Agent::enforcing(&bed.node, "recovery")
+        .by_apiserver()
+        .start();
     bed.run("recovery", |cluster| {
         let (bed, agent) = (&bed, &agent);
         async move {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use pullwarden::admin::Admin;
+use pullwarden::agent::Status;
+use pullwarden::control::Ask;
 use pullwarden::{admin, control};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
@@ -157,12 +159,10 @@ async fn the_control_socket_answers_with_the_status_as_json() {
     tokio::spawn(control::serve(listener, agent.ask.clone()));
 
     let mut text = String::new();
-    UnixStream::connect(&path)
-        .await
-        .unwrap()
-        .read_to_string(&mut text)
-        .await
-        .unwrap();
+    let mut stream = UnixStream::connect(&path).await.unwrap();
+    stream.write_all(br#"{"ask":"status"}"#).await.unwrap();
+    stream.shutdown().await.unwrap();
+    stream.read_to_string(&mut text).await.unwrap();
     let status: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(status["node"], "node1");
     assert_eq!(status["mode"], "enforce");
@@ -184,7 +184,7 @@ async fn the_control_socket_answers_with_the_status_as_json() {
     );
     // The client of `pullwarden status` reads the same.
     assert_eq!(
-        control::ask(&path).await.unwrap(),
+        control::ask::<Status>(&path, &Ask::Status).await.unwrap(),
         serde_json::from_str(&text).unwrap()
     );
     // A second agent does not take the socket of one that runs.

@@ -284,7 +284,7 @@ fn the_last_error_tells_the_cause() {
     for (message, cause) in [
         (NOT_FOUND, Cause::ImageNotFound),
         (DENIED, Cause::Denied),
-        (NO_HOST, Cause::RegistryUnavailable),
+        (NO_HOST, Cause::HostNotFound),
         (STRANGE, Cause::Unrecognised),
     ] {
         let mut court = Court::counting_to(9);

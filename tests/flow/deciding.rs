@@ -304,7 +304,7 @@ fn the_warm_up_holds_and_its_end_decides_nothing() {
 
 fn spend(brake: &mut Brake, times: usize, owner: &str) {
     for _ in 0..times {
-        brake.spent.push(Spent {
+        brake.memory.spent.push(Spent {
             at: at(0),
             owner: owner.to_owned(),
         });

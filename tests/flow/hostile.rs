@@ -69,7 +69,7 @@ fn hostile() -> Pod {
 async fn a_message_of_a_megabyte() {
     let padding = "x".repeat(1024 * 1024);
     check(
-        hostile().failing(&format!("{NOT_FOUND}{padding}: not found")),
+        hostile().failing(&NOT_FOUND.replace("image: r.test", &format!("image: {padding}"))),
         true,
     )
     .await;
@@ -78,7 +78,7 @@ async fn a_message_of_a_megabyte() {
 
 #[tokio::test]
 async fn control_characters_and_invisible_ones() {
-    let evil = "failed to resolve image: \u{1b}[2J\u{1b}]0;owned\u{7}\r\n\0\u{202e}gpj.exe\u{200b}: not found";
+    let evil = "failed to resolve image: \u{1b}[2J\u{1b}]0;owned\u{7}\r\0\u{202e}gpj.exe\u{200b}: not found\n\u{1b}[31m\r\n";
     check(hostile().failing(evil), true).await;
 }
 

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::support::apiserver::Kind;
 use crate::support::court::{Court, condemned};
-use crate::support::kubelet::{Kubelet, Registry};
+use crate::support::kubelet::Kubelet;
 use crate::support::node::Node;
 use crate::support::pod::{BAD, GOOD, NO_HOST, Pod};
+use crate::support::registry::Registry;
 use crate::support::until;
 
 const UID: &str = "uid-p";

@@ -28,9 +28,37 @@ const FORBIDDEN_STD: [&str; 9] = [
 ];
 
 /// The judge's own modules and the primitive types.
-const LOCAL: [&str; 23] = [
-    "brake", "cause", "ledger", "moment", "policy", "reason", "text", "verdict", "view", "bool",
-    "char", "str", "f64", "u8", "u16", "u32", "u64", "u128", "usize", "i32", "i64", "i128",
+const LOCAL: [&str; 31] = [
+    "annotation",
+    "brake",
+    "cause",
+    "ledger",
+    "message",
+    "moment",
+    "phrases",
+    "policy",
+    "reason",
+    "record",
+    "reference",
+    "registries",
+    "selector",
+    "text",
+    "verdict",
+    "view",
+    "waiting",
+    "bool",
+    "char",
+    "str",
+    "f64",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "i32",
+    "i64",
+    "i128",
     "isize",
 ];
 

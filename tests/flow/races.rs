@@ -36,6 +36,30 @@ async fn deleted_between_the_writes() {
     race.wrote(&[PatchStatus, PatchPod]);
 }
 
+#[tokio::test]
+async fn an_api_server_that_is_behind_is_looked_at_again() {
+    let race = Race::start().await;
+    let behind = || pod().waiting("c", "ContainerCreating", "");
+    race.node
+        .api
+        .before(Get, 1, move |store| store.report(&behind()));
+    race.node
+        .api
+        .before(Get, 2, |store| store.report(&pod().failing(NOT_FOUND)));
+    race.ends("written").await;
+    race.asked(&[Get, Get, PatchStatus, PatchPod, PostEvent]);
+}
+
+#[tokio::test]
+async fn a_container_without_a_failure_is_spared_after_three_looks() {
+    let race = Race::start().await;
+    race.node.api.before(Get, 1, |store| {
+        store.report(&pod().waiting("c", "ContainerCreating", ""));
+    });
+    race.ends("spared").await;
+    race.asked(&[Get, Get, Get]);
+}
+
 /// Its own pull is only just beginning.
 fn replacement() -> Pod {
     pod().uid("another").waiting("c", "ContainerCreating", "")

@@ -93,6 +93,23 @@ async fn killed_between_the_writes_and_healed_while_away_the_condition_is_taken_
 }
 
 #[tokio::test]
+async fn a_condition_that_the_kubelet_does_not_show_is_taken_back_too() {
+    let node = marked_and_killed().await;
+    node.kubelet.up();
+    let agent = node.agent();
+    agent.source_is("kubelet").await;
+    agent.judges(&pod()).await;
+    // The kubelet's own view has no condition.
+    node.report(&pod().running("c").phase("Pending"));
+    until("the condition is taken back", async || {
+        condition(&node) == "False"
+    })
+    .await;
+    node.turns(2).await;
+    assert_eq!(node.api.writes(), [Kind::PatchStatus]);
+}
+
+#[tokio::test]
 async fn killed_between_the_writes_the_next_failure_completes_them() {
     let node = marked_and_killed().await;
     node.report(&pod().pausing(NOT_FOUND));

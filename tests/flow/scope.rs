@@ -240,7 +240,10 @@ fn the_last_look() {
     check_look(&pod().pausing(NOT_FOUND), Ok(()));
     check_look(&pod().running("c"), not_waiting());
     check_look(&pod().terminated("c"), not_waiting());
-    check_look(&pod().waiting("c", "ContainerCreating", ""), not_waiting());
+    let none_yet = Err(Reason::NoFailureYet {
+        image: BAD.to_owned(),
+    });
+    check_look(&pod().waiting("c", "ContainerCreating", ""), none_yet);
     check_look(
         &pod().waiting("c", "CreateContainerError", ""),
         not_waiting(),

@@ -27,7 +27,11 @@ pub enum Kind {
     Get,
     PatchStatus,
     PatchPod,
+    /// A PATCH of a Pod with `dryRun`.
+    TryPatch,
+    DeletePod,
     PostEvent,
+    GetNamespace,
     Other,
 }
 
@@ -131,7 +135,13 @@ impl ApiServer {
 
     /// Requests that write.
     pub fn writes(&self) -> Vec<Kind> {
-        let reads = [Kind::List, Kind::Watch, Kind::Get];
+        let reads = [
+            Kind::List,
+            Kind::Watch,
+            Kind::Get,
+            Kind::TryPatch,
+            Kind::GetNamespace,
+        ];
         self.kinds()
             .into_iter()
             .filter(|kind| !reads.contains(kind))
@@ -284,13 +294,17 @@ fn kind(request: &Logged) -> Kind {
         .query
         .iter()
         .any(|(key, value)| key == "watch" && value == "true");
+    let dry_run = request.query.iter().any(|(key, _)| key == "dryRun");
     match (request.method.as_str(), parts.as_slice()) {
         ("GET", ["api", "v1", "pods"]) if watch => Kind::Watch,
         ("GET", ["api", "v1", "pods"]) => Kind::List,
         ("GET", ["api", "v1", "namespaces", _, "pods", _]) => Kind::Get,
+        ("PATCH", ["api", "v1", "namespaces", _, "pods", _]) if dry_run => Kind::TryPatch,
         ("PATCH", ["api", "v1", "namespaces", _, "pods", _, "status"]) => Kind::PatchStatus,
         ("PATCH", ["api", "v1", "namespaces", _, "pods", _]) => Kind::PatchPod,
+        ("DELETE", ["api", "v1", "namespaces", _, "pods", _]) => Kind::DeletePod,
         ("POST", ["api", "v1", "namespaces", _, "events"]) => Kind::PostEvent,
+        ("GET", ["api", "v1", "namespaces", _]) => Kind::GetNamespace,
         _ => Kind::Other,
     }
 }
@@ -312,9 +326,12 @@ fn respond(store: &mut Store, request: &Logged) -> Response<Body> {
             let frames = lines.map(|line| Ok::<_, Infallible>(Frame::data(line)));
             return Response::new(StreamBody::new(frames).boxed_unsync());
         }
-        Kind::Get => store.get(namespace, name),
+        // Nothing is changed by it; what it would have been is of no interest.
+        Kind::Get | Kind::TryPatch => store.get(namespace, name),
         Kind::PatchStatus => store.patch(namespace, name, true, &request.body),
         Kind::PatchPod => store.patch(namespace, name, false, &request.body),
+        Kind::DeletePod => store.delete(namespace, name, &request.body),
+        Kind::GetNamespace => Ok(store.namespace(namespace)),
         Kind::PostEvent => store.post_event(namespace, &request.body),
         Kind::Other => Err(Refusal(405, "MethodNotAllowed", "nothing here".to_owned())),
     };

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pullwarden::judge::{
-    Brake, Budget, Condemned, Decision, Ledger, Moment, NodeMode, Policy, Reason, RestartPolicy,
-    Scope, Threshold, Thresholds, Verdict, judge,
+    Action, Brake, BrakeMemory, BrakeRules, Budget, Condemned, Decision, Ledger, Moment, NodeMode,
+    Policy, Reason, RegistryRule, RestartPolicy, Scope, Threshold, Thresholds, Verdict, judge,
 };
 
 use super::pod::{BAD, Pod};
@@ -36,23 +36,37 @@ pub fn policy(mode: NodeMode) -> Policy {
         scope: Scope {
             restart_policies: vec![RestartPolicy::Never, RestartPolicy::OnFailure],
             exclude_namespaces: ["kube-system".to_owned()].into(),
+            namespaces: Vec::new(),
         },
+        action: Action::Fail,
+        second_opinion: false,
+        namespace_labels: Default::default(),
     }
 }
 
-/// The budget of DESIGN.md's defaults.
-pub const BUDGET: Budget = Budget {
-    pods: 10,
-    per_owner: 3,
-    per: Duration::from_secs(600),
+/// The brake's rules by DESIGN.md's defaults.
+pub const RULES: BrakeRules = BrakeRules {
+    budget: Budget {
+        pods: 10,
+        per_owner: 3,
+        per: Duration::from_secs(600),
+    },
+    registry: RegistryRule {
+        repositories: NonZeroU32::new(3).unwrap(),
+        within: Duration::from_secs(15 * MINUTE),
+        at_most: Duration::from_secs(60 * MINUTE),
+    },
+    new_node: Duration::from_secs(60 * MINUTE),
 };
 
-/// A brake that is off: no warm-up, nothing spent.
+/// A brake that is off: no warm-up, nothing spent, the registry of the bad image works.
 pub fn brake() -> Brake {
+    let mut memory = BrakeMemory::default();
+    memory.registries.pulled(BAD, None);
     Brake {
         warm_up_until: at(0),
-        budget: BUDGET,
-        spent: Vec::new(),
+        rules: RULES,
+        memory,
     }
 }
 
@@ -76,6 +90,13 @@ impl Court {
         }
     }
 
+    /// The same on a node on which nothing was pulled since it was started.
+    pub fn on_new_node() -> Self {
+        let mut court = Self::enforcing();
+        court.brake.memory = BrakeMemory::default();
+        court
+    }
+
     /// Enforcing, with `imagePullFailureCount`.
     pub fn counting_to(count: u32) -> Self {
         let mut court = Self::enforcing();
@@ -97,7 +118,7 @@ impl Court {
         };
         judge(
             &mut self.ledger,
-            &self.brake,
+            &mut self.brake,
             &self.policy,
             &pod.view(),
             now,
@@ -118,11 +139,19 @@ impl Court {
         images.get(BAD).map(|image| image.failures)
     }
 
-    /// The ledger as it comes back from the state file.
+    /// The ledger and the brake's memory as they come back from the state file.
     pub fn restart(&mut self) {
         let text = serde_json::to_string(&self.ledger).unwrap();
         self.ledger = serde_json::from_str(&text).unwrap();
+        let text = serde_json::to_string(&self.brake.memory).unwrap();
+        self.brake.memory = serde_json::from_str(&text).unwrap();
         self.ledger.restarted();
+    }
+
+    /// The node's list of images has one more.
+    pub fn arrives(&mut self, image: &str, now: Moment) {
+        self.brake.memory.registries.pulled(image, Some(now));
+        self.ledger.pulled_by_another(image, "");
     }
 }
 

@@ -3,60 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
+use super::fault;
 use super::pod::Pod;
+use super::registry::{Registries, Registry};
+use super::worker::Worker;
 
-/// What comes of pulling an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Registry {
-    /// It is there.
-    Has,
-    /// It answers with this error.
-    Fails(String),
-    /// It neither answers nor refuses, until that changes.
-    Hangs,
-}
-
-/// How long a pull takes that does not hang.
-const PULL: Duration = Duration::from_millis(300);
-/// The back-off after the first failure.
-const FIRST: Duration = Duration::from_secs(10);
-/// The longest back-off.
-const LONGEST: Duration = Duration::from_secs(300);
 /// From an event of the runtime, or a deadline, to the sync that it causes.
 const PROMPT: Duration = Duration::from_millis(800);
 
 /// A kubelet and its Pods.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Kubelet {
     now: Duration,
     /// Whether `ImagePullBackOff` ends with the last error: from 1.32 on.
     tells_last_error: bool,
-    registry: BTreeMap<String, Registry>,
+    registries: Registries,
     on_node: BTreeSet<String>,
     pods: Vec<Worker>,
     /// The Pods that wait for their turn to pull; the first of them is pulling (`serializeImagePulls`).
     queue: VecDeque<usize>,
     pulled_at: Option<Duration>,
+    /// The pull in flight ends because the runtime does.
+    cancelled: bool,
     attempts: BTreeMap<(String, String), u32>,
     jitter: u64,
-    reported: Vec<(Duration, Pod)>,
-}
-
-/// One Pod's worker.
-#[derive(Debug)]
-struct Worker {
-    pod: Pod,
-    next_sync: Option<Duration>,
-    /// The container whose pull blocks the worker.
-    pulling: Option<usize>,
-    /// Results of the last sync by container: shown by the next.
-    results: BTreeMap<String, Value>,
-    back_off: BTreeMap<String, (Duration, Duration, String)>,
-    sandbox_is_new: bool,
-    deadline: bool,
-    ended: bool,
+    reported: VecDeque<(Duration, Pod)>,
+    arrived: Vec<String>,
 }
 
 impl Kubelet {
@@ -65,14 +37,16 @@ impl Kubelet {
         Self {
             now: Duration::ZERO,
             tells_last_error: true,
-            registry: BTreeMap::new(),
+            registries: Registries::default(),
             on_node: BTreeSet::new(),
             pods: Vec::new(),
             queue: VecDeque::new(),
             pulled_at: None,
+            cancelled: false,
             attempts: BTreeMap::new(),
             jitter: 1,
-            reported: Vec::new(),
+            reported: VecDeque::new(),
+            arrived: Vec::new(),
         }
     }
 
@@ -92,24 +66,46 @@ impl Kubelet {
 
     /// What comes of pulling `image` from now on; one that was never told of does not exist.
     pub fn registry(&mut self, image: &str, comes_to: Registry) {
-        self.registry.insert(image.to_owned(), comes_to);
-        if self.pulled_at.is_none() && !self.queue.is_empty() {
-            self.pull_next();
-        }
+        self.registries(|registries| registries.image(image, comes_to));
+    }
+
+    /// Changes what comes of pulling, of the pull in flight too.
+    pub fn registries(&mut self, change: impl FnOnce(&mut Registries)) {
+        change(&mut self.registries);
+        self.pull_next();
+    }
+
+    /// The images that were pulled since this was last asked.
+    pub fn arrivals(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.arrived)
+    }
+
+    /// Whether an image is on the node.
+    pub fn has(&self, image: &str) -> bool {
+        self.on_node.contains(image)
+    }
+
+    /// An image is on the node without anyone having pulled it from its registry.
+    pub fn load(&mut self, image: &str) {
+        self.on_node.insert(image.to_owned());
     }
 
     /// A Pod is bound to the node.
     pub fn start(&mut self, pod: Pod) {
-        self.pods.push(Worker {
-            pod,
-            next_sync: Some(self.now),
-            pulling: None,
-            results: BTreeMap::new(),
-            back_off: BTreeMap::new(),
-            sandbox_is_new: true,
-            deadline: false,
-            ended: false,
-        });
+        self.pods.push(Worker::new(pod, self.now));
+    }
+
+    /// A container's image is edited in place. Its status is about the one before until the next sync.
+    pub fn edit(&mut self, uid: &str, container: &str, image: &str) {
+        let soon = self.now + PROMPT;
+        for worker in self.pods.iter_mut().filter(|w| w.pod.has_uid() == uid) {
+            assert_eq!(worker.pulling, None, "not in the middle of a pull");
+            worker.pod = worker.pod.clone().edited(container, image);
+            worker.results.remove(container);
+            worker.news = true;
+            worker.next_sync = Some(soon);
+            self.reported.push_back((self.now, worker.pod.clone()));
+        }
     }
 
     /// The Pod's spec got `activeDeadlineSeconds: 1`.
@@ -128,12 +124,41 @@ impl Kubelet {
         self.pulled_at = None;
         for worker in self.pods.iter_mut().filter(|w| !w.ended) {
             worker.pulling = None;
+            worker.news = true;
             worker.back_off.clear();
             worker
                 .results
                 .retain(|_, state| state.get("running").is_some());
             worker.next_sync = Some(self.now);
         }
+    }
+
+    /// The node is started anew: what ran does not run any more, and all else is as after a restart of the kubelet.
+    pub fn reboot(&mut self) {
+        for worker in self.pods.iter_mut().filter(|w| !w.ended) {
+            worker.results.clear();
+            worker.sandbox_is_new = true;
+        }
+        self.restart();
+    }
+
+    /// The runtime ends: the pull in flight is cancelled, and every one until it is back fails at once.
+    pub fn runtime_down(&mut self) {
+        self.runtime_is(Some(fault::RUNTIME_AWAY));
+        if self.pulls().is_some() {
+            self.cancelled = true;
+            self.pulled_at = Some(self.now);
+        }
+    }
+
+    /// The runtime is back.
+    pub fn runtime_up(&mut self) {
+        self.runtime_is(None);
+    }
+
+    fn runtime_is(&mut self, away: Option<&str>) {
+        let comes_to = away.map(|text| Registry::Fails(text.to_owned()));
+        self.registries(|registries| registries.runtime(comes_to));
     }
 
     /// How many pulls of `image` were tried for a Pod, to their end.
@@ -144,15 +169,28 @@ impl Kubelet {
 
     /// Lets time pass until `now`. Every status reported in between, in order, with its time.
     pub fn step(&mut self, now: Duration) -> Vec<(Duration, Pod)> {
-        while let Some((at, who)) = self.next_event().filter(|(at, _)| *at <= now) {
+        std::iter::from_fn(|| self.next_report(now)).collect()
+    }
+
+    /// Lets time pass until a status is reported, or until `now`.
+    pub fn next_report(&mut self, now: Duration) -> Option<(Duration, Pod)> {
+        while self.reported.is_empty() {
+            let Some((at, who)) = self.next_event().filter(|(at, _)| *at <= now) else {
+                self.now = now;
+                return None;
+            };
             self.now = at;
             match who {
                 None => self.pull_ends(),
                 Some(index) => self.sync(index),
             }
         }
-        self.now = now;
-        std::mem::take(&mut self.reported)
+        self.reported.pop_front()
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Duration {
+        self.now
     }
 
     fn next_event(&self) -> Option<(Duration, Option<usize>)> {
@@ -168,11 +206,14 @@ impl Kubelet {
         worker.next_sync = None;
         if worker.deadline {
             worker.ended = true;
+            worker.news = true;
         }
-        let pod = worker.status();
-        if pod != worker.pod {
-            worker.pod = pod.clone();
-            self.reported.push((self.now, pod));
+        if std::mem::take(&mut worker.news) {
+            let pod = worker.status();
+            if pod != worker.pod {
+                worker.pod = pod.clone();
+                self.reported.push_back((self.now, pod));
+            }
         }
         if !self.pods[index].ended {
             self.start_containers(index, 0);
@@ -199,17 +240,13 @@ impl Kubelet {
                 worker.result(name, "InvalidImageName", &message);
                 continue;
             }
-            if self.on_node.contains(image) {
+            if self.on_node.contains(image) && !worker.always_pulls(name) {
                 worker.runs(name);
                 continue;
             }
             match worker.back_off.get(image) {
-                Some((since, pause, error)) if now < *since + *pause => {
-                    let last = match self.tells_last_error {
-                        true => format!(": ErrImagePull: {error}"),
-                        false => String::new(),
-                    };
-                    let message = format!("Back-off pulling image \"{image}\"{last}");
+                Some(pause) if now < pause.until => {
+                    let message = pause.message(image, self.tells_last_error);
                     worker.result(name, "ImagePullBackOff", &message);
                 }
                 _ => {
@@ -232,141 +269,48 @@ impl Kubelet {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         let wait = Duration::from_millis(10_000 + (self.jitter >> 33) % 5_000);
-        let changed = worker.status() != worker.pod;
         worker.next_sync = match prompt || worker.deadline {
-            true if changed || worker.deadline => Some(now + PROMPT),
+            true if worker.deadline || worker.status() != worker.pod => Some(now + PROMPT),
             true => None,
             false => Some(now + wait),
         };
     }
 
+    /// The image that is being pulled.
+    fn pulls(&self) -> Option<String> {
+        self.pods[*self.queue.front()?].pulls()
+    }
+
     fn pull_next(&mut self) {
-        self.pulled_at = self.queue.front().and_then(|index| {
-            let image = self.pods[*index].pulls()?;
-            match self.registry.get(&image) {
-                Some(Registry::Hangs) => None,
-                _ => Some(self.now + PULL),
-            }
-        });
+        let takes = self.pulls().and_then(|image| self.registries.takes(&image));
+        self.pulled_at = takes.map(|time| self.now + time);
     }
 
     fn pull_ends(&mut self) {
+        let Some(image) = self.pulls() else { return };
         let Some(index) = self.queue.pop_front() else {
             return;
         };
         let worker = &mut self.pods[index];
-        let (Some(position), Some(image)) = (worker.pulling, worker.pulls()) else {
+        let Some(position) = worker.pulling.take() else {
             return;
         };
-        worker.pulling = None;
         let (name, _) = worker.due()[position].clone();
         let key = (worker.pod.has_uid().to_owned(), image.clone());
         *self.attempts.entry(key).or_insert(0) += 1;
-        match self.registry.get(&image) {
-            Some(Registry::Has) => {
-                self.on_node.insert(image);
-                worker.runs(&name);
+        let comes_to = match std::mem::take(&mut self.cancelled) {
+            true => Registry::Fails(fault::of(&image, fault::CANCELLED)),
+            false => self.registries.pull(&image),
+        };
+        if let Registry::Fails(error) = comes_to {
+            worker.fails(&name, &image, error, self.now);
+        } else {
+            if self.on_node.insert(image.clone()) {
+                self.arrived.push(image);
             }
-            other => {
-                let error = match other {
-                    Some(Registry::Fails(error)) => error.clone(),
-                    _ => format!(
-                        r#"rpc error: code = NotFound desc = failed to pull and unpack image "{image}": failed to resolve image: {image}: not found"#
-                    ),
-                };
-                let pause = worker
-                    .back_off
-                    .get(&image)
-                    .map_or(FIRST, |(_, pause, _)| *pause * 2);
-                let entry = (self.now, pause.min(LONGEST), error.clone());
-                worker.back_off.insert(image, entry);
-                worker.result(&name, "ErrImagePull", &error);
-            }
+            worker.runs(&name);
         }
         self.pull_next();
         self.start_containers(index, position + 1);
-    }
-}
-
-impl Worker {
-    /// The containers that are to be started now: init containers one after the other, then all others.
-    fn due(&self) -> Vec<(String, String)> {
-        let list = |key: &str| -> Vec<(String, String)> {
-            let containers = self.pod.0["spec"][key].as_array().unwrap().iter();
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            containers
-                .map(|c| (text(&c["name"]), text(&c["image"])))
-                .collect()
-        };
-        let done = |name: &String| {
-            self.results
-                .get(name)
-                .is_some_and(|s| s.get("running").is_some())
-        };
-        match list("initContainers")
-            .into_iter()
-            .find(|(name, _)| !done(name))
-        {
-            Some(init) => vec![init],
-            None => list("containers"),
-        }
-    }
-
-    fn pulls(&self) -> Option<String> {
-        Some(self.due()[self.pulling?].1.clone())
-    }
-
-    fn result(&mut self, container: &str, reason: &str, message: &str) {
-        let state = json!({"waiting": {"reason": reason, "message": message}});
-        self.results.insert(container.to_owned(), state);
-    }
-
-    fn runs(&mut self, container: &str) {
-        self.results
-            .insert(container.to_owned(), json!({"running": {}}));
-    }
-
-    /// The Pod with the status that a sync starting now reports.
-    fn status(&self) -> Pod {
-        let mut pod = self.pod.clone();
-        let mut all_run = true;
-        let initialising = self.due().len() == 1
-            && self.pod.0["spec"]["initContainers"]
-                .as_array()
-                .is_some_and(|i| !i.is_empty())
-            && self.pod.0["spec"]["containers"]
-                .as_array()
-                .is_some_and(|c| {
-                    c.iter()
-                        .all(|c| c["name"].as_str() != Some(&self.due()[0].0))
-                });
-        for list in ["initContainers", "containers"] {
-            let names = self.pod.0["spec"][list].as_array().unwrap().iter();
-            for name in names.map(|c| c["name"].as_str().unwrap()) {
-                let waits = match list {
-                    "containers" if initialising => "PodInitializing",
-                    _ => "ContainerCreating",
-                };
-                let state = self.results.get(name).cloned();
-                let state = state.unwrap_or_else(|| json!({"waiting": {"reason": waits}}));
-                all_run &= state.get("running").is_some();
-                let state = match (self.ended, list, state.get("running").is_some()) {
-                    (true, _, false) => {
-                        json!({"terminated": {"reason": "ContainerStatusUnknown", "exitCode": 137}})
-                    }
-                    (_, "initContainers", true) => json!({"terminated": {"exitCode": 0}}),
-                    _ => state,
-                };
-                pod = pod.state(name, state);
-            }
-        }
-        match (self.ended, all_run) {
-            (true, _) => {
-                pod.0["status"]["reason"] = json!("DeadlineExceeded");
-                pod.phase("Failed")
-            }
-            (false, true) => pod.phase("Running"),
-            (false, false) => pod.phase("Pending"),
-        }
     }
 }

@@ -2,17 +2,22 @@
 
 pub mod apiserver;
 pub mod court;
+pub mod fault;
 pub mod kubelet;
+pub mod kubelet_pods;
 pub mod node;
 pub mod pod;
 pub mod race;
+pub mod registry;
 pub mod runtime;
 pub mod store;
+pub mod story;
+pub mod worker;
 
 use std::time::Duration;
 
 /// Longer than anything here takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits until a condition holds.
 ///

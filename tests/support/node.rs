@@ -1,5 +1,6 @@
 //! A node for an agent to run on: a fake runtime, a fake API server, folders and a clock of its own.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use pullwarden::admin::Health;
 use pullwarden::agent::{self, Question, Status, Surroundings};
 use pullwarden::clock::Clock;
-use pullwarden::config::Config;
+use pullwarden::config::{Config, Evidence, Given, OwnPod};
 use pullwarden::judge::NodeMode;
 use pullwarden::metrics::Metrics;
 use pullwarden::shutdown::{self, Trigger};
@@ -18,7 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::apiserver::{ApiServer, Kind};
-use super::court::{BUDGET, policy};
+use super::court::{RULES, policy};
+use super::kubelet_pods::KubeletPods;
 use super::pod::{NOT_FOUND, Pod};
 use super::runtime::Runtime;
 use super::until;
@@ -26,10 +28,15 @@ use super::until;
 /// How often the agent looks: far more often than a real one, so that nothing takes long.
 const POLL: Duration = Duration::from_millis(30);
 
+/// The same where the configuration is read: it may not be less.
+const MOST_OFTEN: Duration = Duration::from_millis(100);
+
 /// The node, and what the agent is told about it.
 pub struct Node {
     pub api: ApiServer,
     pub runtime: Runtime,
+    /// Without a socket, unless a test wants one.
+    pub kubelet: KubeletPods,
     /// The agent's configuration at its next start.
     pub config: Config,
     dir: TempDir,
@@ -47,9 +54,12 @@ impl Node {
         runtime.up();
         let config = Config {
             policy: policy(NodeMode::Observe),
-            budget: BUDGET,
+            brake: RULES,
             warm_up: Duration::ZERO,
+            evidence: Evidence::Auto,
             cri_socket: dir.path().join("cri.sock"),
+            kubelet_pods_socket: dir.path().join("pods.sock"),
+            own_pod: None,
             kubeconfig: Some(kubeconfig),
             state_dir: dir.path().join("state"),
             log_dir: dir.path().join("log"),
@@ -60,6 +70,7 @@ impl Node {
         Self {
             api,
             runtime,
+            kubelet: KubeletPods::at(&config.kubelet_pods_socket),
             config,
             dir,
             ahead: Arc::default(),
@@ -107,17 +118,20 @@ impl Node {
     /// A Pod is bound here: it has a sandbox, and the API server knows it.
     pub fn add(&self, pod: &Pod) {
         self.api.store().put(pod);
+        self.kubelet.show(pod);
         self.runtime.add(pod);
     }
 
     /// The Pod is deleted, its sandbox with it.
     pub fn remove(&self, pod: &Pod) {
+        self.kubelet.remove(pod);
         self.api.store().remove(pod);
         self.runtime.remove(pod);
     }
 
-    /// The kubelet reports.
+    /// The kubelet reports: by its socket, and to the API server.
     pub fn report(&self, pod: &Pod) {
+        self.kubelet.show(pod);
         self.api.store().report(pod);
     }
 
@@ -137,12 +151,39 @@ impl Node {
 
     /// Starts an agent that is configured otherwise.
     pub fn agent_with(&self, config: Config) -> Agent {
+        self.start(config, Given::new(BTreeMap::new(), |_| None, None))
+    }
+
+    /// Starts an agent that is configured by this file, for the node's sockets and folders.
+    pub fn agent_of(&self, file: &Path) -> Agent {
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let config = &self.config;
+        let mut flags = BTreeMap::from([
+            ("nodeName", config.policy.node.clone()),
+            ("criSocket", text(&config.cri_socket)),
+            ("kubeletPodsSocket", text(&config.kubelet_pods_socket)),
+            ("stateDir", text(&config.state_dir)),
+            ("logDir", text(&config.log_dir)),
+            ("adminAddress", config.admin_address.to_string()),
+            ("controlSocket", text(&config.control_socket)),
+            ("kubeconfig", text(config.kubeconfig.as_deref().unwrap())),
+            ("poll", format!("{}ms", MOST_OFTEN.as_millis())),
+        ]);
+        if let Some(OwnPod { namespace, name }) = &config.own_pod {
+            flags.insert("ownPod", format!("{namespace}/{name}"));
+        }
+        let mut given = Given::new(flags, |_| None, Some(file.to_owned()));
+        self.start(given.load().unwrap(), given)
+    }
+
+    fn start(&self, config: Config, given: Given) -> Agent {
         let (ask, questions) = mpsc::channel(4);
         let (trigger, shutdown) = shutdown::channel();
         let metrics = Metrics::default();
         let health = Health::default();
         let surroundings = Surroundings {
             clock: self.clock(),
+            given,
             metrics: metrics.clone(),
             health: health.clone(),
             questions,
@@ -211,7 +252,8 @@ impl Agent {
     /// What `pullwarden status` shows.
     pub async fn status(&self) -> Status {
         let (sender, receiver) = oneshot::channel();
-        self.ask.send(sender).await.expect("the agent runs");
+        let question = Question::Status(sender);
+        self.ask.send(question).await.expect("the agent runs");
         receiver.await.expect("the agent answers")
     }
 
@@ -246,6 +288,16 @@ impl Agent {
         .await;
     }
 
+    /// The source of the open evidence is `kubelet`, `apiserver` or (empty) none.
+    pub async fn source_is(&self, expected: &str) {
+        let what = format!("the source is {expected:?}");
+        until(&what, async || {
+            let status = self.status().await;
+            status.evidence_source == expected && status.evidence != "lost"
+        })
+        .await;
+    }
+
     /// Evidence is `closed`, `open` or `lost`.
     pub async fn evidence_is(&self, expected: &str) {
         let what = format!("evidence is {expected}");
@@ -269,6 +321,12 @@ impl Agent {
             ended.is_err_and(|error| error.is_cancelled()),
             "it was still running"
         );
+    }
+
+    /// Waits until it ends by itself: how.
+    pub async fn ends(mut self) -> anyhow::Result<()> {
+        let ended = tokio::time::timeout(super::DEADLINE, &mut self.task).await;
+        ended.expect("it does not end").unwrap()
     }
 
     /// Whether it still runs.

@@ -49,6 +49,13 @@ impl Pod {
         }))
     }
 
+    /// Pods of so many repositories of a registry.
+    pub fn of_repositories(registry: &str, repositories: usize) -> Vec<Self> {
+        let image = |n| format!("{registry}/a{n}:1");
+        let pod = |n| Self::new(&format!("{registry}-{n}")).container("c", &image(n));
+        (0..repositories).map(pod).collect()
+    }
+
     /// `metadata.name`.
     pub fn name(&self) -> &str {
         self.0["metadata"]["name"].as_str().unwrap()

@@ -1,16 +1,17 @@
-//! A fake container runtime: CRI's two lists on a unix socket.
+//! A fake container runtime: CRI's lists, and pulls that come to what a test says, on a unix socket.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tonic::{Request, Response, Status, async_trait};
+use tower::Service as _;
 
 use super::pod::Pod;
+use wire::image_service_server::{ImageService, ImageServiceServer};
 use wire::runtime_service_server::{RuntimeService, RuntimeServiceServer};
 
 mod wire {
@@ -24,6 +25,16 @@ struct Held {
     fault: Option<Status>,
     /// How often the sandboxes were asked for, answered or not.
     asked: usize,
+    /// How often the images were listed.
+    listed: usize,
+    /// The images on the node, by the name they were pulled by.
+    images: Vec<String>,
+    /// The images that somebody asked about, one by one.
+    asked_about: Vec<String>,
+    /// What comes of a pull: the runtime's error, success, or (the default) nothing, ever.
+    pull: Option<Result<(), Status>>,
+    /// The images that were to be pulled.
+    pulls: Vec<String>,
 }
 
 /// The runtime. It ends when it is dropped.
@@ -54,8 +65,21 @@ impl Runtime {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let service = RuntimeServiceServer::new(Service(held.clone()));
-                let service = TowerToHyperService::new(service);
+                let runtime = RuntimeServiceServer::new(Service(held.clone()));
+                let images = ImageServiceServer::new(Service(held.clone()));
+                let service = hyper::service::service_fn(move |request: http::Request<_>| {
+                    let (mut runtime, mut images) = (runtime.clone(), images.clone());
+                    async move {
+                        match request
+                            .uri()
+                            .path()
+                            .starts_with("/runtime.v1.ImageService/")
+                        {
+                            true => images.call(request).await,
+                            false => runtime.call(request).await,
+                        }
+                    }
+                });
                 let server = http2::Builder::new(TokioExecutor::new());
                 connections.spawn(async move {
                     // One that breaks is one of the things that are tried.
@@ -105,12 +129,38 @@ impl Runtime {
             .retain(|s| s.id != sandbox);
     }
 
+    /// An image is on the node from now on.
+    pub fn add_image(&self, image: &str) {
+        self.held.lock().unwrap().images.push(image.to_owned());
+    }
+
+    /// What comes of a pull from now on.
+    pub fn pull_comes_to(&self, result: Result<(), Status>) {
+        self.held.lock().unwrap().pull = Some(result);
+    }
+
+    /// The images that were to be pulled.
+    pub fn pulls(&self) -> Vec<String> {
+        self.held.lock().unwrap().pulls.clone()
+    }
+
+    /// The images that somebody asked about, one by one.
+    pub fn asked_about(&self) -> Vec<String> {
+        self.held.lock().unwrap().asked_about.clone()
+    }
+
+    /// How often the images were listed.
+    pub fn listed(&self) -> usize {
+        self.held.lock().unwrap().listed
+    }
+
     /// How often the sandboxes were asked for.
     pub fn asked(&self) -> usize {
         self.held.lock().unwrap().asked
     }
 }
 
+#[derive(Clone)]
 struct Service(Arc<Mutex<Held>>);
 
 #[async_trait]
@@ -151,5 +201,56 @@ impl RuntimeService for Service {
         let containers = sandboxes.map(|pod_sandbox_id| wire::Container { pod_sandbox_id });
         let containers = containers.collect();
         Ok(Response::new(wire::ListContainersResponse { containers }))
+    }
+}
+
+#[async_trait]
+impl ImageService for Service {
+    async fn list_images(
+        &self,
+        _: Request<wire::ListImagesRequest>,
+    ) -> Result<Response<wire::ListImagesResponse>, Status> {
+        let mut held = self.0.lock().unwrap();
+        held.listed += 1;
+        if let Some(fault) = &held.fault {
+            return Err(fault.clone());
+        }
+        let image = |name: &String| wire::Image {
+            repo_tags: vec![name.clone()],
+            repo_digests: Vec::new(),
+        };
+        let images = held.images.iter().map(image).collect();
+        Ok(Response::new(wire::ListImagesResponse { images }))
+    }
+
+    async fn image_status(
+        &self,
+        request: Request<wire::ImageStatusRequest>,
+    ) -> Result<Response<wire::ImageStatusResponse>, Status> {
+        let name = request.into_inner().image.unwrap().image;
+        let mut held = self.0.lock().unwrap();
+        held.asked_about.push(name.clone());
+        if let Some(fault) = &held.fault {
+            return Err(fault.clone());
+        }
+        let image = held.images.contains(&name).then(wire::Image::default);
+        Ok(Response::new(wire::ImageStatusResponse { image }))
+    }
+
+    async fn pull_image(
+        &self,
+        request: Request<wire::PullImageRequest>,
+    ) -> Result<Response<wire::PullImageResponse>, Status> {
+        let name = request.into_inner().image.unwrap().image;
+        let result = {
+            let mut held = self.0.lock().unwrap();
+            held.pulls.push(name);
+            held.pull.clone()
+        };
+        match result {
+            Some(Ok(())) => Ok(Response::new(wire::PullImageResponse {})),
+            Some(Err(status)) => Err(status),
+            None => std::future::pending().await,
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct Store {
     watches: Vec<(Selector, UnboundedSender<Bytes>)>,
     /// What open watches are not told for the moment.
     held: Option<Vec<Change>>,
+    /// The namespaces' labels.
+    labels: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug)]
@@ -254,6 +256,39 @@ impl Store {
         let name = (namespace.to_owned(), name.to_owned());
         self.change(name.clone(), new);
         Ok(self.pods[&name].clone())
+    }
+
+    /// The answer to a DELETE with preconditions: the Pod is being deleted until the kubelet has ended it.
+    pub fn delete(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        options: &Value,
+    ) -> Result<Value, Refusal> {
+        let old = self.get(namespace, name)?;
+        for field in ["uid", "resourceVersion"] {
+            let wanted = &options["preconditions"][field];
+            if !wanted.is_null() && *wanted != old["metadata"][field] {
+                let message = format!("Precondition failed: {field} in precondition: {wanted}");
+                return Err(Refusal(409, "Conflict", message));
+            }
+        }
+        let mut new = old;
+        new["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        let name = (namespace.to_owned(), name.to_owned());
+        self.change(name.clone(), new);
+        Ok(self.pods[&name].clone())
+    }
+
+    /// The labels of a namespace are these from now on.
+    pub fn label(&mut self, namespace: &str, labels: Value) {
+        self.labels.insert(namespace.to_owned(), labels);
+    }
+
+    /// The answer to a GET of a namespace: they are all there.
+    pub fn namespace(&self, name: &str) -> Value {
+        let labels = self.labels.get(name).cloned().unwrap_or_else(|| json!({}));
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     }
 
     /// The answer to the POST of an Event.

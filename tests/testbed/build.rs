@@ -1,4 +1,5 @@
-//! Compiles the device plugin API's `.proto` file into `OUT_DIR`, without a `protoc` binary.
+//! Compiles `.proto` files into `OUT_DIR`, without a `protoc` binary: the device plugin API, and what the agent reads of the kubelet's
+//! own Pod service.
 #![allow(
     clippy::print_stdout,
     reason = "this is how a build script talks to cargo"
@@ -6,7 +7,9 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let descriptors = protox::compile(["deviceplugin.proto"], ["proto"])?;
+    println!("cargo::rerun-if-changed=../../proto");
+    let files = ["deviceplugin.proto", "kubelet_pods.proto", "pod.proto"];
+    let descriptors = protox::compile(files, ["proto", "../../proto"])?;
     tonic_prost_build::configure()
         .build_transport(false)
         .compile_fds(descriptors)?;

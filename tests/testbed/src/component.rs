@@ -7,7 +7,10 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
-use crate::settings::{NODE_IP, NODE_NAME, SERVICE_CIDR};
+use crate::settings::{
+    FAULTS, FAULTS_DEAF, FAULTS_EXPIRED, FAULTS_HTTP, FAULTS_UNKNOWN, FAULTS_WRONG_HOST, NAMES,
+    NODE_IP, NODE_NAME, REGISTRY, SERVICE_CIDR,
+};
 
 /// A process of the node that tests may stop, start and kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,8 +100,24 @@ impl Component {
                 command: Command::new(&plan.testbed),
             }
             .flag("faults")
-            .flag("--listen=127.0.0.1:5001")
-            .flag("--upstream=127.0.0.1:5000"),
+            .flag(&format!("--listen={FAULTS_HTTP}"))
+            .path(
+                &format!("--tls={FAULTS_EXPIRED}="),
+                &pki.join("faults-expired"),
+            )
+            .path(
+                &format!("--tls={FAULTS_UNKNOWN}="),
+                &pki.join("faults-unknown"),
+            )
+            .path(
+                &format!("--tls={FAULTS_WRONG_HOST}="),
+                &pki.join("faults-wrong-host"),
+            )
+            .flag(&format!("--deaf={FAULTS_DEAF}"))
+            .flag(&format!("--names={NAMES}"))
+            // The last one: once it answers, all others do.
+            .flag(&format!("--listen={FAULTS}"))
+            .flag(&format!("--upstream={REGISTRY}")),
             Self::Apiserver => Line::of(&programs.kubernetes, "kube-apiserver")
                 .flag("--etcd-servers=http://127.0.0.1:2379")
                 .flag("--bind-address=0.0.0.0")

@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// The media type of an image index.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Bytes and their digest.
 #[derive(Debug, Clone)]
@@ -24,7 +25,8 @@ pub struct Blob {
 }
 
 impl Blob {
-    fn new(bytes: Vec<u8>) -> Self {
+    /// These bytes.
+    pub fn new(bytes: Vec<u8>) -> Self {
         let hex: String = Sha256::digest(&bytes)
             .iter()
             .map(|b| format!("{b:02x}"))
@@ -35,7 +37,8 @@ impl Blob {
         }
     }
 
-    fn descriptor(&self, media_type: &str) -> Value {
+    /// What names the bytes in a manifest or an index.
+    pub fn descriptor(&self, media_type: &str) -> Value {
         json!({"mediaType": media_type, "digest": self.digest, "size": self.bytes.len()})
     }
 }
@@ -43,7 +46,7 @@ impl Blob {
 /// An image: its entrypoint is the test program, its command `pause`.
 #[derive(Debug, Clone)]
 pub struct Image {
-    /// The layers and the configuration.
+    /// The layers, and last the configuration.
     pub blobs: Vec<Blob>,
     /// The manifest that names them.
     pub manifest: Blob,
@@ -65,18 +68,49 @@ impl Image {
         Self::of(layers)
     }
 
+    /// The image that is shipped: one program that needs nothing else.
+    pub fn of_agent(program: &Path) -> Result<Self> {
+        let bytes = fs::read(program).with_context(|| format!("reading {}", program.display()))?;
+        Self::with(
+            architecture(),
+            &json!({"Entrypoint": ["/pullwarden"]}),
+            vec![layer("pullwarden", 0o755, &bytes)?],
+        )
+    }
+
+    /// The same image, but its configuration says that it is for another architecture.
+    pub fn for_another_architecture(&self) -> Result<Self> {
+        let mut layers = self.blobs.clone();
+        layers.pop();
+        Self::with_architecture("s390x", layers)
+    }
+
+    /// The configuration's digest.
+    pub fn config(&self) -> Option<&str> {
+        self.blobs.last().map(|blob| blob.digest.as_str())
+    }
+
+    /// The last layer's digest.
+    pub fn last_layer(&self) -> Option<&str> {
+        let last = self.blobs.len().checked_sub(2)?;
+        self.blobs.get(last).map(|blob| blob.digest.as_str())
+    }
+
     fn of(layers: Vec<Blob>) -> Result<Self> {
-        // What Go and OCI call the architecture that this runs on.
-        let architecture = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        };
+        Self::with_architecture(architecture(), layers)
+    }
+
+    fn with_architecture(architecture: &str, layers: Vec<Blob>) -> Result<Self> {
+        let config = json!({"Entrypoint": ["/testimage"], "Cmd": ["pause"]});
+        Self::with(architecture, &config, layers)
+    }
+
+    fn with(architecture: &str, config: &Value, layers: Vec<Blob>) -> Result<Self> {
         let diffs: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
         let config = Blob::new(serde_json::to_vec(&json!({
             "architecture": architecture,
             "os": "linux",
-            "config": {"Entrypoint": ["/testimage"], "Cmd": ["pause"]},
+            "config": config,
             "rootfs": {"type": "layers", "diff_ids": diffs},
         }))?);
         let manifest = Blob::new(serde_json::to_vec(&json!({
@@ -108,6 +142,15 @@ impl Image {
             append(&mut tar, &path, 0o644, &blob.bytes)?;
         }
         tar.into_inner().context("ending the image's archive")
+    }
+}
+
+/// What Go and OCI call the architecture that this runs on.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
     }
 }
 

@@ -61,6 +61,11 @@ impl Layout {
         self.dir.join("data").join(component.name())
     }
 
+    /// containerd's images and snapshots.
+    pub fn store(&self) -> PathBuf {
+        self.data(Component::Containerd).join("root")
+    }
+
     /// A component's log; `init` and `ctr` have one as well.
     pub fn log(&self, name: &str) -> PathBuf {
         self.dir.join("log").join(format!("{name}.log"))
@@ -81,9 +86,14 @@ impl Layout {
         self.kubelet_root().join("device-plugins")
     }
 
+    /// What the node sees as `/run/containerd`.
+    pub fn runtime(&self) -> PathBuf {
+        self.dir.join("runtime")
+    }
+
     /// The container runtime's socket.
     pub fn cri_socket(&self) -> PathBuf {
-        self.dir.join("containerd.sock")
+        self.runtime().join("containerd.sock")
     }
 
     /// The API server's audit log.

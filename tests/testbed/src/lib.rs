@@ -44,14 +44,18 @@ pub mod device_plugin;
 
 mod node;
 
+mod cases;
+
+pub use cases::Case;
 pub use component::Component;
 pub use family::{Family, Kind, PINNED};
-pub use faults::{Fault, Seen};
-pub use node::{Devices, Node, NodeOptions};
+pub use faults::{Fault, Part, Rule, Seen};
+pub use node::{Devices, Node, NodeOptions, Pulls};
 pub use progress::Progress;
 
 pub use cache::build;
-pub use clock::{Stopwatch, until};
+pub use clock::{Stopwatch, unix_micros, until};
 pub use host::check_root;
+pub use image::Image;
 pub use log::tail;
 pub use plan::families;

@@ -1,5 +1,6 @@
 //! The namespaces that a node lives in, seen from its first process.
 
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
@@ -56,8 +57,30 @@ fn mounts(plan: &Plan, cgroups: &Cgroups) -> Result<()> {
             &path,
         )?;
     }
+    // Where Pods that mount the runtime's folder look for it.
+    let runtime = Path::new("/run/containerd");
+    fs::create_dir(runtime).with_context(|| format!("making {}", runtime.display()))?;
+    bind(&plan.layout().runtime(), runtime)?;
     // Whatever its root directory, the kubelet looks for device plugins here.
-    bind(&kubelet, Path::new("/var/lib/kubelet"))
+    bind(&kubelet, Path::new("/var/lib/kubelet"))?;
+    // Where there is no such file, Go asks the name server at 127.0.0.1 anyway.
+    let resolver = Path::new("/etc/resolv.conf");
+    if resolver.exists() {
+        bind(&plan.layout().config("resolv.conf"), resolver)?;
+    }
+    match plan.store_mib {
+        Some(mib) => store(plan, mib),
+        None => Ok(()),
+    }
+}
+
+/// containerd's store on a file system of its own, so that it can be full while nothing else is.
+fn store(plan: &Plan, mib: u64) -> Result<()> {
+    let path = plan.layout().store();
+    fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
+    let size = CString::new(format!("size={mib}m,mode=711")).context("writing a size")?;
+    mount("tmpfs", &path, "tmpfs", MountFlags::empty(), &*size)
+        .with_context(|| format!("mounting {}", path.display()))
 }
 
 /// The folders that the node needs although they lie in one that is about to be hidden.

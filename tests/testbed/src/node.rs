@@ -1,8 +1,10 @@
 //! A node: the handle that tests hold.
 
 mod devices;
+mod pulls;
 mod remains;
 mod start;
+mod store;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use self::start::{Held, start};
@@ -29,6 +31,7 @@ use crate::registry;
 use crate::settings::{FAULTS, REGISTRY};
 
 pub use devices::Devices;
+pub use pulls::Pulls;
 
 /// What the names of nodes' folders begin with.
 const FOLDER: &str = "pwtb-";
@@ -44,6 +47,9 @@ pub struct NodeOptions {
     pub containerd: String,
     /// Merged into the KubeletConfiguration: objects key by key, anything else replaced.
     pub kubelet: serde_json::Value,
+    /// Puts containerd's store on a file system of its own, of so many MiB in memory, which
+    /// [`Node::fill_store`] can fill.
+    pub store_mib: Option<u64>,
     /// No progress on standard error.
     pub quiet: bool,
 }
@@ -55,6 +61,7 @@ impl Default for NodeOptions {
             kubernetes: Kind::Kubernetes.default_version().to_owned(),
             containerd: Kind::Containerd.default_version().to_owned(),
             kubelet: serde_json::Value::Null,
+            store_mib: None,
             quiet: false,
         }
     }
@@ -199,6 +206,11 @@ impl Node {
         self.layout().kubeconfig("pullwarden")
     }
 
+    /// For the user `usual`, who has no rights until given some.
+    pub fn usual_kubeconfig(&self) -> PathBuf {
+        self.layout().kubeconfig("usual")
+    }
+
     /// The container runtime's socket.
     pub fn cri_socket(&self) -> PathBuf {
         self.layout().cri_socket()
@@ -209,7 +221,8 @@ impl Node {
         self.layout().kubelet_pods_socket()
     }
 
-    /// The API server's audit log: a JSON line for each request, at level Metadata.
+    /// The API server's audit log: a JSON line for each request, at level Metadata; of the kubelet's writes to
+    /// the status of Pods the body too.
     pub fn audit_log(&self) -> PathBuf {
         self.layout().audit_log()
     }
@@ -266,26 +279,80 @@ impl Node {
 
     /// Pushes a test image with another layer of so many random bytes.
     pub fn push_large_image(&self, repository: &str, tag: &str, bytes: usize) -> Result<()> {
-        let image = Image::new(&self.plan.programs.testimage, bytes)?;
-        self.inside(|| registry::push(REGISTRY, repository, tag, &image))
+        self.push(repository, tag, &self.image(bytes)?)
+    }
+
+    /// A test image with another layer of so many random bytes.
+    pub(crate) fn image(&self, bytes: usize) -> Result<Image> {
+        Image::new(&self.plan.programs.testimage, bytes)
+    }
+
+    /// Pushes an image.
+    pub(crate) fn push(&self, repository: &str, tag: &str, image: &Image) -> Result<()> {
+        self.inside(|| registry::push(REGISTRY, repository, tag, image))
             .with_context(|| format!("pushing {REGISTRY}/{repository}:{tag}"))
+    }
+
+    /// Brings an image to the node, as if it had been pulled under this name.
+    pub fn import(&self, reference: &str, image: &Image) -> Result<()> {
+        let archive = self.plan.dir.join("config/import.tar");
+        fs::write(&archive, image.archive(reference)?)
+            .with_context(|| format!("writing {}", archive.display()))?;
+        let output = self
+            .command(self.plan.programs.containerd.join("ctr"))
+            .arg("--address")
+            .arg(self.plan.layout().cri_socket())
+            .args(["--namespace", "k8s.io", "images", "import"])
+            .arg(&archive)
+            .output()
+            .context("running ctr")?;
+        ensure!(
+            output.status.success(),
+            "importing {reference}; ctr said:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// Takes a blob out of a repository of the registry; manifests go on naming it.
+    pub(crate) fn remove_blob(&self, repository: &str, digest: &str) -> Result<()> {
+        self.inside(|| registry::remove_blob(REGISTRY, repository, digest))
+            .with_context(|| format!("removing {digest} from {repository}"))
     }
 
     /// Gives a repository of the fault registry a fault, at once.
     pub fn set_fault(&self, repository: &str, fault: Fault) -> Result<()> {
-        self.set_fault_after(repository, fault, 0)
+        self.set_rule(repository, fault.into())
     }
 
     /// Gives a repository a fault that begins after so many more requests for manifests.
     pub fn set_fault_after(&self, repository: &str, fault: Fault, after: u32) -> Result<()> {
-        self.inside(|| registry::set_fault(FAULTS, repository, &Rule { fault, after }))
+        let rule = fault.into();
+        self.set_rule(repository, Rule { after, ..rule })
+    }
+
+    /// Gives a repository of the fault registry a rule of any kind.
+    pub fn set_rule(&self, repository: &str, rule: Rule) -> Result<()> {
+        self.inside(|| registry::set_fault(FAULTS, Some(repository), &rule))
             .with_context(|| format!("setting a fault for {repository}"))
     }
 
     /// Takes a repository's fault away. Requests that hang go on hanging.
     pub fn heal(&self, repository: &str) -> Result<()> {
-        self.inside(|| registry::heal(FAULTS, repository))
+        self.inside(|| registry::heal(FAULTS, Some(repository)))
             .with_context(|| format!("healing {repository}"))
+    }
+
+    /// Gives the whole fault registry a fault: every repository that has none of its own.
+    pub fn set_outage(&self, fault: Fault) -> Result<()> {
+        self.inside(|| registry::set_fault(FAULTS, None, &fault.into()))
+            .context("setting a fault for the whole registry")
+    }
+
+    /// Takes the whole registry's fault away; those of repositories stay.
+    pub fn end_outage(&self) -> Result<()> {
+        self.inside(|| registry::heal(FAULTS, None))
+            .context("healing the registry")
     }
 
     /// What the fault registry was asked, oldest first.

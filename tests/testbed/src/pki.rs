@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
 use crate::settings::{NODE_IP, SERVICE_IP};
@@ -41,9 +41,30 @@ pub fn write(folder: &Path) -> Result<()> {
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     signed(folder, "kubelet-client", client, &authority)?;
 
+    registries(folder, &authority)?;
     let key = KeyPair::generate()?;
     save(folder, "service-account.key", &key.serialize_pem())?;
     save(folder, "service-account.pub", &key.public_key_pem())
+}
+
+/// The certificates of the fault registry: each is wrong in one way only.
+fn registries(folder: &Path, authority: &Issuer<'_, KeyPair>) -> Result<()> {
+    let server = |address: &str| {
+        let mut params = CertificateParams::new(vec![address.to_owned()])?;
+        params.distinguished_name = name("registry", None);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        anyhow::Ok(params)
+    };
+    let mut expired = server(NODE_IP)?;
+    expired.not_after = date_time_ymd(2020, 1, 1);
+    signed(folder, "faults-expired", expired, authority)?;
+    signed(folder, "faults-wrong-host", server("10.97.0.2")?, authority)?;
+
+    let mut params = CertificateParams::new(Vec::<String>::new())?;
+    params.distinguished_name = name("nobody", None);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let nobody = Issuer::new(params, KeyPair::generate()?);
+    signed(folder, "faults-unknown", server(NODE_IP)?, &nobody)
 }
 
 fn name(common: &str, organization: Option<&str>) -> DistinguishedName {

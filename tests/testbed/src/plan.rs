@@ -25,6 +25,8 @@ pub struct Plan {
     pub containerd: String,
     /// Merged into the kubelet's configuration.
     pub kubelet: serde_json::Value,
+    /// The size of containerd's store, where it is on a file system of its own.
+    pub store_mib: Option<u64>,
     /// The testbed's own program.
     pub testbed: PathBuf,
     /// The programs of each family.
@@ -98,6 +100,7 @@ impl Plan {
             kubernetes: Kind::Kubernetes.at(&options.kubernetes)?.version.to_owned(),
             containerd: Kind::Containerd.at(&options.containerd)?.version.to_owned(),
             kubelet: options.kubelet.clone(),
+            store_mib: options.store_mib,
             testbed,
             programs,
         };

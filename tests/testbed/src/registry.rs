@@ -57,18 +57,32 @@ fn push_blob(address: &str, repository: &str, blob: &Blob) -> Result<()> {
     Ok(())
 }
 
-/// Gives a repository of the fault registry a fault.
-pub fn set_fault(address: &str, repository: &str, rule: &Rule) -> Result<()> {
-    let path = format!("/_control/faults/{repository}");
+/// Takes a blob out of a repository; manifests go on naming it.
+pub fn remove_blob(address: &str, repository: &str, digest: &str) -> Result<()> {
+    let path = format!("/v2/{repository}/blobs/{digest}");
+    send(address, "DELETE", &path, BYTES, Vec::new())?.successful()?;
+    Ok(())
+}
+
+/// Gives a repository of the fault registry a fault; without one, the whole registry.
+pub fn set_fault(address: &str, repository: Option<&str>, rule: &Rule) -> Result<()> {
+    let path = control(repository);
     send(address, "PUT", &path, JSON, serde_json::to_vec(rule)?)?.successful()?;
     Ok(())
 }
 
-/// Takes a repository's fault away.
-pub fn heal(address: &str, repository: &str) -> Result<()> {
-    let path = format!("/_control/faults/{repository}");
+/// Takes a repository's fault away; without one, that of the whole registry.
+pub fn heal(address: &str, repository: Option<&str>) -> Result<()> {
+    let path = control(repository);
     send(address, "DELETE", &path, JSON, Vec::new())?.successful()?;
     Ok(())
+}
+
+fn control(repository: Option<&str>) -> String {
+    match repository {
+        Some(repository) => format!("/_control/faults/{repository}"),
+        None => "/_control/faults".to_owned(),
+    }
 }
 
 /// What the fault registry was asked.

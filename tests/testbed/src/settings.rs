@@ -27,14 +27,27 @@ pub const POD_CIDR: &str = "10.88.0.0/16";
 pub const REGISTRY: &str = "127.0.0.1:5000";
 /// The fault registry.
 pub const FAULTS: &str = "127.0.0.1:5001";
+/// The fault registry at the node's own address, over HTTP, where clients expect HTTPS.
+pub const FAULTS_HTTP: &str = "10.97.0.1:5440";
+/// The fault registry over HTTPS, with a certificate that has expired.
+pub const FAULTS_EXPIRED: &str = "10.97.0.1:5441";
+/// The fault registry over HTTPS, with a certificate of an authority that nobody knows.
+pub const FAULTS_UNKNOWN: &str = "10.97.0.1:5442";
+/// The fault registry over HTTPS, with the certificate of another host.
+pub const FAULTS_WRONG_HOST: &str = "10.97.0.1:5443";
+/// A port where the fault registry takes no connection, and refuses none.
+pub const FAULTS_DEAF: &str = "10.97.0.1:5444";
+/// The node's name server, which knows no name.
+pub const NAMES: &str = "127.0.0.1:53";
 /// What sandboxes run.
 pub const PAUSE_IMAGE: &str = "testbed.local/pause:1";
 
-/// Users and their groups. `pullwarden` has no rights until a test gives it some.
+/// Users and their groups. `pullwarden`, and `usual` that it is compared with, have no rights until they are given some.
 const USERS: &[(&str, &str, &str)] = &[
     ("admin", "admin", "system:masters"),
     ("kubelet", "system:node:node1", "system:nodes"),
     ("pullwarden", "pullwarden", ""),
+    ("usual", "usual", ""),
 ];
 
 /// Writes every file, and makes every folder that a component expects.
@@ -56,6 +69,7 @@ pub fn write(plan: &Plan) -> Result<()> {
     for folder in ["device-plugins", "pods-api"] {
         make(&layout.kubelet_root().join(folder))?;
     }
+    make(&layout.runtime())?;
     make(&layout.private("lib/kubelet"))?;
     make(&layout.private("log"))?;
     pki::write(&layout.pki()).context("making certificates")?;
@@ -87,6 +101,23 @@ pub fn write(plan: &Plan) -> Result<()> {
             &hosts,
         )?;
     }
+    // Everything but the fault itself must be well: the authority of these is trusted.
+    let authority = layout.pki().join("ca.crt");
+    for address in [FAULTS_EXPIRED, FAULTS_WRONG_HOST] {
+        make(&layout.config("hosts").join(address))?;
+        let hosts = format!(
+            "server = \"https://{address}\"\nca = \"{}\"\n",
+            authority.display()
+        );
+        save(
+            &layout.config("hosts").join(address).join("hosts.toml"),
+            &hosts,
+        )?;
+    }
+    save(
+        &layout.config("resolv.conf"),
+        "# The fault registry's name server.\nnameserver 127.0.0.1\n",
+    )?;
     let archive = Image::new(&plan.programs.testimage, 0)?.archive(PAUSE_IMAGE)?;
     let path = layout.pause_archive();
     fs::write(&path, archive).with_context(|| format!("writing {}", path.display()))
@@ -110,7 +141,16 @@ fn audit_policy() -> Value {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
-        "rules": [{"level": "Metadata"}],
+        "rules": [
+            // What the kubelet reports of Pods, and when.
+            {
+                "level": "Request",
+                "users": [format!("system:node:{NODE_NAME}")],
+                "verbs": ["patch"],
+                "resources": [{"group": "", "resources": ["pods/status"]}],
+            },
+            {"level": "Metadata"},
+        ],
     })
 }
 
@@ -197,7 +237,7 @@ fn containerd(plan: &Plan) -> String {
     let general = format!(
         "root = {root}\nstate = {state}\n\n[grpc]\n  address = {socket}\n\n\
          [plugins.\"io.containerd.internal.v1.opt\"]\n  path = {opt}\n\n",
-        root = quoted(&data.join("root")),
+        root = quoted(&layout.store()),
         state = quoted(&data.join("state")),
         socket = quoted(&layout.cri_socket()),
         opt = quoted(&data.join("opt")),

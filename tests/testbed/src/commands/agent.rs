@@ -3,10 +3,18 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use testbed::Node;
+use testbed::{Node, tail};
+
+use super::patience::Patience;
+
+/// Who it is for the API server.
+pub const USER: &str = "pullwarden";
+/// How long it may take to settle all Pods and to close its evidence.
+const QUIET: Duration = Duration::from_secs(180);
 
 /// The real agent, in a node's network; its files are in the node's folder. Ends with the value.
 #[derive(Debug)]
@@ -19,13 +27,31 @@ pub struct Agent {
 impl Agent {
     /// Starts it with these lines in its configuration, beside those that say where things are.
     pub fn start(node: &Node, program: &Path, settings: &str) -> Result<Self> {
-        let dir = node.dir().join("pullwarden");
+        Self::named(
+            node,
+            program,
+            "pullwarden",
+            &node.agent_kubeconfig(),
+            settings,
+        )
+    }
+
+    /// Starts one whose files are in a folder of that name, with that way to the API server.
+    pub fn named(
+        node: &Node,
+        program: &Path,
+        name: &str,
+        kubeconfig: &Path,
+        settings: &str,
+    ) -> Result<Self> {
+        let dir = node.dir().join(name);
         fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         let config = format!(
-            "{settings}nodeName: node1\ncriSocket: {}\nkubeconfig: {}\nstateDir: {dir}/state\n\
+            "{settings}nodeName: node1\ncriSocket: {}\nkubeletPodsSocket: {}\nkubeconfig: {}\nstateDir: {dir}/state\n\
              logDir: {dir}/log\ncontrolSocket: {dir}/control.sock\nadminAddress: 127.0.0.1:0\n",
             node.cri_socket().display(),
-            node.agent_kubeconfig().display(),
+            node.kubelet_pods_socket().display(),
+            kubeconfig.display(),
             dir = dir.display(),
         );
         let path = dir.join("config.yaml");
@@ -76,6 +102,32 @@ impl Agent {
             .output()
             .ok()?;
         serde_json::from_slice(&output.stdout).ok()
+    }
+
+    /// How often it has looked at the runtime. Asking costs it a little.
+    pub fn looks(&self) -> Result<u64> {
+        let status = self.status().context("pullwarden does not answer")?;
+        status["looks"]
+            .as_u64()
+            .context("it does not say how often it has looked")
+    }
+
+    /// Waits until it has settled so many Pods, or more, and has closed its evidence.
+    pub fn until_quiet(&self, pods: u16, patience: Patience<'_>) -> Result<()> {
+        let quiet = patience.until("waiting until the agent is quiet", QUIET, || {
+            self.status().is_some_and(|status| {
+                status["sandboxes"].as_u64() >= Some(pods.into())
+                    && status["unsettled"] == 0
+                    && status["evidence"] == "closed"
+            })
+        })?;
+        ensure!(
+            quiet,
+            "the agent does not come to rest: {}; the end of its log:\n{}",
+            self.status().unwrap_or_default(),
+            tail(&self.log())
+        );
+        Ok(())
     }
 }
 

@@ -1,10 +1,11 @@
 //! Cargo, as the commands run it: the one that runs them, in the workspace of this crate.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use testbed::Progress;
 
@@ -20,6 +21,15 @@ pub fn workspace(file: &str) -> PathBuf {
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace("")).stdin(Stdio::null());
+    // What `cargo run` says of this program is not for those that are built: ring builds anew whenever that changes, and
+    // everything that stands on it.
+    let of_this =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_this) {
+            cargo.env_remove(name);
+        }
+    }
     cargo
 }
 
@@ -31,11 +41,16 @@ pub fn build_components(versions: &Versions) -> Result<()> {
     Ok(())
 }
 
-/// The tests on a real node, with arguments for them. `testbed` is this program.
-pub fn cluster_tests(testbed: &Path, versions: &Versions, arguments: &[&str]) -> Command {
+/// The tests on a real node that `feature` brings, with arguments for them. `testbed` is this program.
+pub fn cluster_tests(
+    testbed: &Path,
+    versions: &Versions,
+    feature: &str,
+    arguments: &[&str],
+) -> Command {
     let mut cargo = cargo();
     cargo
-        .args(["test", "--package=pullwarden", "--features=real-node"])
+        .args(["test", "--package=pullwarden", "--features", feature])
         .args(["--test=cluster", "--"])
         .args(arguments)
         .env("TESTBED_BIN", testbed)
@@ -44,37 +59,102 @@ pub fn cluster_tests(testbed: &Path, versions: &Versions, arguments: &[&str]) ->
     cargo
 }
 
+/// How a program is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// Quickly.
+    Debug,
+    /// For use.
+    Release,
+    /// For use, and without any library that it would need: what the image holds.
+    Static,
+}
+
 /// Builds the agent and says where it is.
-pub fn build_agent(release: bool) -> Result<PathBuf> {
-    let what = match release {
-        true => "building pullwarden (release)",
-        false => "building pullwarden",
+pub fn build_agent(how: Build) -> Result<PathBuf> {
+    let mut programs = build("pullwarden", how)?;
+    let agent = programs.remove("pullwarden");
+    agent.context("cargo named no program `pullwarden`")
+}
+
+/// Builds a package and says where its programs are, by their names.
+pub fn build(package: &str, how: Build) -> Result<BTreeMap<String, PathBuf>> {
+    let what = match how {
+        Build::Debug => format!("building {package}"),
+        Build::Release => format!("building {package} (release)"),
+        Build::Static => format!("building {package} (release, static)"),
     };
-    Progress::new(false).step(what, || {
+    Progress::new(false).step(&what, || {
         let mut cargo = cargo();
         cargo
-            .args(["build", "--quiet", "--package=pullwarden"])
+            .args(["build", "--quiet", "--bins", "--package", package])
             .arg("--message-format=json-render-diagnostics")
-            .args(release.then_some("--release"))
+            .args((how != Build::Debug).then_some("--release"))
             .stdout(Stdio::piped());
+        if how == Build::Static {
+            link_statically(&mut cargo);
+        }
         let mut child = cargo.spawn().context("running cargo")?;
         let stdout = child.stdout.take().context("cargo has no output")?;
-        let mut agent = None;
+        let mut programs = BTreeMap::new();
         for line in BufReader::new(stdout).lines() {
             let line = line.context("reading what cargo says")?;
-            agent = agent.or(executable(&line));
+            programs.extend(executable(&line));
         }
         let status = child.wait().context("waiting for cargo")?;
         if !status.success() {
-            bail!("`cargo build --package=pullwarden` failed ({status})");
+            bail!("`cargo build --package {package}` failed ({status})");
         }
-        agent.context("cargo named no program `pullwarden`")
+        Ok(programs)
     })
 }
 
-/// The agent's program, if this line of cargo's names it.
-fn executable(line: &str) -> Option<PathBuf> {
+/// Has cargo link a program that needs no library: with musl, or with glibc where rustup cannot fetch what that takes.
+fn link_statically(cargo: &mut Command) {
+    let architecture = std::env::consts::ARCH;
+    let musl = format!("{architecture}-unknown-linux-musl");
+    match add_target(&musl) {
+        Ok(()) => {
+            // ring's C needs a compiler, and no library.
+            let compiler = format!("CC_{}", musl.replace('-', "_"));
+            cargo.args(["--target", &musl]).env(compiler, "gcc");
+        }
+        Err(error) => {
+            println!("{error:#}; linking glibc instead, which does for a test");
+            let gnu = format!("{architecture}-unknown-linux-gnu");
+            cargo
+                .args(["--target", &gnu])
+                .env("RUSTFLAGS", "-C target-feature=+crt-static");
+        }
+    }
+}
+
+/// Has rustup fetch the standard library for a target, unless it is there.
+fn add_target(target: &str) -> Result<()> {
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", target])
+        .current_dir(workspace(""))
+        .output()
+        .context("running rustc")?;
+    let folder = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    let status = Command::new("rustup")
+        .args(["target", "add", target])
+        .current_dir(workspace(""))
+        .status()
+        .context("running rustup")?;
+    ensure!(
+        status.success(),
+        "`rustup target add {target}` failed ({status})"
+    );
+    Ok(())
+}
+
+/// The program that this line of cargo's names, if it does.
+fn executable(line: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;
-    (message["target"]["name"] == "pullwarden")
-        .then(|| message["executable"].as_str().map(PathBuf::from))?
+    let name = message["target"]["name"].as_str()?.to_owned();
+    Some((name, message["executable"].as_str()?.into()))
 }

@@ -48,7 +48,7 @@ impl Demo {
     pub fn run(self) -> Result<ExitCode> {
         testbed::check_root().context("the demo starts a real node: run it as root")?;
         let begun = Stopwatch::start();
-        let program = cargo::build_agent(false)?;
+        let program = cargo::build_agent(cargo::Build::Debug)?;
         cargo::build_components(&self.versions)?;
         let built = begun.elapsed();
         let node = Node::start(self.versions.node())?;

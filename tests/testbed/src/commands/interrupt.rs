@@ -1,7 +1,9 @@
 //! Ctrl-C, and the other ways to ask a program to end.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,6 +52,19 @@ impl Interrupt {
     /// Whether a signal has come.
     pub fn asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// How a measurement ends whose node is gone already: whether its goals were reached, unless it was interrupted.
+    pub fn conclude(&self, measured: Result<bool>) -> Result<ExitCode> {
+        // Ctrl-C in a terminal ends kubectl and the agent as well, perhaps before it is heard here.
+        if measured.is_err() && testbed::until(Duration::from_millis(500), || self.asked()) {
+            println!("Interrupted. Everything that was started is gone.");
+            return Ok(ExitCode::from(CODE));
+        }
+        Ok(match measured? {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
     }
 }
 

@@ -1,17 +1,24 @@
 //! The command line: a file for each command.
 
 mod agent;
+mod audit;
+mod bench_node;
 mod build;
 mod cargo;
+mod corpus;
 mod cost;
+mod crowd;
 mod demo;
 mod devices;
 mod down;
 mod enter;
 mod faults;
+mod image;
 mod inside;
 mod interrupt;
 mod kubectl;
+mod patience;
+mod process;
 mod soak;
 mod test;
 mod up;
@@ -50,6 +57,12 @@ enum Commands {
     Soak(soak::Soak),
     /// Measure what the agent costs on a quiet node
     Cost(cost::Cost),
+    /// Measure the agent beside a floor and beside the usual design, and how soon it acts
+    BenchNode(bench_node::BenchNode),
+    /// Write down what real pull errors look like, one Pod for each way to fail
+    Corpus(corpus::Corpus),
+    /// Make the image that is shipped, without Docker
+    Image(image::Make),
     /// Keep a node, on the host
     #[command(hide = true)]
     Keep(inside::Inside),
@@ -77,6 +90,9 @@ impl Cli {
             Commands::Test(test) => test.run(),
             Commands::Soak(soak) => soak.run(),
             Commands::Cost(cost) => cost.run(),
+            Commands::BenchNode(bench) => bench.run(),
+            Commands::Corpus(corpus) => corpus.run(),
+            Commands::Image(make) => make.run(),
             Commands::Keep(inside) => inside.keep(),
             Commands::Init(inside) => inside.init(),
             Commands::DevicePlugin(devices) => devices.run(),

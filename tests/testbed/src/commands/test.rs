@@ -7,10 +7,14 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use testbed::Stopwatch;
 
-use super::{Versions, cargo};
+use super::Versions;
+use super::cargo::{self, Build};
 
 /// So many tests wait for one node that none may have to wait for a thread.
 const THREADS: &str = "--test-threads=64";
+
+/// The tests that need the image.
+const DEPLOYED: &str = "deployed";
 
 #[derive(Debug, Args)]
 pub struct Test {
@@ -58,9 +62,18 @@ impl Test {
             println!("Kubernetes {kubernetes}, containerd {containerd}, and what they need");
             cargo::build_components(&self.versions).map(|()| true)
         })?;
+        let wants_image = |filter: &String| filter.contains(DEPLOYED);
+        let mut agent = None;
+        if self.filter.is_empty() || self.filter.iter().any(wants_image) {
+            step(done, "building the image", || {
+                agent = Some(cargo::build_agent(Build::Static)?);
+                Ok(true)
+            })?;
+        }
         let mut arguments = vec![THREADS];
         arguments.extend(self.filter.iter().map(String::as_str));
-        let cluster = cargo::cluster_tests(testbed, &self.versions, &arguments);
+        let mut cluster = cargo::cluster_tests(testbed, &self.versions, "real-node", &arguments);
+        cluster.envs(agent.map(|agent| ("TESTBED_AGENT", agent)));
         step(done, "tests on a real node", || passes(cluster))
     }
 }

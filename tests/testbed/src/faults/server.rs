@@ -1,248 +1,213 @@
-//! The fault registry's server.
+//! The fault registry's server: where it listens.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Collected, Full};
-use hyper::body::{Bytes, Frame, Incoming};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Sleep;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::{JoinSet, LocalSet};
+use tokio_rustls::TlsAcceptor;
 
-use crate::clock::unix_millis;
+use super::line::Line;
+use super::proxy::Proxy;
+use super::{deaf, names, tls};
 
-use super::rule::{Fault, Rule, Rules, Seen};
-
-type Body = UnsyncBoxBody<Bytes, hyper::Error>;
-
-/// A slow blob comes in so many pieces.
-const PIECES: usize = 40;
-/// An image's configuration is smaller: only layers, which are pulled at the same time, are slow.
-const SMALL: usize = 64 << 10;
-
-struct Registry {
-    upstream: SocketAddr,
-    rules: Mutex<Rules>,
-    log: Mutex<Vec<Seen>>,
+/// Where the server listens, and for what.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    /// For HTTP.
+    pub plain: Vec<SocketAddr>,
+    /// For HTTPS, each with its certificate: a path without `.crt` and `.key`.
+    pub tls: Vec<(SocketAddr, PathBuf)>,
+    /// For connections that are neither taken nor refused.
+    pub deaf: Option<SocketAddr>,
+    /// For questions to a name server that knows no name.
+    pub names: Option<SocketAddr>,
 }
 
-/// Serves for ever.
-pub async fn serve(listen: SocketAddr, upstream: SocketAddr) -> Result<()> {
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("listening on {listen}"))?;
-    let registry = Rc::new(Registry {
-        upstream,
-        rules: Mutex::default(),
-        log: Mutex::default(),
-    });
-    let tasks = tokio::task::LocalSet::new();
+/// Serves for ever, in front of the registry at `upstream`.
+pub async fn serve(doors: &Doors, upstream: SocketAddr) -> Result<()> {
+    let proxy = Rc::new(Proxy::new(upstream));
+    let tasks = LocalSet::new();
     tasks
         .run_until(async {
-            loop {
-                let (stream, _) = listener.accept().await.context("accepting a connection")?;
-                let registry = Rc::clone(&registry);
-                tokio::task::spawn_local(async move {
-                    let service = service_fn(|request| registry.answer(request));
-                    // A client that goes away in the middle is what faults make clients do.
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
+            let mut servers = JoinSet::new();
+            if let Some(address) = doors.names {
+                let socket = UdpSocket::bind(address).await;
+                let socket = socket.with_context(|| format!("listening on {address}"))?;
+                servers.spawn_local(names::serve(socket));
+            }
+            if let Some(address) = doors.deaf {
+                servers.spawn_local(deaf::Deaf::at(address).await?.stay());
+            }
+            for (address, stem) in &doors.tls {
+                let acceptor = tls::acceptor(stem)?;
+                let proxy = Rc::clone(&proxy);
+                servers.spawn_local(accept(listen(*address).await?, Some(acceptor), proxy));
+            }
+            for address in &doors.plain {
+                let proxy = Rc::clone(&proxy);
+                servers.spawn_local(accept(listen(*address).await?, None, proxy));
+            }
+            // None of them ends but by an error.
+            match servers.join_next().await {
+                Some(ended) => ended.context("waiting for the servers")?,
+                None => Ok(()),
             }
         })
         .await
 }
 
-impl Registry {
-    fn rules(&self) -> MutexGuard<'_, Rules> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("listening on {address}"))
+}
 
-    fn log(&self) -> MutexGuard<'_, Vec<Seen>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        let path = request.uri().path().to_owned();
-        if let Some(control) = path.strip_prefix("/_control/") {
-            return Ok(self.control(control, request).await);
-        }
-        let seen = {
-            let mut log = self.log();
-            log.push(Seen {
-                time: unix_millis(),
-                method: request.method().to_string(),
-                path: request.uri().to_string(),
-                status: None,
-            });
-            log.len() - 1
-        };
-        let fault = self.rules().judge(&path);
-        let response = match fault {
-            Fault::Pass => self.forward(request, None).await,
-            Fault::Slow { seconds } => {
-                self.forward(request, Some(Duration::from_secs(seconds)))
-                    .await
-            }
-            Fault::Hang => std::future::pending().await,
-            Fault::Missing => refuse(
-                StatusCode::NOT_FOUND,
-                "MANIFEST_UNKNOWN",
-                "manifest unknown",
-            ),
-            Fault::Forbidden => refuse(
-                StatusCode::FORBIDDEN,
-                "DENIED",
-                "requested access to the resource is denied",
-            ),
-            Fault::Denied => {
-                let mut response = refuse(
-                    StatusCode::UNAUTHORIZED,
-                    "UNAUTHORIZED",
-                    "authentication required",
-                );
-                response.headers_mut().insert(
-                    header::WWW_AUTHENTICATE,
-                    header::HeaderValue::from_static("Basic realm=\"faults\""),
-                );
-                response
-            }
-            Fault::Unavailable => refuse(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "UNAVAILABLE",
-                "try again later",
-            ),
-            Fault::TooMany => refuse(
-                StatusCode::TOO_MANY_REQUESTS,
-                "TOOMANYREQUESTS",
-                "rate limit exceeded",
-            ),
-        };
-        if let Some(seen) = self.log().get_mut(seen) {
-            seen.status = Some(response.status().as_u16());
-        }
-        Ok(response)
-    }
-
-    async fn control(&self, path: &str, request: Request<Incoming>) -> Response<Body> {
-        let method = request.method().clone();
-        match (method, path.strip_prefix("faults/")) {
-            (Method::PUT, Some(repository)) => {
-                let rule = match request.into_body().collect().await {
-                    Ok(body) => serde_json::from_slice::<Rule>(&body.to_bytes()),
-                    Err(error) => return plain(StatusCode::BAD_REQUEST, error.to_string()),
-                };
-                match rule {
-                    Ok(rule) => self.rules().set(repository, rule),
-                    Err(error) => return plain(StatusCode::BAD_REQUEST, error.to_string()),
-                }
-                plain(StatusCode::OK, String::new())
-            }
-            (Method::DELETE, Some(repository)) => {
-                self.rules().heal(repository);
-                plain(StatusCode::OK, String::new())
-            }
-            (Method::GET, None) if path == "log" => match serde_json::to_string(&*self.log()) {
-                Ok(text) => plain(StatusCode::OK, text),
-                Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-            },
-            _ => plain(StatusCode::NOT_FOUND, format!("no such control: {path}")),
-        }
-    }
-
-    /// Asks the real registry. With `slow`, a blob takes that long to come.
-    async fn forward(&self, request: Request<Incoming>, slow: Option<Duration>) -> Response<Body> {
-        let blob = request.method() == Method::GET && request.uri().path().contains("/blobs/");
-        let forwarded = async {
-            let stream = TcpStream::connect(self.upstream).await?;
-            let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-            // The connection's end is seen by the request on it.
-            let _connection = tokio::task::spawn_local(connection);
-            anyhow::Ok(sender.send_request(request).await?)
-        };
-        match (forwarded.await, slow) {
-            (Ok(response), Some(time)) if blob && response.status().is_success() => {
-                let (parts, body) = response.into_parts();
-                match body.collect().await.map(Collected::to_bytes) {
-                    Ok(body) if body.len() < SMALL => Response::from_parts(parts, full(body)),
-                    Ok(body) => Response::from_parts(parts, trickle(body, time)),
-                    Err(error) => plain(StatusCode::BAD_GATEWAY, error.to_string()),
+/// Serves what comes to one door.
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, proxy: Rc<Proxy>) -> Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await.context("accepting a connection")?;
+        let line = Line::of(&stream).context("keeping a connection")?;
+        let proxy = Rc::clone(&proxy);
+        let tls = tls.clone();
+        tokio::task::spawn_local(async move {
+            match tls {
+                None => talk(&proxy, &line, stream).await,
+                // Clients are expected to refuse the certificate: that is their affair.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        talk(&proxy, &line, stream).await;
+                    }
                 }
             }
-            (Ok(response), _) => response.map(|body| body.boxed_unsync()),
-            (Err(error), _) => plain(StatusCode::BAD_GATEWAY, format!("{error:#}")),
-        }
+        });
     }
 }
 
-/// The bytes, in pieces that are spread over the time.
-fn trickle(bytes: Bytes, time: Duration) -> Body {
-    let size = bytes.len().div_ceil(PIECES).max(1);
-    let pause = time / u32::try_from(PIECES).unwrap_or(1);
-    Trickle {
-        rest: bytes,
-        size,
-        pause,
-        sleep: Box::pin(tokio::time::sleep(pause)),
+async fn talk(proxy: &Proxy, line: &Line, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let service = service_fn(|request| proxy.answer(line, request));
+    // A client that goes away in the middle is what faults make clients do.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::super::rule::{Fault, Rule};
+    use super::*;
+    use crate::registry;
+
+    /// The fault registry in front of nothing, on a port of its own.
+    fn start() -> SocketAddr {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+            LocalSet::new().block_on(&runtime, async {
+                let listener = TcpListener::from_std(listener).unwrap();
+                accept(listener, None, Rc::new(Proxy::new(nowhere))).await
+            })
+        });
+        address
     }
-    .boxed_unsync()
-}
 
-struct Trickle {
-    rest: Bytes,
-    size: usize,
-    pause: Duration,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl hyper::body::Body for Trickle {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
-        }
-        ready!(self.sleep.as_mut().poll(context));
-        let next = self.sleep.deadline() + self.pause;
-        self.sleep.as_mut().reset(next);
-        let size = self.size.min(self.rest.len());
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(size)))))
+    fn ask(address: SocketAddr, path: &str, headers: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: faults\r\nConnection: close\r\n{headers}\r\n"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.to_ascii_lowercase())
     }
-}
 
-fn refuse(status: StatusCode, code: &str, message: &str) -> Response<Body> {
-    let body = serde_json::json!({"errors": [{"code": code, "message": message}]});
-    let mut response = plain(status, body.to_string());
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
-    response
-}
+    fn set(address: SocketAddr, fault: Fault) {
+        registry::set_fault(&address.to_string(), Some("app"), &Rule::from(fault)).unwrap();
+    }
 
-fn plain(status: StatusCode, text: String) -> Response<Body> {
-    let mut response = Response::new(full(Bytes::from(text)));
-    *response.status_mut() = status;
-    response
-}
+    const TAG: &str = "/v2/app/manifests/1";
 
-fn full(bytes: Bytes) -> Body {
-    Full::new(bytes)
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    #[test]
+    fn faults_answer_as_they_are_named() {
+        let address = start();
+        let check = |fault: Fault, parts: &[&str]| {
+            set(address, fault);
+            let answer = ask(address, TAG, "").unwrap();
+            for part in parts {
+                assert!(answer.contains(part), "{fault:?}, {part}: {answer}");
+            }
+        };
+        check(Fault::Missing, &["http/1.1 404", "manifest_unknown"]);
+        check(Fault::Denied, &["http/1.1 401", "basic realm="]);
+        check(Fault::TooMany, &["http/1.1 429"]);
+        check(Fault::RetryAfter { seconds: 7 }, &["retry-after: 7"]);
+        check(Fault::Status { status: 504 }, &["http/1.1 504"]);
+        check(Fault::Html, &["http/1.1 200", "text/html"]);
+        check(
+            Fault::Garbage,
+            &["manifest.v1+json", "docker-content-digest"],
+        );
+        check(Fault::OtherPlatform, &["index.v1+json", "s390x"]);
+        set(address, Fault::DeniedByUser);
+        let user = "Authorization: Basic dXNlci0xOnB3\r\n";
+        assert!(ask(address, TAG, user).unwrap().contains("http/1.1 403"));
+        set(address, Fault::Unchallenged);
+        let answer = ask(address, TAG, "").unwrap();
+        assert!(answer.contains("http/1.1 401") && !answer.contains("www-authenticate"));
+    }
+
+    #[test]
+    fn token_servers_refuse_or_give_what_does_not_help() {
+        let address = start();
+        set(address, Fault::Token { status: 403 });
+        let challenge = ask(address, TAG, "").unwrap();
+        assert!(challenge.contains("bearer realm=\"http://faults/token/app\""));
+        let refused = ask(address, "/token/app", "").unwrap();
+        assert!(refused.contains("http/1.1 403"));
+        set(address, Fault::InsufficientScope);
+        assert!(
+            ask(address, "/token/app", "")
+                .unwrap()
+                .contains("\"token\"")
+        );
+        let first = ask(address, TAG, "").unwrap();
+        assert!(!first.contains("insufficient_scope"));
+        let second = ask(address, TAG, "Authorization: Bearer faults\r\n").unwrap();
+        assert!(second.contains("insufficient_scope"));
+    }
+
+    #[test]
+    fn connection_is_reset_and_heals() {
+        let address = start();
+        set(address, Fault::Reset);
+        let error = ask(address, TAG, "").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        registry::set_fault(&address.to_string(), None, &Fault::Forbidden.into()).unwrap();
+        registry::heal(&address.to_string(), Some("app")).unwrap();
+        assert!(ask(address, TAG, "").unwrap().contains("http/1.1 403"));
+        registry::heal(&address.to_string(), None).unwrap();
+        // There is nothing behind it.
+        assert!(ask(address, TAG, "").unwrap().contains("http/1.1 502"));
+    }
+
+    #[test]
+    fn a_status_of_success_is_no_fault() {
+        let address = start().to_string();
+        let rule = Fault::Status { status: 200 }.into();
+        assert!(registry::set_fault(&address, Some("app"), &rule).is_err());
+    }
 }

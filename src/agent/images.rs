@@ -1,0 +1,90 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::{Moment, digest};
+
+/// Lists closer together than this tell when an image came.
+const CLOSE: Duration = Duration::from_secs(60);
+
+/// The images on the node when it was last asked: what is new since was pulled. Kept in the state file, as digests of the names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Images {
+    known: Option<BTreeSet<u64>>,
+    #[serde(skip)]
+    listed: Option<Moment>,
+}
+
+/// An image that came to the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Arrival {
+    /// Its tag or digest.
+    pub(super) image: String,
+    /// When, if the lists before and after it were close together.
+    pub(super) at: Option<Moment>,
+}
+
+impl Images {
+    /// Whether nothing was listed yet on this boot: what comes later cannot be told from what was there.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.known.is_none()
+    }
+
+    /// Takes up a list. What is new on it has been pulled; on a first list nothing is new.
+    pub(super) fn update(&mut self, found: Vec<String>, now: Moment) -> Vec<Arrival> {
+        let close = self.listed.is_some_and(|listed| now.since(listed) <= CLOSE);
+        self.listed = Some(now);
+        let names: BTreeSet<u64> = found.iter().map(|name| digest(name)).collect();
+        let before = self.known.replace(names);
+        let Some(before) = before else {
+            return Vec::new();
+        };
+        let new = found
+            .into_iter()
+            .filter(|name| !before.contains(&digest(name)));
+        let at = close.then_some(now);
+        new.map(|image| Arrival { image, at }).collect()
+    }
+
+    /// The node was started anew: what is on it now was there before anything was pulled.
+    pub(super) fn rebooted(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::new(Duration::from_secs(seconds))
+    }
+
+    fn list(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_new_was_pulled() {
+        let mut images = Images::default();
+        assert!(
+            images.update(list(&["a", "b"]), at(0)).is_empty(),
+            "who knows since when"
+        );
+        let arrival = |at| Arrival {
+            image: "c".to_owned(),
+            at,
+        };
+        assert_eq!(
+            images.update(list(&["a", "c"]), at(5)),
+            [arrival(Some(at(5)))]
+        );
+        assert!(images.update(list(&["a"]), at(10)).is_empty());
+        assert_eq!(
+            images.update(list(&["a", "c"]), at(600)),
+            [arrival(None)],
+            "some time since"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! The configuration, taken up again when its file has changed; and the guard that a mode other than observe asks for.
+
+use anyhow::bail;
+use tracing::{info, warn};
+
+use super::Agent;
+use super::sandboxes::Sandboxes;
+use super::sources::Choice;
+use crate::config::Config;
+use crate::judge::{NodeMode, PodView};
+use crate::report::Unguarded;
+
+impl Agent {
+    /// Before an agent that may write begins: whether it is held to its own node. Without an answer it begins, and tries it before the
+    /// first write.
+    pub(super) async fn make_sure(&mut self) -> anyhow::Result<()> {
+        if self.config.policy.mode == NodeMode::Observe {
+            return Ok(());
+        }
+        if self.guard.is_known().is_none() {
+            warn!(
+                "not run in a Pod: whether the API server holds this agent to its own node is not tried"
+            );
+            return Ok(());
+        }
+        let tried = match self.api.client().await {
+            Ok(client) => self.guard.make_sure(client).await,
+            Err(error) => Err(Unguarded::Unknown(error)),
+        };
+        match tried {
+            Ok(()) => info!("the API server holds this agent to its own node"),
+            Err(Unguarded::Open(why)) => bail!(
+                "not starting with mode: {}: {why}",
+                self.config.policy.mode.as_str()
+            ),
+            Err(Unguarded::Unknown(error)) => {
+                warn!(
+                    error,
+                    "whether the API server holds this agent to its own node is not known yet; nothing is written before it is"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up the configuration's file if it has changed: whole, or not at all.
+    pub(super) fn reread(&mut self) {
+        let Some(changed) = self.given.changed(&self.config) else {
+            return;
+        };
+        match changed {
+            Ok(config) => {
+                info!(
+                    mode = config.policy.mode.as_str(),
+                    "the configuration has changed and is taken up"
+                );
+                self.refused = None;
+                self.take_up(config);
+            }
+            Err(faults) => {
+                warn!(%faults, "the configuration has changed and is refused, the one before stays in force");
+                self.refused = Some(faults.to_string());
+            }
+        }
+        self.metrics
+            .configuration_refused
+            .set(self.refused.is_some().into());
+    }
+
+    fn take_up(&mut self, mut config: Config) {
+        let now = self.clock.now();
+        // What the API server said of the namespaces' labels is true as before.
+        config.policy.namespace_labels = std::mem::take(&mut self.config.policy.namespace_labels);
+        let before = std::mem::replace(&mut self.config, config);
+        self.brake.rules = self.config.brake;
+        // As at a start: a shorter warm-up takes effect at once, a longer one at the next boot.
+        let warm_up_until = now.after(self.config.warm_up);
+        self.brake.warm_up_until = self.brake.warm_up_until.min(warm_up_until);
+        if self.config.evidence != before.evidence {
+            self.close();
+            self.choice = Choice::at_once(now);
+        }
+        // Whom the old rules left alone the new ones may not, and the other way round. What was counted stays.
+        self.sandboxes = Sandboxes::default();
+        let views: Vec<PodView> = self
+            .latest
+            .values()
+            .map(|latest| latest.view.clone())
+            .collect();
+        for view in views {
+            self.judge(view);
+        }
+        self.unsaved = true;
+    }
+}

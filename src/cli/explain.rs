@@ -1,0 +1,192 @@
+use std::fmt::Write as _;
+use std::io::{BufRead as _, Write as _};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::ArgMatches;
+use serde_json::{Value, json};
+
+use super::history;
+use crate::agent::{Explanation, ImageExplained, Known};
+use crate::control::{self, Ask};
+use crate::judge::{Cause, Shown};
+
+/// `pullwarden explain`: one Pod, or the cause of an error.
+pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
+    let json = text("output") == Some("json");
+    let reason = text("reason").unwrap_or("ErrImagePull");
+    match (text("message"), text("pod")) {
+        (Some("-"), _) => causes(reason),
+        (Some(message), _) => cause(reason, message, json),
+        (None, Some(pod)) => explain_pod(matches, pod, json).await,
+        // Some reasons say it all.
+        (None, None) => cause(reason, "", json),
+    }
+}
+
+fn cause(reason: &str, message: &str, json: bool) -> anyhow::Result<()> {
+    let cause = Cause::of(reason, message);
+    let class = cause.class();
+    let text = match json {
+        true => object(cause).to_string() + "\n",
+        false => format!(
+            "cause  {cause}\nclass  {class}\nmeans  {}{}\n",
+            cause.meaning(),
+            if cause.counts() {
+                ""
+            } else {
+                " (counts for nothing)"
+            }
+        ),
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn object(cause: Cause) -> Value {
+    json!({"cause": cause.as_str(), "class": cause.class().as_str()})
+}
+
+/// One JSON string a line in, one JSON object a line out, in order. A line that is no JSON string is answered with an error, so that the others keep
+/// their places.
+fn causes(reason: &str) -> anyhow::Result<()> {
+    let mut input = std::io::BufReader::new(std::io::stdin().lock());
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut line = Vec::new();
+    let (mut lines, mut bad) = (0_u64, 0_u64);
+    while input
+        .read_until(b'\n', &mut line)
+        .context("reading the messages")?
+        > 0
+    {
+        lines += 1;
+        let answer = match serde_json::from_slice::<String>(&line) {
+            Ok(message) => object(Cause::of(reason, &message)),
+            Err(error) => {
+                bad += 1;
+                json!({"error": format!("line {lines} is not a JSON string: {error}")})
+            }
+        };
+        writeln!(output, "{answer}")?;
+        // Whoever asks line by line waits for each answer.
+        if input.buffer().is_empty() {
+            output.flush()?;
+        }
+        line.clear();
+    }
+    output.flush()?;
+    if bad > 0 {
+        bail!("{bad} of {lines} lines are not JSON strings");
+    }
+    Ok(())
+}
+
+async fn explain_pod(matches: &ArgMatches, pod: &str, json: bool) -> anyhow::Result<()> {
+    let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
+    let config = super::configuration_of_client(matches)?;
+    let ask = Ask::Explain {
+        namespace: namespace.to_owned(),
+        pod: name.to_owned(),
+    };
+    let answer = control::ask::<Explanation>(&config.control_socket, &ask).await;
+    let past = history::read(&config.log_dir, namespace, name)
+        .with_context(|| format!("reading the node's log in {}", config.log_dir.display()));
+    let explanation = match (answer, past) {
+        (Ok(mut explanation), Ok(past)) => {
+            if explanation.known != Known::Judged
+                && let Some(at) = &past.failed_at
+            {
+                explanation.known = Known::Past;
+                explanation.summary = format!("pullwarden has failed it, at {at}");
+            } else if explanation.known == Known::Never && !past.lines.is_empty() {
+                explanation.known = Known::Past;
+                explanation.summary =
+                    "it was judged before, and is not Pending on this node any more".to_owned();
+            }
+            explanation.history = past.lines;
+            explanation
+        }
+        (Ok(mut explanation), Err(error)) => {
+            explanation.history = vec![format!("{error:#}")];
+            explanation
+        }
+        // What was written down is worth showing without the agent.
+        (Err(error), Ok(past)) if !past.lines.is_empty() => Explanation {
+            namespace: namespace.to_owned(),
+            pod: name.to_owned(),
+            uid: String::new(),
+            node: String::new(),
+            mode: String::new(),
+            known: Known::Past,
+            summary: format!("only what the node's log has is known: {error:#}"),
+            decision: String::new(),
+            reasons: Vec::new(),
+            next: Vec::new(),
+            images: Vec::new(),
+            history: past.lines,
+        },
+        (Err(error), _) => return Err(error),
+    };
+    let text = match json {
+        true => serde_json::to_string_pretty(&explanation)? + "\n",
+        false => page(&explanation),
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn page(explanation: &Explanation) -> String {
+    let mut out = format!(
+        "{}/{}  {}\n{}\n",
+        Shown(&explanation.namespace),
+        Shown(&explanation.pod),
+        explanation.uid,
+        explanation.summary
+    );
+    if !explanation.mode.is_empty() {
+        // Writing into a String cannot fail, here and below.
+        let _ = writeln!(out, "node {}, mode {}", explanation.node, explanation.mode);
+    }
+    for image in &explanation.images {
+        out.push_str(&entry(image));
+    }
+    if !explanation.decision.is_empty() {
+        let _ = writeln!(out, "\nverdict  {}", explanation.decision);
+    }
+    list(&mut out, "why", &explanation.reasons);
+    list(&mut out, "next", &explanation.next);
+    if !explanation.history.is_empty() {
+        let _ = writeln!(out, "\nhistory");
+        for line in &explanation.history {
+            let _ = writeln!(out, "  {}", Shown(line));
+        }
+    }
+    out
+}
+
+fn entry(image: &ImageExplained) -> String {
+    let mut out = String::new();
+    let age = humantime::format_duration(Duration::from_secs(image.lasting));
+    let _ = writeln!(out, "\nimage    {}", image.image);
+    let _ = writeln!(
+        out,
+        "cause    {} ({}): {}",
+        image.cause, image.class, image.meaning
+    );
+    let _ = writeln!(
+        out,
+        "counted  {} failures in {age}, {} in a row for a failure count",
+        image.failures, image.in_a_row
+    );
+    list(&mut out, "spared", &image.spared);
+    let _ = writeln!(out, "error    {}", image.error);
+    out
+}
+
+fn list(out: &mut String, head: &str, lines: &[String]) {
+    for (index, line) in lines.iter().enumerate() {
+        let head = if index == 0 { head } else { "" };
+        let _ = writeln!(out, "{head:<8} {line}");
+    }
+}

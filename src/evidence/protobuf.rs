@@ -1,0 +1,109 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use k8s_openapi::jiff::Timestamp;
+use prost::Message as _;
+
+use super::pod::{self, Pod};
+
+pub(super) mod wire {
+    include!(concat!(env!("OUT_DIR"), "/core.v1.rs"));
+}
+
+impl Pod {
+    /// A core/v1 Pod in protobuf, as the kubelet sends it.
+    ///
+    /// # Errors
+    /// If the bytes are no Pod.
+    pub fn from_protobuf(bytes: &[u8]) -> Result<Self, prost::DecodeError> {
+        wire::Pod::decode(bytes).map(Self::from)
+    }
+}
+
+impl From<wire::Pod> for Pod {
+    fn from(pod: wire::Pod) -> Self {
+        Self {
+            metadata: pod.metadata.unwrap_or_default().into(),
+            spec: pod.spec.unwrap_or_default().into(),
+            status: pod.status.unwrap_or_default().into(),
+        }
+    }
+}
+
+impl From<wire::ObjectMeta> for ObjectMeta {
+    fn from(metadata: wire::ObjectMeta) -> Self {
+        let owner = |owner: wire::OwnerReference| OwnerReference {
+            kind: owner.kind,
+            name: owner.name,
+            uid: owner.uid,
+            controller: owner.controller,
+            ..OwnerReference::default()
+        };
+        let time =
+            |time: wire::Time| Time(Timestamp::from_second(time.seconds).unwrap_or_default());
+        Self {
+            name: Some(metadata.name),
+            namespace: Some(metadata.namespace),
+            uid: Some(metadata.uid),
+            resource_version: Some(metadata.resource_version),
+            deletion_timestamp: metadata.deletion_timestamp.map(time),
+            annotations: Some(pod::read(metadata.annotations)),
+            owner_references: Some(metadata.owner_references.into_iter().map(owner).collect()),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<wire::PodSpec> for pod::Spec {
+    fn from(spec: wire::PodSpec) -> Self {
+        let container = |container: wire::Container| pod::Container {
+            name: container.name,
+            image: container.image,
+            image_pull_policy: container.image_pull_policy,
+        };
+        Self {
+            node_name: spec.node_name,
+            restart_policy: spec.restart_policy,
+            active_deadline_seconds: spec.active_deadline_seconds,
+            init_containers: spec.init_containers.into_iter().map(container).collect(),
+            containers: spec.containers.into_iter().map(container).collect(),
+        }
+    }
+}
+
+impl From<wire::PodStatus> for pod::Status {
+    fn from(status: wire::PodStatus) -> Self {
+        let condition = |condition: wire::PodCondition| pod::Condition {
+            r#type: condition.r#type,
+            status: condition.status,
+        };
+        let container = pod::ContainerStatus::from;
+        let init = status.init_container_statuses.into_iter();
+        Self {
+            phase: status.phase,
+            conditions: status.conditions.into_iter().map(condition).collect(),
+            init_container_statuses: init.map(container).collect(),
+            container_statuses: status
+                .container_statuses
+                .into_iter()
+                .map(container)
+                .collect(),
+        }
+    }
+}
+
+impl From<wire::ContainerStatus> for pod::ContainerStatus {
+    fn from(status: wire::ContainerStatus) -> Self {
+        let state = status.state.unwrap_or_default();
+        Self {
+            name: status.name,
+            image: status.image,
+            state: pod::State {
+                waiting: state.waiting.map(|waiting| pod::Waiting {
+                    reason: waiting.reason,
+                    message: waiting.message,
+                }),
+                running: state.running.map(|_| pod::Empty {}),
+                terminated: state.terminated.map(|_| pod::Empty {}),
+            },
+        }
+    }
+}

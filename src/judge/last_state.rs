@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{digest, printable};
+use super::waiting::Waiting;
+use super::{ContainerState, ContainerView, Moment, Source};
+
+/// The API server is behind the kubelet by a write that is under way: usually by 5 to 60 ms, never for this long.
+const UNDER_WAY: Duration = Duration::from_secs(30);
+
+/// The state a container was last seen in.
+///
+/// The API server's status is behind the kubelet's, and a restarted kubelet begins with what it finds there. So where the kubelet had
+/// or has the word, the first that a source says of a Pod may be older than what was seen, by any number of states: it counts nothing
+/// for an image that something is known of. What follows is new if the kubelet says it. From the API server it may still be one of
+/// the last two states that the kubelet showed: entering these, once and in their order, counts nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LastState {
+    image: String,
+    state: String,
+    message: u64,
+    /// The digest of the state before it, if that was seen.
+    #[serde(default)]
+    before: Option<u64>,
+    /// What the API server may say again, though the kubelet has shown it.
+    #[serde(default)]
+    behind: Option<Behind>,
+}
+
+/// The API server has the word after the kubelet had it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Behind {
+    since: Moment,
+    /// The digests of the last two states that the kubelet showed, in order, without those that were said again. One that was not seen,
+    /// because the kubelet's first word came after it, may be any.
+    seen: Vec<Option<u64>>,
+}
+
+/// Who tells of a container.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub(super) source: Source,
+    /// Whether it is the source's first word on the Pod.
+    pub(super) first: bool,
+    /// Whether the kubelet has the word, or had it before.
+    pub(super) kubelet: bool,
+    /// Whether something may have been counted for the container's image.
+    pub(super) counted: bool,
+}
+
+impl LastState {
+    pub(super) fn of(container: &ContainerView) -> Self {
+        let (state, message) = match &container.state {
+            ContainerState::Waiting { reason, message } => (printable(reason), digest(message)),
+            ContainerState::Running => ("Running".to_owned(), 0),
+            ContainerState::Terminated => ("Terminated".to_owned(), 0),
+        };
+        Self {
+            image: container.image.clone(),
+            state,
+            message,
+            before: None,
+            behind: None,
+        }
+    }
+
+    /// The state after this one, and whether the container has entered it since.
+    pub(super) fn next(&self, container: &ContainerView, told: Told, now: Moment) -> (Self, bool) {
+        let mut next = Self::of(container);
+        let is_same = self.is_same(&next);
+        let behind = self.behind.as_ref();
+        next.before = match (is_same, told.source == Source::Kubelet && told.first) {
+            (true, _) => self.before,
+            (false, false) => Some(self.digest()),
+            // Whatever came before it was not seen.
+            (false, true) => None,
+        };
+        // Getting past a pull drops a count, and what was never counted cannot be counted twice.
+        let is_safe = is_past_pull(container) || !told.counted;
+        let may_be_old = told.first && !is_safe && (told.kubelet || behind.is_some());
+        match (told.source, may_be_old) {
+            (Source::Kubelet, true) => {
+                if let Some([seen @ .., newest]) = behind.map(|behind| &behind.seen[..]) {
+                    let is_newest = *newest == Some(next.digest());
+                    next.before = if is_newest {
+                        seen.last().copied().flatten()
+                    } else {
+                        *newest
+                    };
+                }
+                (next, false)
+            }
+            (Source::ApiServer, true) => {
+                next.behind = Some(behind.cloned().unwrap_or_else(|| Behind {
+                    since: now,
+                    seen: vec![self.before, Some(self.digest())],
+                }));
+                (next, false)
+            }
+            (_, false) if is_same => {
+                next.behind = behind.cloned();
+                (next, false)
+            }
+            (_, false) => {
+                let behind = behind.filter(|_| !is_safe);
+                let again = behind.and_then(|behind| behind.after(next.digest(), now));
+                let is_new = again.is_none();
+                next.behind = again.filter(|behind| !behind.seen.is_empty());
+                (next, is_new)
+            }
+        }
+    }
+
+    /// Moments of the boot before mean nothing any more.
+    pub(super) fn rebooted(&mut self) {
+        self.behind = None;
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.image, &self.state, self.message) == (&other.image, &other.state, other.message)
+    }
+
+    fn digest(&self) -> u64 {
+        digest(&format!("{}\n{}\n{}", self.image, self.state, self.message))
+    }
+}
+
+impl Behind {
+    /// What may be said again after this was; `None` if this is new. The last state may be written late by any time, the one before it
+    /// only by a write that is under way.
+    fn after(&self, digest: u64, now: Moment) -> Option<Self> {
+        let is = |digest| self.seen.iter().position(|seen| *seen == digest);
+        let at = is(Some(digest)).or_else(|| is(None))?;
+        let rest = &self.seen[at + 1..];
+        let in_time = rest.is_empty() || now.since(self.since) < UNDER_WAY;
+        in_time.then(|| Self {
+            since: self.since,
+            seen: rest.to_vec(),
+        })
+    }
+}
+
+fn is_past_pull(container: &ContainerView) -> bool {
+    match &container.state {
+        ContainerState::Waiting { reason, .. } => Waiting::of(reason) == Waiting::Pulled,
+        ContainerState::Running | ContainerState::Terminated => true,
+    }
+}

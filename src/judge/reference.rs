@@ -1,0 +1,74 @@
+use std::fmt;
+
+/// An image reference, taken apart as runtimes do it: what is left out is filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference<'a> {
+    /// The registry's host, with its port if it has one.
+    pub registry: &'a str,
+    /// The repository within the registry; Docker Hub's own images without `library/`.
+    pub repository: &'a str,
+    /// `:tag` or `@digest`.
+    version: &'a str,
+}
+
+/// The registry of references that name none.
+const DOCKER_HUB: &str = "docker.io";
+
+impl<'a> Reference<'a> {
+    /// Takes a reference apart. Whatever is not one gives parts that equal no real one's.
+    pub fn of(image: &'a str) -> Self {
+        let (registry, rest) = match image.split_once('/') {
+            Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
+            _ => (DOCKER_HUB, image),
+        };
+        let registry = match registry {
+            "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB,
+            other => other,
+        };
+        // A digest says more than a tag beside it.
+        let (name, version) = match rest.find('@') {
+            Some(at) => (&rest[..at], &rest[at..]),
+            None => (rest, ""),
+        };
+        let colon = name.rfind(':').filter(|at| !name[*at..].contains('/'));
+        let (name, tag) = colon.map_or((name, ":latest"), |at| name.split_at(at));
+        let repository = match registry {
+            DOCKER_HUB => name.strip_prefix("library/").unwrap_or(name),
+            _ => name,
+        };
+        Self {
+            registry,
+            repository,
+            version: if version.is_empty() { tag } else { version },
+        }
+    }
+}
+
+impl fmt::Display for Reference<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}{}", self.registry, self.repository, self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_filled_in() {
+        for (image, expected) in [
+            ("nginx", "docker.io/nginx:latest"),
+            ("docker.io/library/nginx", "docker.io/nginx:latest"),
+            ("index.docker.io/library/nginx:1", "docker.io/nginx:1"),
+            ("team/app:1", "docker.io/team/app:1"),
+            ("localhost/app", "localhost/app:latest"),
+            ("127.0.0.1:5000/a/b:1", "127.0.0.1:5000/a/b:1"),
+            ("r.example/a", "r.example/a:latest"),
+            ("r.example/a:1@sha256:00", "r.example/a@sha256:00"),
+            ("r.example/a@sha256:00", "r.example/a@sha256:00"),
+            ("", "docker.io/:latest"),
+        ] {
+            assert_eq!(Reference::of(image).to_string(), expected, "{image}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What an agent's own token may do under deploy/'s RBAC and admission policies: exactly its two writes, on its own node's Pending Pods.
+//! The cases are in tests/data/policy.yaml.
+
+use serde_json::{Value, json};
+use testbed::Node;
+
+use crate::bed::{Bed, Group};
+use crate::cluster::{Cluster, phase};
+use crate::holder::{Ask, Holder};
+use crate::shapes::{REGISTRY, container, pod};
+
+const PODS: &str = "/api/v1/namespaces/guarded/pods";
+const WRITES: &str = "/api/v1/namespaces/pullwarden/configmaps/pullwarden-writes";
+
+/// The cases of a kind.
+fn cases(kind: &str) -> Vec<Value> {
+    let all: Value = serde_saphyr::from_str(include_str!("../data/policy.yaml")).unwrap();
+    let cases = all[kind].as_array().unwrap().clone();
+    assert!(!cases.is_empty(), "{kind}");
+    cases
+}
+
+fn text<'a>(case: &'a Value, key: &str, default: &'a str) -> &'a str {
+    case[key].as_str().unwrap_or(default)
+}
+
+/// An object of the case, empty where it has none.
+fn object(case: &Value, key: &str) -> Value {
+    case.get(key).cloned().unwrap_or(json!({}))
+}
+
+/// The first write, as the case has it.
+fn first(case: &Value) -> Ask {
+    let condition = |kind: &str, status: &str| {
+        json!({"type": kind, "status": status, "reason": "ImageNotFound", "message": "m",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    };
+    let ours = condition(
+        "pullwarden.io/ImagePullFailed",
+        text(case, "condition", "True"),
+    );
+    let also = case["also"].as_str().map(|kind| condition(kind, "True"));
+    let mut status = object(case, "status");
+    status["conditions"] = [Some(ours), also].into_iter().flatten().collect();
+    let path = format!("{PODS}/{}/status", text(case, "pod", "stuck"));
+    let body = json!({"metadata": object(case, "metadata"), "status": status});
+    Ask::new(&format!("PATCH {path}"), body)
+}
+
+/// The second write, as the case has it; `tolerations` are those that the Pod has.
+fn second(case: &Value, tolerations: &Value) -> Ask {
+    let (mut metadata, mut spec) = (object(case, "metadata"), object(case, "spec"));
+    if case["bare"] != true {
+        metadata["annotations"]["pullwarden.io/failed-at"] = json!("2026-01-01T00:00:00Z");
+        spec["activeDeadlineSeconds"] = json!(1);
+    }
+    if case["tolerates"] == true {
+        // Without those that it has the API server refuses the patch by itself.
+        let mut all = tolerations.as_array().unwrap().clone();
+        all.extend(spec["tolerations"].as_array().unwrap().iter().cloned());
+        spec["tolerations"] = all.into();
+    }
+    let path = format!("{PODS}/{}", text(case, "pod", "stuck"));
+    Ask::new(
+        &format!("PATCH {path}"),
+        json!({"metadata": metadata, "spec": spec}),
+    )
+}
+
+fn event(case: &Value, own: &str) -> Ask {
+    let (by, node) = (text(case, "by", ""), text(case, "node", own));
+    let body = json!({
+        "apiVersion": "v1", "kind": "Event",
+        "metadata": {"name": "e", "namespace": "guarded"},
+        "involvedObject": {"apiVersion": "v1", "kind": case["kind"], "name": "stuck", "namespace": "guarded"},
+        "reason": "ImagePullFailed", "message": "m", "type": "Warning",
+        "source": {"component": by, "host": node},
+        "reportingComponent": by, "reportingInstance": node,
+    });
+    Ask::new("POST /api/v1/namespaces/guarded/events", body)
+}
+
+fn apply(node: &Node, files: &[&str]) {
+    for file in files {
+        let path = format!("{}/deploy/base/{file}", env!("CARGO_MANIFEST_DIR"));
+        let applied = node
+            .kubectl()
+            .args(["apply", "-f", &path])
+            .output()
+            .unwrap();
+        assert!(applied.status.success(), "{applied:?}");
+    }
+}
+
+/// A Pod that waits for an image, with what must not be lost.
+fn stuck(name: &str, image: &str) -> Value {
+    let mut pod = pod(name, vec![container("main", image)]);
+    pod["metadata"]["labels"] = json!({"app": "a"});
+    pod["metadata"]["annotations"] = json!({"kept": "yes"});
+    pod["metadata"]["finalizers"] = json!(["pullwarden.test/hold"]);
+    pod
+}
+
+/// Makes the Pods of the cases, and that of the agent, which is returned.
+async fn make_pods(cluster: &Cluster) -> Value {
+    let good = format!("{REGISTRY}/policy/good:1");
+    let bad = format!("{REGISTRY}/policy/missing:1");
+    let home = Cluster {
+        namespace: "pullwarden".to_owned(),
+        ..cluster.clone()
+    };
+    let mut own = pod("agent", vec![container("main", &good)]);
+    own["spec"]["serviceAccountName"] = json!("pullwarden");
+    home.create(own).await;
+    cluster.create(stuck("stuck", &bad)).await;
+    let mut elsewhere = stuck("elsewhere", &bad);
+    elsewhere["spec"]["nodeName"] = json!("another");
+    cluster.create(elsewhere).await;
+    cluster
+        .create(pod("running", vec![container("main", &good)]))
+        .await;
+    cluster.until_waiting("stuck", "ErrImagePull").await;
+    until_running(cluster, "running").await;
+    until_running(&home, "agent").await
+}
+
+async fn until_running(cluster: &Cluster, name: &str) -> Value {
+    let running = || async {
+        cluster
+            .pod(name)
+            .await
+            .filter(|pod| phase(pod) == "Running")
+    };
+    cluster.until("a running Pod", running).await
+}
+
+#[test]
+fn an_agents_token_is_good_for_its_two_writes_and_nothing_else() {
+    let bed = Bed::of(Group::Policy);
+    let node = &bed.node;
+    node.push_image("policy/good", "1").unwrap();
+    let files = [
+        "namespace.yaml",
+        "rbac.yaml",
+        "rbac-apiserver.yaml",
+        "config.yaml",
+        "policy.yaml",
+    ];
+    apply(node, &files);
+    bed.run("guarded", |cluster| async move {
+        let own = make_pods(&cluster).await;
+        let agent = Holder::agent(node, &cluster, &own).await;
+        // Policies and their parameters are taken up a moment after they were written.
+        let foreign = first(&json!({"pod": "running"}));
+        until_answered(&cluster, &agent, &foreign, "Pending Pods only").await;
+        until_answered(&cluster, &agent, &first(&json!({})), "allowed").await;
+
+        for case in cases("first") {
+            agent.check(&case, &first(&case)).await;
+        }
+        let tolerations = cluster.pod("stuck").await.unwrap()["spec"]["tolerations"].clone();
+        for case in cases("early") {
+            agent.check(&case, &second(&case, &tolerations)).await;
+        }
+        agent.ask(&first(&json!({}))).await.unwrap();
+        for case in cases("second") {
+            agent.check(&case, &second(&case, &tolerations)).await;
+        }
+        let marked = json!({"status": first(&json!({})).body()["status"]});
+        cluster.patch_status("running", marked).await.unwrap();
+        for case in cases("back") {
+            agent.check(&case, &first(&case)).await;
+        }
+        for case in cases("other") {
+            let ask = Ask::new(text(&case, "ask", ""), case["body"].clone());
+            agent.check(&case, &ask).await;
+        }
+        let name = own["spec"]["nodeName"].as_str().unwrap();
+        for case in cases("events") {
+            agent.check(&case, &event(&case, name)).await;
+        }
+        switch(&cluster, &agent, &second(&json!({}), &tolerations)).await;
+        agent.assert_all_as_expected();
+    });
+}
+
+async fn until_answered(cluster: &Cluster, agent: &Holder, ask: &Ask, expected: &str) {
+    let so = || async { agent.tries(ask).await.contains(expected).then_some(()) };
+    cluster.until(expected, so).await;
+}
+
+/// The kill switch: off, on again, and gone.
+async fn switch(cluster: &Cluster, agent: &Holder, write: &Ask) {
+    let admin = Holder::new(cluster.client.clone());
+    let set = |writes: &str| {
+        Ask::new(
+            &format!("PATCH {WRITES}"),
+            json!({"data": {"writes": writes}}),
+        )
+    };
+    for (ask, expected) in [
+        (set("off"), "writes are switched off"),
+        (set("on"), "allowed"),
+        (
+            Ask::new(&format!("DELETE {WRITES}"), Value::Null),
+            "no params found",
+        ),
+    ] {
+        admin.ask(&ask).await.unwrap();
+        until_answered(cluster, agent, write, expected).await;
+    }
+}
+
+/// A field that the policy does not name would be free.
+#[test]
+fn the_policy_names_every_field_that_the_api_server_knows() {
+    let bed = Bed::of(Group::Policy);
+    let policy = include_str!("../../deploy/base/policy.yaml");
+    bed.run("guarded", |cluster| async move {
+        let admin = Holder::new(cluster.client.clone());
+        let schema = Ask::new("GET /openapi/v3/api/v1", Value::Null);
+        let schemas = admin.ask(&schema).await.unwrap()["components"]["schemas"].clone();
+        for (schema, part, elsewhere) in [
+            (
+                "io.k8s.api.core.v1.PodSpec",
+                "spec",
+                &["activeDeadlineSeconds"][..],
+            ),
+            ("io.k8s.api.core.v1.PodStatus", "status", &["conditions"]),
+            // The last three change with every write.
+            (
+                "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta",
+                "metadata",
+                &[
+                    "annotations",
+                    "generation",
+                    "managedFields",
+                    "resourceVersion",
+                ],
+            ),
+        ] {
+            let fields = schemas[schema]["properties"].as_object().unwrap();
+            assert!(fields.len() > 10, "{schema}");
+            let is_free = |field: &&String| {
+                let held = format!("object.{part}.?{field} == oldObject.{part}.?{field}");
+                !elsewhere.contains(&field.as_str()) && !policy.contains(&held)
+            };
+            let free: Vec<&String> = fields.keys().filter(is_free).collect();
+            assert!(free.is_empty(), "the policy does not hold {part}: {free:?}");
+        }
+    });
+}

@@ -1,0 +1,280 @@
+//! The brakes: what holds a verdict that is due, for how long, and what lets it go.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, BrakeMemory, Reason, Spent};
+
+use crate::support::court::{Court, at, is_condemned};
+use crate::support::fault;
+use crate::support::kubelet::Kubelet;
+use crate::support::pod::{BAD, DENIED, NOT_FOUND, Pod};
+use crate::support::story::{Failure, Story, hours, minutes};
+
+fn of_budget(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NodeBudgetSpent(_) | Reason::OwnerBudgetSpent(_)
+    )
+}
+
+fn of_always(reason: &Reason) -> bool {
+    matches!(reason, Reason::AlwaysWaits { .. })
+}
+
+fn of_warm_up(reason: &Reason) -> bool {
+    matches!(reason, Reason::WarmUp { .. })
+}
+
+#[test]
+fn thirty_bad_pods_at_once_are_failed_ten_at_a_time() {
+    for kubelet in [Kubelet::new(), Kubelet::old().with_jitter(3)] {
+        let mut story = Story::of(kubelet, Court::enforcing());
+        for n in 0..30 {
+            story.start(Pod::bad(&format!("p{n}")));
+        }
+        story.go_on(hours(2));
+        assert_eq!(story.ends.len(), 30, "all in the end");
+        story.let_go_at_failures();
+        let times: Vec<Duration> = story.ends.iter().map(|end| end.at).collect();
+        for (first, eleventh) in times.iter().zip(&times[10..]) {
+            assert!(*eleventh - *first >= minutes(10), "{times:?}");
+        }
+        assert!(
+            times[9] < minutes(16) && times[29] < minutes(60),
+            "{times:?}"
+        );
+        let held = story.failures.iter().filter(|f| f.held(of_budget));
+        assert!(held.count() >= 20);
+        // The second ten at their next failure after the budget is there again.
+        for end in &story.ends[10..] {
+            let before = |f: &&Failure| f.uid == end.condemned.uid && f.at < end.at;
+            let last = story.failures.iter().rfind(before).unwrap();
+            assert!(last.held(of_budget), "{:?}", last.verdict);
+        }
+    }
+}
+
+#[test]
+fn an_owner_has_a_budget_of_its_own() {
+    let mut story = Story::of(Kubelet::new(), Court::enforcing());
+    for n in 0..6 {
+        story.start(Pod::bad(&format!("a{n}")).owner("job-a"));
+    }
+    story.start(Pod::bad("b").owner("job-b"));
+    story.go_on(hours(1));
+    assert_eq!(story.ends.len(), 7);
+    story.let_go_at_failures();
+    let of_a = story.ends.iter().filter(|e| e.condemned.name != "b");
+    let of_a: Vec<Duration> = of_a.map(|end| end.at).collect();
+    assert!(of_a[3] - of_a[0] >= minutes(10), "{of_a:?}");
+    let b = story.end_of(&Pod::bad("b")).unwrap();
+    assert!(b.at < minutes(16), "{:?}", b.at);
+}
+
+/// Of each Pod that was condemned, how long after its first failure.
+fn waits(story: &Story) -> Vec<Duration> {
+    let wait = |end: &crate::support::story::End| {
+        let mut of_pod = story.failures.iter().filter(|f| f.uid == end.condemned.uid);
+        end.at - of_pod.next().unwrap().at
+    };
+    story.ends.iter().map(wait).collect()
+}
+
+fn always(name: &str) -> Pod {
+    Pod::bad(name)
+        .owner(&format!("owner-of-{name}"))
+        .restart("Always")
+        .annotation(ANNOTATION_FAILURE_COUNT, "2")
+}
+
+#[test]
+fn each_new_pod_of_an_owner_waits_twice_as_long() {
+    for kubelet in [Kubelet::new(), Kubelet::old().with_jitter(2)] {
+        let mut story = Story::of(kubelet, Court::enforcing());
+        story.start_controlled(always("p"));
+        story.go_on(hours(5));
+        let waits = waits(&story);
+        let least = [10, 20, 40, 60, 60].map(minutes);
+        assert!(waits.len() >= least.len(), "{waits:?}");
+        for (wait, least) in waits.iter().zip(least) {
+            let due = least..least + minutes(6);
+            assert!(due.contains(wait), "{waits:?}");
+        }
+        assert!(story.failures.iter().any(|f| f.held(of_always)));
+        story.let_go_at_failures();
+    }
+}
+
+#[test]
+fn another_owner_and_another_image_wait_ten_minutes() {
+    let mut court = Court::enforcing();
+    for _ in 0..3 {
+        court.brake.spend(&always("p").view(), BAD, at(0));
+    }
+    court.brake.memory.spent.clear();
+    let other_image = Pod::new("i")
+        .container("c", "r.test/other:1")
+        .owner("owner-of-p")
+        .restart("Always")
+        .annotation(ANNOTATION_FAILURE_COUNT, "2");
+    for (pod, least) in [(always("q"), 10), (other_image, 10), (always("p"), 60)] {
+        let mut story = Story::of(Kubelet::new(), court.clone());
+        story.start(pod);
+        story.go_on(hours(2));
+        let least = minutes(least);
+        assert!((least..least + minutes(6)).contains(&waits(&story)[0]));
+    }
+}
+
+#[test]
+fn an_owner_is_forgiven_after_six_hours() {
+    for (later, least) in [(hours(5), 40), (hours(6), 10)] {
+        let mut court = Court::enforcing();
+        court.brake.spend(&always("p").view(), BAD, at(0));
+        court.brake.spend(&always("p").view(), BAD, at(0));
+        let mut story = Story::of(Kubelet::new(), court);
+        story.go_on(later);
+        // Whoever is failed meanwhile has nothing to do with it.
+        let now = story.moment(later);
+        story.court.brake.spend(&Pod::bad("x").view(), BAD, now);
+        story.start(always("p"));
+        story.go_on(later + hours(2));
+        let least = minutes(least);
+        let waits = waits(&story);
+        assert!((least..least + minutes(6)).contains(&waits[0]), "{waits:?}");
+    }
+}
+
+#[test]
+fn a_restart_of_the_agent_loosens_no_brake() {
+    let tell = |restart: bool| {
+        let mut pods = Pod::of_repositories("r.test", 3);
+        pods.extend((0..13).map(|n| Pod::new(&format!("p{n}")).container("c", "other.test/bad:1")));
+        let mut story = Story::of_failing(Court::on_new_node(), &pods, fault::MISSING);
+        story.start_controlled(always("a"));
+        for minute in 0..180 {
+            story.go_on(minutes(minute));
+            if restart {
+                story.court.restart();
+            }
+        }
+        story.told()
+    };
+    assert_eq!(tell(true), tell(false));
+}
+
+#[test]
+fn during_the_warm_up_nobody_is_failed() {
+    let mut court = Court::counting_to(1);
+    court.brake.warm_up_until = at(600);
+    let mut story = Story::of(Kubelet::new(), court);
+    story.start(Pod::bad("p"));
+    story.go_on(hours(1));
+    assert!(story.failures[0].held(of_warm_up));
+    let first = story.failures.iter().find(|f| f.at >= minutes(10));
+    assert_eq!(story.ends[0].at, first.unwrap().at);
+    story.let_go_at_failures();
+}
+
+#[test]
+fn a_reboot_gives_no_budget_back() {
+    let mut story = Story::of(Kubelet::new(), Court::counting_to(2));
+    for n in 0..12 {
+        story.start(Pod::bad(&format!("p{n}")));
+    }
+    story.go_on(minutes(5));
+    assert_eq!(story.ends.len(), 10);
+    story.reboot();
+    story.go_on(minutes(15));
+    assert_eq!(story.ends.len(), 10, "ten minutes from the reboot on");
+    story.go_on(minutes(25));
+    assert_eq!(story.ends.len(), 12);
+}
+
+/// What happens to one of a few Pods at some second.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Fails(usize, &'static str),
+    /// The clock turns, and all is reported as it was.
+    Again(usize),
+    Runs(usize),
+    Arrives(usize),
+    Restarts,
+}
+
+const TEXTS: [&str; 4] = [NOT_FOUND, DENIED, fault::WRONG_DIGEST, fault::UNAVAILABLE];
+
+fn step() -> impl Strategy<Value = Step> {
+    let pod = 0_usize..5;
+    prop_oneof![
+        8 => (pod.clone(), proptest::sample::select(&TEXTS[..])).prop_map(|(p, t)| Step::Fails(p, t)),
+        3 => pod.clone().prop_map(Step::Again),
+        1 => pod.clone().prop_map(Step::Runs),
+        1 => pod.prop_map(Step::Arrives),
+        1 => Just(Step::Restarts),
+    ]
+}
+
+fn nth(n: usize) -> Pod {
+    let pod = Pod::new(&format!("p{n}")).container("c", &format!("r.test/a{n}:1"));
+    match n {
+        0 => pod
+            .restart("Always")
+            .annotation("pullwarden.io/mode", "enforce"),
+        _ => pod.owner(if n < 3 { "job-a" } else { "job-b" }),
+    }
+}
+
+/// Judges one step. Whether it condemns; it may only where it is a newly reported failure.
+fn judge(court: &mut Court, step: Step, second: u64) -> bool {
+    match step {
+        Step::Fails(n, text) => is_condemned(&court.fail(&nth(n), text, second)),
+        Step::Again(n) => {
+            let paused = is_condemned(&court.see(nth(n).pausing(NOT_FOUND), second));
+            assert!(!paused, "a pause decided");
+            false
+        }
+        Step::Runs(n) => {
+            assert!(!is_condemned(&court.see(nth(n).running("c"), second)));
+            false
+        }
+        Step::Arrives(n) => {
+            court.arrives(&format!("r.test/b{n}:1"), at(second));
+            false
+        }
+        Step::Restarts => {
+            court.restart();
+            false
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn more_brakes_never_condemn_more(
+        steps in vec((step(), 1_u64..400), 1..80),
+        warm_up in 0_u64..4000,
+        spent in 0_usize..12,
+        is_new in any::<bool>(),
+    ) {
+        let mut free = Court::counting_to(2);
+        free.brake.rules.registry.repositories = std::num::NonZeroU32::MAX;
+        free.brake.rules.new_node = Duration::ZERO;
+        let mut braked = Court::counting_to(2);
+        braked.brake.warm_up_until = at(warm_up);
+        if is_new {
+            braked.brake.memory = BrakeMemory::default();
+        }
+        braked.brake.memory.spent = vec![Spent { at: at(500), owner: "job-a".to_owned() }; spent];
+        let mut second = 0;
+        for (step, later) in steps {
+            second += later;
+            let (free, braked) = (judge(&mut free, step, second), judge(&mut braked, step, second));
+            prop_assert!(free || !braked, "{step:?} at {second}");
+        }
+    }
+}

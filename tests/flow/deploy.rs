@@ -1,0 +1,89 @@
+//! What can be said of deploy/ without a cluster: it asks for this version, and names only keys that there are.
+
+use std::path::{Path, PathBuf};
+
+use pullwarden::config::{Given, KEYS};
+use serde_json::Value;
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let below = entries.flat_map(|path| {
+        if path.is_dir() {
+            files(&path)
+        } else {
+            vec![path]
+        }
+    });
+    below
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .collect()
+}
+
+fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
+}
+
+#[test]
+fn the_image_is_of_this_version() {
+    let text = std::fs::read_to_string(deploy().join("base/daemonset.yaml")).unwrap();
+    let image = concat!(
+        "image: ghcr.io/pullwarden/pullwarden:",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    );
+    assert!(text.contains(image), "not {image}");
+}
+
+#[test]
+fn every_variable_is_a_key() {
+    let mut seen = 0;
+    for path in files(&deploy()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let names = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- name: PULLWARDEN_"));
+        for name in names {
+            let variable = format!("PULLWARDEN_{name}");
+            assert!(
+                KEYS.iter().any(|key| key.variable() == variable),
+                "{variable} in {}",
+                path.display()
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "{seen}");
+}
+
+#[test]
+fn every_configuration_is_without_faults() {
+    let mut seen = 0;
+    for path in files(&deploy()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        // The block under `config.yaml: |`, in a manifest or in a patch of one.
+        let Some((before, block)) = text.split_once("config.yaml: |\n") else {
+            continue;
+        };
+        let indent = before.lines().last().unwrap().len() + 2;
+        let lines = block
+            .lines()
+            .take_while(|line| line.len() > indent && line[..indent].trim().is_empty());
+        let config: String = lines.map(|line| format!("{}\n", &line[indent..])).collect();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &config).unwrap();
+        let variable = |name: &str| match name {
+            "NODE_NAME" | "POD_NAMESPACE" | "POD_NAME" => Some("any".to_owned()),
+            _ => None,
+        };
+        let mut given = Given::new(Default::default(), variable, Some(file.path().to_owned()));
+        given
+            .load()
+            .unwrap_or_else(|faults| panic!("{}: {faults}", path.display()));
+        let parsed: Value = serde_saphyr::from_str(&config).unwrap();
+        assert!(parsed["mode"].is_string(), "{config}");
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}

@@ -1,0 +1,137 @@
+//! An agent that may write makes sure first that the API server holds it to its own node.
+
+use pullwarden::config::OwnPod;
+use pullwarden::judge::NodeMode;
+
+use crate::support::apiserver::Kind;
+use crate::support::node::{Agent, Node};
+use crate::support::pod::Pod;
+use crate::support::until;
+
+const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: no";
+
+fn pod() -> Pod {
+    Pod::bad("p")
+}
+
+/// A node whose agent runs in a Pod, and fails Pods at their first failure.
+async fn node() -> Node {
+    let mut node = Node::counting_to(1).await;
+    node.config.own_pod = Some(OwnPod {
+        namespace: "pullwarden".to_owned(),
+        name: "agent".to_owned(),
+    });
+    let own = Pod::new("agent").namespace("pullwarden").uid("agent");
+    node.api.store().put(&own);
+    node
+}
+
+async fn fails_one(node: &Node, agent: &Agent) {
+    node.add(&pod());
+    agent.judges(&pod()).await;
+    node.fail_once(&pod());
+}
+
+#[tokio::test]
+async fn what_must_be_denied_is_tried_once_and_only_for_show() {
+    let node = node().await;
+    node.api.refuse_from(Kind::TryPatch, 1, 403, DENIED);
+    let agent = node.agent();
+    fails_one(&node, &agent).await;
+    node.asked(Kind::PostEvent, 1).await;
+    assert_eq!(node.api.count(Kind::TryPatch), 1);
+    assert_eq!(node.api.kinds()[0], Kind::TryPatch);
+    let tried = &node.api.log()[0];
+    assert_eq!(tried.path, "/api/v1/namespaces/pullwarden/pods/agent");
+    assert!(
+        tried
+            .query
+            .contains(&("dryRun".to_owned(), "All".to_owned()))
+    );
+    assert_eq!(agent.status().await.guard_tried, "yes");
+}
+
+#[tokio::test]
+async fn an_agent_that_nothing_holds_does_not_start() {
+    let node = node().await;
+    let error = node.agent().ends().await.unwrap_err().to_string();
+    assert!(
+        error.contains("mode: enforce: nothing holds this agent to its own node"),
+        "{error}"
+    );
+    assert_eq!(node.api.kinds(), [Kind::TryPatch]);
+}
+
+#[tokio::test]
+async fn an_agent_that_cannot_find_itself_does_not_start() {
+    let mut node = node().await;
+    node.config.own_pod = Some(OwnPod {
+        namespace: "pullwarden".to_owned(),
+        name: "another".to_owned(),
+    });
+    let error = node.agent().ends().await.unwrap_err().to_string();
+    assert!(
+        error.contains("pullwarden/another does not exist"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_observing_agent_has_nothing_to_try() {
+    let mut node = node().await;
+    node.config.policy.mode = NodeMode::Observe;
+    let agent = node.agent();
+    fails_one(&node, &agent).await;
+    node.asked(Kind::PostEvent, 1).await;
+    assert_eq!(node.api.count(Kind::TryPatch), 0);
+    assert_eq!(agent.status().await.guard_tried, "not yet");
+}
+
+#[tokio::test]
+async fn without_an_answer_it_starts_and_writes_nothing_before_there_is_one() {
+    let node = node().await;
+    node.kubelet.up();
+    node.api.down().await;
+    let agent = node.agent();
+    node.add(&pod());
+    agent.judges(&pod()).await;
+    assert_eq!(agent.status().await.guard_tried, "not yet");
+    node.api.refuse_from(Kind::TryPatch, 1, 403, DENIED);
+    node.api.up().await;
+    node.fail_once(&pod());
+    node.asked(Kind::PostEvent, 1).await;
+    let kinds = node.api.kinds();
+    assert_eq!(
+        kinds[..3],
+        [Kind::TryPatch, Kind::Get, Kind::PatchStatus],
+        "{kinds:?}"
+    );
+}
+
+#[tokio::test]
+async fn set_to_enforce_while_it_runs_it_is_tried_before_the_first_write() {
+    let node = node().await;
+    let file = node.path().join("config.yaml");
+    let observe = "mode: observe\nwarmUp: 0s\nimagePullFailureCount: 1\n";
+    std::fs::write(&file, observe).unwrap();
+    let agent = node.agent_of(&file);
+    std::fs::write(&file, observe.replace("observe", "enforce")).unwrap();
+    until("it enforces", async || {
+        agent.status().await.mode == "enforce"
+    })
+    .await;
+    fails_one(&node, &agent).await;
+    until("it is denied", async || {
+        let lines = node.lines();
+        lines.iter().any(|line| {
+            line["ending"] == "denied"
+                && line["detail"]
+                    .as_str()
+                    .unwrap()
+                    .contains("nothing holds this agent")
+        })
+    })
+    .await;
+    assert!(node.api.writes().is_empty(), "{:?}", node.api.writes());
+    assert!(agent.runs());
+}

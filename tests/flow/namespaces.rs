@@ -1,0 +1,136 @@
+//! Less is done in some namespaces: by name, or by labels that are asked for only where they matter.
+
+use std::collections::BTreeMap;
+
+use pullwarden::judge::{Decision, NamespaceRule, PodMode, Reason, Requirement, Selector};
+use serde_json::json;
+
+use crate::support::apiserver::Kind::{Get, GetNamespace, List, PatchPod, Watch};
+use crate::support::court::{Court, condemned, is_condemned, settles};
+use crate::support::node::Node;
+use crate::support::pod::{NOT_FOUND, Pod};
+use crate::support::until;
+
+fn pod() -> Pod {
+    Pod::bad("p")
+}
+
+fn named(name: &str, mode: PodMode) -> NamespaceRule {
+    NamespaceRule {
+        names: [name.to_owned()].into(),
+        selector: None,
+        mode,
+    }
+}
+
+fn labelled(key: &str, value: &str, mode: PodMode) -> NamespaceRule {
+    let requirement = Requirement::In(key.to_owned(), [value.to_owned()].into());
+    NamespaceRule {
+        names: Default::default(),
+        selector: Some(Selector(vec![requirement])),
+        mode,
+    }
+}
+
+#[test]
+fn by_name_the_mode_is_lowered_and_never_raised() {
+    let mut court = Court::counting_to(1);
+    court.policy.scope.namespaces = vec![named("default", PodMode::Observe)];
+    let verdict = court.fail(&pod(), NOT_FOUND, 1);
+    assert!(!condemned(&verdict).unwrap().enforce);
+    let asks = Pod::bad("q").annotation("pullwarden.io/mode", "enforce");
+    assert!(!condemned(&court.fail(&asks, NOT_FOUND, 1)).unwrap().enforce);
+    let other = Pod::bad("r").namespace("other");
+    assert!(
+        condemned(&court.fail(&other, NOT_FOUND, 1))
+            .unwrap()
+            .enforce
+    );
+}
+
+#[test]
+fn of_several_rules_the_lowest_mode_counts() {
+    let mut court = Court::counting_to(1);
+    court.policy.scope.namespaces = vec![
+        named("default", PodMode::Off),
+        named("default", PodMode::Observe),
+    ];
+    let verdict = court.fail(&pod(), NOT_FOUND, 1);
+    assert!(settles(&verdict, &Reason::NamespaceSwitchedOff));
+}
+
+#[test]
+fn while_the_labels_are_not_known_nothing_is_decided_but_all_is_counted() {
+    let mut court = Court::counting_to(2);
+    court.policy.scope.namespaces = vec![labelled("env", "prod", PodMode::Observe)];
+    court.fail(&pod(), NOT_FOUND, 1);
+    let verdict = court.fail(&pod(), NOT_FOUND, 30);
+    assert_eq!(verdict.decision, Decision::Hold);
+    assert_eq!(verdict.reasons.last(), Some(&Reason::NamespaceUnknown));
+    let labels = BTreeMap::from([("env".to_owned(), "test".to_owned())]);
+    court
+        .policy
+        .namespace_labels
+        .insert("default".to_owned(), labels);
+    assert!(
+        !is_condemned(&court.see(pod().pausing(NOT_FOUND), 31)),
+        "the next failure decides"
+    );
+    let verdict = court.fail(&pod(), NOT_FOUND, 60);
+    assert!(condemned(&verdict).unwrap().enforce);
+    assert_eq!(condemned(&verdict).unwrap().failures, 3);
+}
+
+#[tokio::test]
+async fn labels_are_asked_for_once_and_only_where_a_rule_goes_by_them() {
+    let mut node = Node::counting_to(1).await;
+    node.config.policy.scope.namespaces = vec![labelled("env", "prod", PodMode::Off)];
+    node.api.store().label("default", json!({"env": "prod"}));
+    node.api.store().label("other", json!({"env": "test"}));
+    let other = Pod::bad("q").namespace("other");
+    node.add(&pod());
+    node.add(&other);
+    node.api
+        .store()
+        .put(&Pod::bad("dns").namespace("kube-system"));
+    let agent = node.agent();
+    agent.judges(&other).await;
+    // The one whose namespace is switched off is looked away from.
+    agent.drops(&pod()).await;
+    until("both namespaces were asked for", async || {
+        node.api.count(GetNamespace) == 2
+    })
+    .await;
+    node.fail_once(&pod());
+    node.fail_once(&other);
+    node.asked(PatchPod, 1).await;
+    node.turns(3).await;
+    let asked = node.api.log();
+    let of = |kind| asked.iter().filter(move |request| request.kind == kind);
+    assert_eq!(of(GetNamespace).count(), 2);
+    assert_eq!(
+        of(Get).count(),
+        1,
+        "the last look at the one that is failed"
+    );
+    assert!(of(PatchPod).all(|request| request.path.contains("/other/")));
+    assert_eq!((of(List).count(), of(Watch).count()), (1, 1));
+}
+
+#[tokio::test]
+async fn labels_that_cannot_be_read_hold_the_verdict() {
+    let mut node = Node::counting_to(1).await;
+    node.config.policy.scope.namespaces = vec![labelled("env", "prod", PodMode::Off)];
+    node.api
+        .refuse_from(GetNamespace, 1, 403, "namespaces is forbidden");
+    node.add(&pod());
+    let agent = node.agent();
+    agent.judges(&pod()).await;
+    node.fail_once(&pod());
+    until("the verdict is held", async || {
+        let status = agent.status().await;
+        status.pods.iter().any(|p| p.decision == "hold")
+    })
+    .await;
+    assert!(node.api.writes().is_empty());
+}

@@ -1,0 +1,202 @@
+//! The brakes that go by a registry: many of its repositories fail, or nothing was pulled from it yet.
+
+use std::time::Duration;
+
+use pullwarden::judge::Reason;
+
+use crate::support::court::{Court, at, is_condemned};
+use crate::support::fault;
+use crate::support::pod::{BAD, NOT_FOUND, Pod};
+use crate::support::registry::Registry;
+use crate::support::story::{Story, hours, minutes};
+
+fn of_registry(reason: &Reason) -> bool {
+    matches!(reason, Reason::RegistryInTrouble { .. })
+}
+
+fn of_new_node(reason: &Reason) -> bool {
+    matches!(reason, Reason::NothingPulledYet { .. })
+}
+
+/// When failures of these Pods were held first for this reason.
+fn first_held(story: &Story, by: fn(&Reason) -> bool) -> Duration {
+    let held = story.failures.iter().find(|f| f.held(by));
+    held.expect("something is held").at
+}
+
+#[test]
+fn three_repositories_that_fail_hold_all_of_their_registry_and_two_do_not() {
+    for fault in [fault::MISSING, fault::FORBIDDEN, fault::WRONG_DIGEST] {
+        let mut two = Story::of_failing(
+            Court::enforcing(),
+            &Pod::of_repositories("r.test", 2),
+            fault,
+        );
+        two.go_on(hours(1));
+        assert_eq!(two.ends.len(), 2, "{fault}");
+        let mut pods = Pod::of_repositories("r.test", 3);
+        pods.extend(Pod::of_repositories("other.test", 1));
+        let mut court = Court::enforcing();
+        court.arrives("other.test/x:1", at(0));
+        let mut three = Story::of_failing(court, &pods, fault);
+        three.go_on(hours(1));
+        let ended: Vec<&str> = three
+            .ends
+            .iter()
+            .map(|e| e.condemned.name.as_str())
+            .collect();
+        assert_eq!(ended, ["other.test-0"], "other registries are not held");
+        assert!(three.failures.iter().any(|f| f.held(of_registry)));
+    }
+}
+
+#[test]
+fn transient_trouble_of_a_registry_holds_as_well() {
+    let mut story = Story::of_failing(
+        Court::enforcing(),
+        &Pod::of_repositories("r.test", 3),
+        fault::NO_HOST,
+    );
+    story.go_on(hours(9));
+    story.nobody();
+    assert!(first_held(&story, of_registry) >= hours(6));
+}
+
+#[test]
+fn what_is_missing_is_held_for_an_hour_at_most() {
+    for (fault, limited) in [(fault::MISSING, true), (fault::FORBIDDEN, false)] {
+        let mut story = Story::of_failing(
+            Court::enforcing(),
+            &Pod::of_repositories("r.test", 3),
+            fault,
+        );
+        story.go_on(hours(6));
+        if !limited {
+            story.nobody();
+            continue;
+        }
+        assert_eq!(story.ends.len(), 3);
+        story.let_go_at_failures();
+        for end in &story.ends {
+            let of_pod = story.failures.iter().filter(|f| f.uid == end.condemned.uid);
+            let since = of_pod.clone().find(|f| f.held(of_registry)).unwrap().at;
+            let held = end.at - since;
+            assert!(
+                (hours(1)..hours(1) + minutes(6)).contains(&held),
+                "{held:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_pull_from_a_registry_lets_its_verdicts_go() {
+    for fault in [fault::MISSING, fault::FORBIDDEN] {
+        let mut story = Story::of_failing(
+            Court::enforcing(),
+            &Pod::of_repositories("r.test", 3),
+            fault,
+        );
+        story.go_on(minutes(30));
+        story.nobody();
+        story.registries(|r| r.image("r.test/good:1", Registry::Has));
+        story.start(Pod::new("good").container("c", "r.test/good:1"));
+        story.go_on(minutes(42));
+        assert_eq!(story.ends.len(), 3, "{fault}: {:#?}", story.told());
+        story.let_go_at_failures();
+    }
+}
+
+#[test]
+fn a_pull_speaks_for_its_registry_for_fifteen_minutes() {
+    // `a` and `b` have been failing when something is pulled; a third repository begins to fail 16 minutes later.
+    let pods = Pod::of_repositories("r.test", 3);
+    let mut court = Court::counting_to(99);
+    for pod in &pods {
+        court.fail(pod, NOT_FOUND, 0);
+    }
+    court.arrives("r.test/good:1", at(60));
+    for pod in &pods {
+        court.fail(pod, NOT_FOUND, 120);
+    }
+    court.policy.failure_count = std::num::NonZeroU32::new(1);
+    for (second, held) in [(959, false), (960, true)] {
+        let verdict = court.clone().fail(&pods[0], NOT_FOUND, second);
+        // The others failed last at 120: lately, until 1020.
+        assert_eq!(verdict.reasons.iter().any(of_registry), held, "{second}");
+        assert_eq!(is_condemned(&verdict), !held);
+    }
+}
+
+#[test]
+fn a_full_disk_is_no_trouble_of_the_registry() {
+    let mut court = Court::counting_to(1);
+    for pod in Pod::of_repositories("r.test", 5) {
+        court.fail(&pod, fault::DISK_FULL, 0);
+    }
+    assert!(is_condemned(&court.fail(&Pod::bad("p"), NOT_FOUND, 1)));
+}
+
+#[test]
+fn a_new_node_holds_refusals_for_an_hour_at_most() {
+    let pod = [Pod::bad("p")];
+    let mut story = Story::of_failing(Court::on_new_node(), &pod, fault::UNAUTHORIZED);
+    story.go_on(hours(3));
+    let held = story.ends[0].at - first_held(&story, of_new_node);
+    assert!(
+        (hours(1)..hours(1) + minutes(6)).contains(&held),
+        "{held:?}"
+    );
+    story.let_go_at_failures();
+}
+
+#[test]
+fn a_new_node_holds_nothing_but_refusals() {
+    for fault in [fault::MISSING, fault::GARBAGE] {
+        let mut story = Story::of_failing(Court::on_new_node(), &[Pod::bad("p")], fault);
+        story.go_on(minutes(21));
+        assert_eq!(story.ends.len(), 1);
+        assert!(!story.failures.iter().any(|f| f.held(of_new_node)));
+    }
+}
+
+#[test]
+fn a_first_pull_lets_the_refusals_of_a_new_node_go() {
+    let mut story = Story::of_failing(Court::on_new_node(), &[Pod::bad("p")], fault::UNAUTHORIZED);
+    story.go_on(minutes(30));
+    story.nobody();
+    // Of another registry it does not.
+    story.registries(|r| r.image("other.test/good:1", Registry::Has));
+    story.start(Pod::new("other").container("c", "other.test/good:1"));
+    story.go_on(minutes(42));
+    story.nobody();
+    story.registries(|r| r.image("r.test/good:1", Registry::Has));
+    story.start(Pod::new("good").container("c", "r.test/good:1"));
+    story.go_on(minutes(54));
+    assert_eq!(story.ends.len(), 1);
+    story.let_go_at_failures();
+}
+
+#[test]
+fn after_a_reboot_the_node_is_new_again() {
+    let mut story = Story::of_failing(Court::enforcing(), &[Pod::bad("p")], fault::UNAUTHORIZED);
+    story.go_on(minutes(10));
+    story.reboot();
+    story.go_on(hours(1));
+    story.nobody();
+    assert!(story.failures.iter().any(|f| f.held(of_new_node)));
+}
+
+#[test]
+fn an_image_that_is_held_does_not_hide_another_one_of_its_pod() {
+    let mut pods = Pod::of_repositories("a.test", 3);
+    let held = "a.test/a0:1";
+    pods[0] = Pod::bad("p").container("d", held);
+    let mut story = Story::of_failing(Court::enforcing(), &pods, fault::MISSING);
+    story.registries(|r| r.image(held, Registry::failing(fault::MISSING)));
+    story.registries(|r| r.image(BAD, Registry::failing(fault::FORBIDDEN)));
+    story.go_on(hours(2));
+    let end = story.end_of(&pods[0]).expect("its other image is refused");
+    assert!(end.at < minutes(21), "{:?}", end.at);
+    assert_eq!(end.condemned.image, BAD);
+}
