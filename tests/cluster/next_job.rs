@@ -138,46 +138,6 @@ fn none_of_the_next_jobs_is_refused_on_a_node_full_by_cpu() {
             round += 1;
         }
     });
-    // The same, with the write that everyone makes first, must be seen to do harm.
-    bed.run("own-direct", |cluster| async move {
-        let room = Room {
-            resource: "cpu",
-            each: "500m",
-            pairs: 4,
-        };
-        let mut follow = cluster.follow().await;
-        room.fill(&cluster, "", bad, good).await;
-        for index in 0..room.pairs {
-            let stuck = cluster.pods_of(&format!("a-{index}")).await.remove(0);
-            let patch = json!({"status": {"phase": "Failed", "reason": "ImagePullFailed"}});
-            cluster.patch_status(name(&stuck), patch).await.unwrap();
-        }
-        let direct = async {
-            loop {
-                let refused = cluster
-                    .pods()
-                    .await
-                    .into_iter()
-                    .any(|pod| name(&pod).starts_with("b-") && phase(&pod) == "Failed");
-                let undone = cluster
-                    .pods()
-                    .await
-                    .into_iter()
-                    .any(|pod| name(&pod).starts_with("a-") && phase(&pod) == "Pending");
-                if refused || undone {
-                    return (refused, undone);
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        };
-        let direct = tokio::time::timeout(Duration::from_secs(60), direct).await;
-        let (refused, undone) =
-            direct.expect("the direct write does harm, or this test proves nothing");
-        eprintln!(
-            "phase: Failed written directly: a next Pod refused: {refused}, undone: {undone}"
-        );
-        drop(follow.take());
-    });
 }
 
 #[test]
@@ -199,6 +159,40 @@ fn none_of_the_next_jobs_is_refused_on_a_node_full_by_a_device() {
     });
 }
 
+/// A node that is full of Pods with a pull in flight, and four Jobs queued behind them.
+const HANGING: Room<'static> = Room {
+    resource: "cpu",
+    each: "500m",
+    pairs: 4,
+};
+
+impl Room<'_> {
+    /// Fills the node with Jobs whose pulls hang from the second attempt on, and gives the Pods, each after its first failure.
+    async fn fill_hanging(&self, bed: &Bed, cluster: &Cluster, repository: &str) -> Vec<Value> {
+        bed.node
+            .set_fault_after(repository, Fault::Hang, 1)
+            .unwrap();
+        let bad = format!("{FAULTY}/{repository}:1");
+        self.fill(cluster, "", &bad, &format!("{REGISTRY}/next/good:1"))
+            .await;
+        let stuck = (0..self.pairs).map(async |index| {
+            let pod = cluster.pods_of(&format!("a-{index}")).await.remove(0);
+            cluster.until_waiting(name(&pod), "ImagePullBackOff").await;
+            pod
+        });
+        let stuck = join_all(stuck).await;
+        let hanging = || async {
+            let log = bed.node.registry_log().unwrap();
+            let mut unanswered = log.iter().filter(|seen| seen.status.is_none());
+            unanswered
+                .any(|seen| seen.path.contains(repository))
+                .then_some(())
+        };
+        cluster.until("a pull in flight", hanging).await;
+        stuck
+    }
+}
+
 #[test]
 fn none_of_the_next_jobs_is_refused_with_a_pull_in_flight() {
     let bed = Bed::of(Group::InFlight);
@@ -206,33 +200,12 @@ fn none_of_the_next_jobs_is_refused_with_a_pull_in_flight() {
     bed.run("own-in-flight", |cluster| {
         let bed = &bed;
         async move {
-            let room = Room {
-                resource: "cpu",
-                each: "500m",
-                pairs: 4,
-            };
             let mut follow = cluster.follow().await;
-            // The first attempt finds nothing, the next ones are never answered.
-            bed.node
-                .set_fault_after("next/hangs", Fault::Hang, 1)
-                .unwrap();
-            let bad = format!("{FAULTY}/next/hangs:1");
-            room.fill(&cluster, "", &bad, &format!("{REGISTRY}/next/good:1"))
-                .await;
-            let writes = (0..room.pairs).map(|index| {
-                let cluster = cluster.clone();
-                async move {
-                    let pod = cluster.pods_of(&format!("a-{index}")).await.remove(0);
-                    cluster.until_waiting(name(&pod), "ImagePullBackOff").await;
-                    let hanging = || async {
-                        let log = bed.node.registry_log().unwrap();
-                        log.iter().any(|seen| seen.status.is_none()).then_some(())
-                    };
-                    cluster.until("a pull in flight", hanging).await;
-                    let at = Timestamp::from_second(1_800_000_000).unwrap();
-                    let (ending, ..) = fail(&cluster.client, &condemned(&pod), &policy(), at).await;
-                    assert!(matches!(ending, Ending::Written), "{ending:?}");
-                }
+            let stuck = HANGING.fill_hanging(bed, &cluster, "next/hangs").await;
+            let writes = stuck.iter().map(async |pod| {
+                let at = Timestamp::from_second(1_800_000_000).unwrap();
+                let (ending, ..) = fail(&cluster.client, &condemned(pod), &policy(), at).await;
+                assert!(matches!(ending, Ending::Written), "{ending:?}");
             });
             join_all(writes).await;
             let pods = cluster.pods().await;
@@ -243,7 +216,33 @@ fn none_of_the_next_jobs_is_refused_with_a_pull_in_flight() {
                 "right after the writes, {} stuck Pods are still Pending",
                 pending.count()
             );
-            assert_no_harm(&room.harm(&cluster, "", &mut follow).await, room.pairs);
+            assert_no_harm(
+                &HANGING.harm(&cluster, "", &mut follow).await,
+                HANGING.pairs,
+            );
+        }
+    });
+    // The same, with the write that everyone makes first, must be seen to do harm: the kubelet counts a Pod for as long as it pulls for it.
+    bed.run("own-direct", |cluster| {
+        let bed = &bed;
+        async move {
+            for pod in HANGING.fill_hanging(bed, &cluster, "next/direct").await {
+                let patch = json!({"status": {"phase": "Failed", "reason": "ImagePullFailed"}});
+                cluster.patch_status(name(&pod), patch).await.unwrap();
+            }
+            let harmed = || async {
+                let pods = cluster.pods().await;
+                let is = |pod: &Value, whose: &str, what: &str| {
+                    name(pod).starts_with(whose) && phase(pod) == what
+                };
+                let refused = pods.iter().any(|pod| is(pod, "b-", "Failed"));
+                let undone = pods.iter().any(|pod| is(pod, "a-", "Pending"));
+                (refused || undone).then_some((refused, undone))
+            };
+            let (refused, undone) = cluster.until("the direct write to do harm", harmed).await;
+            eprintln!(
+                "phase: Failed written directly: a next Pod refused: {refused}, undone: {undone}"
+            );
         }
     });
 }
