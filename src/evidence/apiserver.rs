@@ -1,21 +1,16 @@
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use futures_util::{Stream, StreamExt as _, future};
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{ClientBuilder, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::runtime::watcher;
-use kube::{Api, Client, Config};
+use kube::{Client, Config};
 use tokio::sync::OnceCell;
 use tower::{BoxError, ServiceBuilder};
-
-use super::{Pod, Sighting};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -93,50 +88,4 @@ fn connect(config: &Config) -> anyhow::Result<Client> {
         .map_err(BoxError::from)
         .service(connections.build(connector));
     Ok(ClientBuilder::new(service, &config.default_namespace).build())
-}
-
-/// Watches the Pending Pods of `node`: one LIST from the API server's cache, then one WATCH, both served from an index.
-/// To be dropped at the first [`Sighting::Lost`]: the stream would go on by itself, but not say when it has what it missed.
-pub fn watch(client: Client, node: &str) -> impl Stream<Item = Sighting> + Send + use<> {
-    let api: Api<Pod> = Api::all(client);
-    // `any_semantic` is `resourceVersion=0`: without it the list costs the API server three orders of magnitude more.
-    let mut config = watcher::Config::default()
-        .fields(&format!("spec.nodeName={node},status.phase=Pending"))
-        .any_semantic();
-    // With a page size kube leaves `resourceVersion=0` out again.
-    config.page_size = None;
-    let mut listed = BTreeSet::new();
-    watcher(api, config).filter_map(move |event| {
-        future::ready(match event {
-            Ok(watcher::Event::Init) => {
-                listed.clear();
-                None
-            }
-            Ok(watcher::Event::InitApply(pod)) => {
-                let mut view = pod.view();
-                view.first = true;
-                listed.insert(view.uid.clone());
-                Some(Sighting::Seen(Box::new(view)))
-            }
-            Ok(watcher::Event::InitDone) => Some(Sighting::Complete(std::mem::take(&mut listed))),
-            Ok(watcher::Event::Apply(pod)) => Some(Sighting::Seen(Box::new(pod.view()))),
-            Ok(watcher::Event::Delete(pod)) => Some(Sighting::Left(pod.view().uid, None)),
-            Err(error) => Some(Sighting::Lost(chain(&error))),
-        })
-    })
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !out.contains(&text) {
-            out.push_str(": ");
-            out.push_str(&text);
-        }
-        source = cause.source();
-    }
-    out
 }

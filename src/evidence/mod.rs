@@ -5,15 +5,18 @@
 
 mod apiserver;
 mod kubelet;
+mod list;
 mod namespace;
+mod pending;
 mod pod;
 mod protobuf;
 
 use std::collections::BTreeSet;
 
-pub use apiserver::{ApiServer, watch};
+pub use apiserver::ApiServer;
 pub use kubelet::watch as watch_kubelet;
 pub use namespace::labels;
+pub use pending::watch;
 pub use pod::Pod;
 
 use crate::judge::PodView;

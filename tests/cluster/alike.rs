@@ -234,7 +234,7 @@ fn both_sources_tell_the_same_of_the_same_pods() {
             // While it fails both are told of every change: nothing of the others is missed.
             stage.make("first", &["first"]).await;
             stage.counted("first", 1).await;
-            let pods = futures_util::join!(
+            let pods = tokio::join!(
                 missing_image_of_a_job(stage),
                 init_container(stage),
                 two_containers_of_one_image(stage),

@@ -149,6 +149,27 @@ async fn fields_that_are_missing() {
 }
 
 #[tokio::test]
+async fn a_pod_that_cannot_be_read_hides_no_other() {
+    check_misshapen(|pod| pod["spec"]["containers"] = Value::Null).await;
+    check_misshapen(|pod| pod["metadata"]["annotations"] = json!({"a": 1})).await;
+    check_misshapen(|pod| pod["status"] = json!("Pending")).await;
+    check_misshapen(|pod| pod["status"]["containerStatuses"] = json!([[]])).await;
+
+    // The same, told by a watch that stands.
+    let node = Node::counting_to(2).await;
+    let honest = Pod::bad("honest");
+    node.add(&honest);
+    node.add(&hostile());
+    let agent = node.agent();
+    node.fail_to(&agent, &honest, 1).await;
+    let edit = |pod: &mut Value| pod["spec"]["containers"] = Value::Null;
+    node.api.store().edit("hostile", edit);
+    node.fail_once(&honest);
+    node.asked(Kind::PostEvent, 1).await;
+    assert_eq!(node.api.count(Kind::List), 1);
+}
+
+#[tokio::test]
 async fn a_pod_that_changes_its_message_at_every_report_is_bounded_in_what_it_costs() {
     let node = Node::observing().await;
     let pod = hostile();

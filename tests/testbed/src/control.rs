@@ -19,6 +19,8 @@ pub enum Request {
     Stop(Component),
     /// SIGKILL, and wait until it is gone.
     Kill(Component),
+    /// The machine loses its power: nothing runs any more, and what a machine forgets is forgotten.
+    PowerOff,
     /// Which components run?
     Status,
     /// End the node.

@@ -18,6 +18,7 @@ use crate::component::Component;
 use crate::control::{self, Message, Reply, Request};
 use crate::namespace;
 use crate::plan::Plan;
+use crate::power;
 use crate::settings::NODE_NAME;
 use crate::supervisor::Supervisor;
 
@@ -197,6 +198,7 @@ fn serve(supervisor: &Supervisor, mut stream: UnixStream) {
             .and_then(|()| ready(supervisor, component)),
         Request::Stop(component) => supervisor.stop(component),
         Request::Kill(component) => supervisor.kill(component),
+        Request::PowerOff => power::off(supervisor),
         Request::Status | Request::Shutdown => Ok(()),
     };
     let error = done.err().map(|error| format!("{error:#}"));

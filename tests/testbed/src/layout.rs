@@ -86,6 +86,11 @@ impl Layout {
         self.kubelet_root().join("device-plugins")
     }
 
+    /// What containerd keeps while it runs, and the kernel forgets at a reboot.
+    pub fn runtime_state(&self) -> PathBuf {
+        self.data(Component::Containerd).join("state")
+    }
+
     /// What the node sees as `/run/containerd`.
     pub fn runtime(&self) -> PathBuf {
         self.dir.join("runtime")

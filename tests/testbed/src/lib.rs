@@ -34,6 +34,7 @@ mod control;
 pub mod init;
 pub mod keeper;
 mod namespace;
+mod power;
 mod supervisor;
 
 pub mod faults;

@@ -262,6 +262,18 @@ impl Node {
         self.start_component(component)
     }
 
+    /// The machine loses its power: every process is killed, containers too, mounts are gone and `/run` is empty. Its disk stays.
+    pub fn power_off(&self) -> Result<()> {
+        self.ask(Request::PowerOff).map(drop)
+    }
+
+    /// Starts every component again, as after a reboot.
+    pub fn power_on(&self) -> Result<()> {
+        Component::ALL
+            .into_iter()
+            .try_for_each(|component| self.start_component(component))
+    }
+
     /// The real registry, as image references name it.
     pub fn registry(&self) -> &'static str {
         REGISTRY

@@ -238,7 +238,7 @@ fn containerd(plan: &Plan) -> String {
         "root = {root}\nstate = {state}\n\n[grpc]\n  address = {socket}\n\n\
          [plugins.\"io.containerd.internal.v1.opt\"]\n  path = {opt}\n\n",
         root = quoted(&layout.store()),
-        state = quoted(&data.join("state")),
+        state = quoted(&layout.runtime_state()),
         socket = quoted(&layout.cri_socket()),
         opt = quoted(&data.join("opt")),
     );

@@ -1,0 +1,254 @@
+//! This node's Pending Pods as the API server has them: one LIST from its cache, then one WATCH, both served from an index.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::io::{AsyncBufRead, AsyncBufReadExt as _};
+use futures_util::{Stream, stream};
+use kube::Client;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::core::Request;
+use serde::Deserialize;
+use tracing::warn;
+
+use super::list::{LONGEST, List};
+use super::{Pod, Sighting};
+
+/// The API server ends a watch after this, and it is taken up where it ended. In seconds.
+const WATCH: u32 = 290;
+
+/// A watch that says nothing for longer than it can last has lost its other end.
+const SILENT: Duration = Duration::from_secs(WATCH as u64 + 30);
+
+/// How long the API server may take to go on with a list.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Watches the Pending Pods of `node`. Ends with the first [`Sighting::Lost`].
+pub fn watch(client: Client, node: &str) -> impl Stream<Item = Sighting> + Send + use<> {
+    let watch = Watch {
+        client,
+        fields: format!("spec.nodeName={node},status.phase=Pending"),
+        stage: Stage::ToList,
+        told: VecDeque::new(),
+        has_complained: false,
+    };
+    stream::unfold(watch, async |mut watch| {
+        let sighting = watch.next().await?;
+        Some((sighting, watch))
+    })
+}
+
+struct Watch {
+    client: Client,
+    fields: String,
+    stage: Stage,
+    /// What is to be told next.
+    told: VecDeque<Sighting>,
+    /// Whether it was said that a Pod cannot be read.
+    has_complained: bool,
+}
+
+enum Stage {
+    ToList,
+    Listing(Listing),
+    /// From this `resourceVersion` on.
+    ToWatch(String),
+    Watching(Watching),
+    Ended,
+}
+
+/// What the API server is asked.
+type Asked = http::Request<Vec<u8>>;
+
+/// What the API server answers, as it comes.
+type Body = Pin<Box<dyn AsyncBufRead + Send>>;
+
+/// A watch that is open.
+struct Watching {
+    body: Body,
+    /// Where it is taken up when it ends.
+    version: String,
+    /// Whether it has said anything yet.
+    has_spoken: bool,
+}
+
+/// A list that is coming.
+struct Listing {
+    body: Body,
+    list: List,
+    named: BTreeSet<String>,
+}
+
+/// What is read of a list besides its elements.
+#[derive(Deserialize)]
+struct Rest {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    resource_version: String,
+}
+
+impl Watch {
+    const PODS: &str = "/api/v1/pods";
+
+    async fn next(&mut self) -> Option<Sighting> {
+        loop {
+            if let Some(sighting) = self.told.pop_front() {
+                return Some(sighting);
+            }
+            let stage = std::mem::replace(&mut self.stage, Stage::Ended);
+            let next = match stage {
+                Stage::ToList => self.list().await,
+                Stage::Listing(listing) => self.read(listing).await,
+                Stage::ToWatch(version) => self.watch(version).await,
+                Stage::Watching(watching) => self.follow(watching).await,
+                Stage::Ended => return None,
+            };
+            match next {
+                Ok(stage) => self.stage = stage,
+                Err(error) => return Some(Sighting::Lost(error)),
+            }
+        }
+    }
+
+    /// Asks for the list. With `resourceVersion=0`: without it the list costs the API server three orders of magnitude more.
+    async fn list(&mut self) -> Result<Stage, String> {
+        let parameters = ListParams::default().fields(&self.fields).match_any();
+        let request = Request::new(Self::PODS).list(&parameters);
+        let body = ask(&self.client, request).await?;
+        Ok(Stage::Listing(Listing {
+            body,
+            list: List::default(),
+            named: BTreeSet::new(),
+        }))
+    }
+
+    /// Reads what has come of the list: one Pod is in memory at a time.
+    async fn read(&mut self, mut listing: Listing) -> Result<Stage, String> {
+        let bytes = in_time(PATIENCE, listing.body.fill_buf()).await?;
+        let bytes = bytes.map_err(|error| chain(&error))?;
+        let length = bytes.len();
+        if length == 0 {
+            let rest = serde_json::from_slice::<Rest>(&listing.list.rest());
+            let rest = rest.map_err(|error| format!("the list cannot be read: {error}"))?;
+            self.told.push_back(Sighting::Complete(listing.named));
+            return Ok(Stage::ToWatch(rest.metadata.resource_version));
+        }
+        let mut pods = Vec::new();
+        let taken = listing.list.take(bytes, |element| {
+            pods.push(serde_json::from_slice::<Pod>(element));
+        });
+        taken.map_err(|error| error.to_string())?;
+        listing.body.consume_unpin(length);
+        for pod in pods {
+            match pod {
+                Ok(pod) => {
+                    let mut view = pod.view();
+                    view.first = true;
+                    listing.named.insert(view.uid.clone());
+                    self.told.push_back(Sighting::Seen(Box::new(view)));
+                }
+                Err(error) => self.complain(&error),
+            }
+        }
+        Ok(Stage::Listing(listing))
+    }
+
+    async fn watch(&mut self, version: String) -> Result<Stage, String> {
+        let parameters = WatchParams::default().fields(&self.fields).timeout(WATCH);
+        let request = Request::new(Self::PODS).watch(&parameters, &version);
+        Ok(Stage::Watching(Watching {
+            body: ask(&self.client, request).await?,
+            version,
+            has_spoken: false,
+        }))
+    }
+
+    async fn follow(&mut self, mut watching: Watching) -> Result<Stage, String> {
+        let line = in_time(SILENT, line(&mut watching.body)).await?;
+        let line = match line.map_err(|error| chain(&error))? {
+            Some(line) => line,
+            None if watching.has_spoken => return Ok(Stage::ToWatch(watching.version)),
+            // While it stands it is told at least once a minute how far the API server is.
+            None => return Err("the watch has ended without a word".to_owned()),
+        };
+        watching.has_spoken = true;
+        match serde_json::from_slice::<WatchEvent<Pod>>(&line) {
+            Ok(WatchEvent::Added(pod) | WatchEvent::Modified(pod)) => {
+                let view = pod.view();
+                watching.version.clone_from(&view.resource_version);
+                self.told.push_back(Sighting::Seen(Box::new(view)));
+            }
+            Ok(WatchEvent::Deleted(pod)) => {
+                let view = pod.view();
+                watching.version = view.resource_version;
+                self.told.push_back(Sighting::Left(view.uid, None));
+            }
+            Ok(WatchEvent::Bookmark(bookmark)) => {
+                watching.version = bookmark.metadata.resource_version;
+            }
+            Ok(WatchEvent::Error(status)) => return Err(status.message),
+            Err(error) => self.complain(&error),
+        }
+        Ok(Stage::Watching(watching))
+    }
+
+    fn complain(&mut self, error: &serde_json::Error) {
+        if !std::mem::replace(&mut self.has_complained, true) {
+            warn!(%error, "the API server told of a Pod that cannot be read, skipped; further ones are not reported");
+        }
+    }
+}
+
+async fn ask<E: Error>(client: &Client, request: Result<Asked, E>) -> Result<Body, String> {
+    let request = request.map_err(|error| chain(&error))?;
+    let body = in_time(PATIENCE, client.request_stream(request)).await?;
+    Ok(Box::pin(body.map_err(|error| chain(&error))?))
+}
+
+/// The next whole line; none at the end, whatever had begun.
+async fn line(body: &mut Body) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    loop {
+        let bytes = body.fill_buf().await?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let length = end.map_or(bytes.len(), |end| end + 1);
+        line.extend_from_slice(&bytes[..length]);
+        body.consume_unpin(length);
+        if end.is_some() {
+            return Ok(Some(line));
+        }
+        if line.len() > LONGEST {
+            return Err(io::Error::other("an event is too long"));
+        }
+    }
+}
+
+async fn in_time<T>(patience: Duration, what: impl Future<Output = T>) -> Result<T, String> {
+    let result = tokio::time::timeout(patience, what).await;
+    result.map_err(|_| format!("no answer within {patience:?}"))
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut out = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !out.contains(&text) {
+            out.push_str(": ");
+            out.push_str(&text);
+        }
+        source = cause.source();
+    }
+    out
+}
