@@ -39,9 +39,12 @@ pub const OWN: [&str; 26] = [
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 18] = [
+pub const SHARED: [&str; 21] = [
+    "baseline",
     "guarded",
     "deployed",
+    "hardship",
+    "crowd",
     "default",
     "policy",
     "limit",

@@ -52,6 +52,10 @@ pub enum Group {
     Policy,
     /// A node on which deploy/ is installed.
     Deployed,
+    /// The same, and what it stands on goes wrong.
+    Hardship,
+    /// The same, with as many large Pods as a node has.
+    Crowd,
 }
 
 /// A real node, shared by the tests of a group while any of them runs.
@@ -162,13 +166,17 @@ fn kubelet(group: Group) -> Value {
     // So many Pods at once would meet the kubelet's own limiter, and some of them would not be pulled for at all.
     if matches!(
         group,
-        Group::Matrix | Group::Brakes | Group::Patience | Group::Churn
+        Group::Matrix | Group::Brakes | Group::Patience | Group::Churn | Group::Crowd
     ) {
         config["registryPullQPS"] = json!(0);
     }
     // How soon a changed ConfigMap comes to the node.
-    if group == Group::Deployed {
+    if matches!(group, Group::Deployed | Group::Hardship | Group::Crowd) {
         config["syncFrequency"] = json!("10s");
+    }
+    // The agent, and its successor, beside those.
+    if group == Group::Crowd {
+        config["maxPods"] = json!(120);
     }
     config
 }

@@ -1,110 +1,17 @@
 //! deploy/ as it is shipped: installed, raised from observe to enforce, switched off and on, restarted, uninstalled.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+mod crowd;
+mod hardship;
+mod installed;
 
 use serde_json::{Value, json};
-use testbed::{Image, Node};
 
 use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, assert_failed_by_us, assert_untouched, condition, name, phase};
 use crate::shapes::{REGISTRY, container, job};
+use installed::{Installed, bring, folder, ready, until_status};
 
-const USER: &str = "system:serviceaccount:pullwarden:pullwarden";
 const COUNT: &str = "pullwarden.io/image-pull-failure-count";
-
-/// What is installed, by kubectl.
-struct Installed<'a>(&'a Node);
-
-impl Installed<'_> {
-    /// Runs kubectl, which must succeed.
-    fn kubectl(&self, arguments: &[&str]) -> String {
-        let output = self.0.kubectl().args(arguments).output().unwrap();
-        assert!(output.status.success(), "kubectl {arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn apply(&self, kustomization: &str) {
-        self.kubectl(&["apply", "-k", &folder(kustomization)]);
-    }
-
-    /// Changes what the agents go by, as an administrator would.
-    fn configure(&self, text: &str) {
-        let patch = json!({"data": {"config.yaml": text}}).to_string();
-        self.kubectl(&[
-            "-n",
-            "pullwarden",
-            "patch",
-            "configmap",
-            "pullwarden",
-            "--type=merge",
-            "-p",
-            &patch,
-        ]);
-    }
-
-    fn switch(&self, writes: &str) {
-        let patch = json!({"data": {"writes": writes}}).to_string();
-        self.kubectl(&[
-            "-n",
-            "pullwarden",
-            "patch",
-            "configmap",
-            "pullwarden-writes",
-            "--type=merge",
-            "-p",
-            &patch,
-        ]);
-    }
-
-    /// What `pullwarden status` says in the agent's own container.
-    fn status(&self) -> Option<Value> {
-        let arguments = [
-            "-n",
-            "pullwarden",
-            "exec",
-            "ds/pullwarden",
-            "--",
-            "/pullwarden",
-            "status",
-            "-o",
-            "json",
-        ];
-        let output = self.0.kubectl().args(arguments).output().unwrap();
-        serde_json::from_slice(&output.stdout).ok()
-    }
-
-    fn log(&self) -> String {
-        self.kubectl(&["-n", "pullwarden", "logs", "ds/pullwarden"])
-    }
-
-    /// Who asked the API server in the agents' name, and from where.
-    fn addresses(&self) -> BTreeSet<String> {
-        let text = std::fs::read_to_string(self.0.audit_log()).unwrap();
-        let entries = text.lines().filter(|line| line.contains(USER));
-        let entries = entries.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let own = entries.filter(|entry| entry["user"]["username"] == USER);
-        own.map(|entry| entry["sourceIPs"][0].as_str().unwrap().to_owned())
-            .collect()
-    }
-}
-
-fn folder(kustomization: &str) -> String {
-    format!("{}/deploy/{kustomization}", env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Brings the image to the node under the name that the manifests ask for.
-fn bring(node: &Node) {
-    let program =
-        std::env::var("TESTBED_AGENT").expect("TESTBED_AGENT is set by `testbed test deployed::`");
-    let manifest = std::fs::read_to_string(folder("base/daemonset.yaml")).unwrap();
-    let image = manifest
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("image: "))
-        .unwrap();
-    node.import(image, &Image::of_agent(Path::new(&program)).unwrap())
-        .unwrap();
-}
 
 /// A Job that fails at its Pod's `count`th failed pull.
 fn bad(name: &str, image: &str, count: &str) -> Value {
@@ -224,40 +131,6 @@ fn as_shipped_it_observes_enforces_is_switched_off_and_leaves_only_its_counts() 
             assert!(of_host("lib/pullwarden/state.json") && of_host("log/pullwarden/pulls.jsonl"));
         }
     });
-}
-
-/// Waits until the agent's Pod is ready, one of another name than `before`.
-async fn ready(home: &Cluster, before: Option<&str>) -> Value {
-    let is_ready = |pod: &Value| {
-        let conditions = pod["status"]["conditions"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        conditions
-            .iter()
-            .any(|c| c["type"] == "Ready" && c["status"] == "True")
-    };
-    let found = || async {
-        let pods = home.pods().await;
-        pods.into_iter()
-            .find(|pod| is_ready(pod) && Some(name(pod)) != before)
-    };
-    home.until("the agent's Pod to be ready", found).await
-}
-
-async fn until_status(
-    cluster: &Cluster,
-    installed: &Installed<'_>,
-    what: &str,
-    is_so: impl Fn(&Value) -> bool,
-) {
-    let so = || async {
-        installed
-            .status()
-            .filter(|status| is_so(status))
-            .map(|_| ())
-    };
-    cluster.until(what, so).await;
 }
 
 /// The Pod of a Job, once it is there.

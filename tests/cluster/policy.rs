@@ -1,8 +1,10 @@
 //! What an agent's own token may do under deploy/'s RBAC and admission policies: exactly its two writes, on its own node's Pending Pods.
 //! The cases are in tests/data/policy.yaml.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use testbed::Node;
+use testbed::{Node, Stopwatch};
 
 use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, phase};
@@ -11,6 +13,9 @@ use crate::shapes::{REGISTRY, container, pod};
 
 const PODS: &str = "/api/v1/namespaces/guarded/pods";
 const WRITES: &str = "/api/v1/namespaces/pullwarden/configmaps/pullwarden-writes";
+
+/// How soon the kill switch must be felt.
+const SWITCHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// The cases of a kind.
 fn cases(kind: &str) -> Vec<Value> {
@@ -207,7 +212,50 @@ async fn switch(cluster: &Cluster, agent: &Holder, write: &Ask) {
         ),
     ] {
         admin.ask(&ask).await.unwrap();
+        let begun = Stopwatch::start();
         until_answered(cluster, agent, write, expected).await;
+        eprintln!("{expected:?} after {:?}", begun.elapsed());
+        assert!(begun.elapsed() < SWITCHED_WITHIN);
+    }
+}
+
+/// What Pod Security's `baseline` has against the DaemonSet's Pod: exactly what the manifest says.
+#[test]
+fn pod_security_has_nothing_against_the_pod_but_its_folders_of_the_host() {
+    let bed = Bed::of(Group::Policy);
+    bed.run("baseline", |cluster| async move {
+        let admin = Holder::new(cluster.client.clone());
+        let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}});
+        let namespace = Ask::new("PATCH /api/v1/namespaces/baseline", label);
+        admin.ask(&namespace).await.unwrap();
+
+        let manifest = include_str!("../../deploy/base/daemonset.yaml");
+        let set: Value = serde_saphyr::from_str(manifest).unwrap();
+        let mut pod = set["spec"]["template"].clone();
+        pod["metadata"]["name"] = json!("agent");
+        pod["spec"]["serviceAccountName"] = json!("default");
+        let refused = try_pod(&admin, &pod).await.unwrap_err();
+        let (_, why) = refused.split_once("violates PodSecurity").expect(&refused);
+        // One complaint only, about hostPath, and it names the volumes.
+        let expected =
+            r#" "baseline:latest": hostPath volumes (volumes "runtime", "pods-api", "state", "log")"#;
+        assert_eq!(why, expected);
+
+        for volume in pod["spec"]["volumes"].as_array_mut().unwrap() {
+            if volume["hostPath"].is_object() {
+                *volume = json!({"name": volume["name"], "emptyDir": {}});
+            }
+        }
+        try_pod(&admin, &pod).await.unwrap();
+    });
+}
+
+async fn try_pod(admin: &Holder, pod: &Value) -> Result<(), String> {
+    let path = "POST /api/v1/namespaces/baseline/pods?dryRun=All";
+    match admin.ask(&Ask::new(path, pod.clone())).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) => Err(status.message.clone()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -1,0 +1,158 @@
+//! What deploy/ brings to a node, as its administrator sees it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use testbed::{Image, Node};
+
+use crate::cluster::{Cluster, name};
+
+const USER: &str = "system:serviceaccount:pullwarden:pullwarden";
+
+/// What is installed, by kubectl.
+pub struct Installed<'a>(pub &'a Node);
+
+impl Installed<'_> {
+    /// Runs kubectl, which must succeed.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let output = self.0.kubectl().args(arguments).output().unwrap();
+        assert!(output.status.success(), "kubectl {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub fn apply(&self, kustomization: &str) {
+        self.kubectl(&["apply", "-k", &folder(kustomization)]);
+    }
+
+    /// Changes what the agents go by, as an administrator would.
+    pub fn configure(&self, text: &str) {
+        let patch = json!({"data": {"config.yaml": text}}).to_string();
+        self.kubectl(&[
+            "-n",
+            "pullwarden",
+            "patch",
+            "configmap",
+            "pullwarden",
+            "--type=merge",
+            "-p",
+            &patch,
+        ]);
+    }
+
+    pub fn switch(&self, writes: &str) {
+        let patch = json!({"data": {"writes": writes}}).to_string();
+        self.kubectl(&[
+            "-n",
+            "pullwarden",
+            "patch",
+            "configmap",
+            "pullwarden-writes",
+            "--type=merge",
+            "-p",
+            &patch,
+        ]);
+    }
+
+    /// What `pullwarden status` says in the agent's own container.
+    pub fn status(&self) -> Option<Value> {
+        let arguments = [
+            "-n",
+            "pullwarden",
+            "exec",
+            "ds/pullwarden",
+            "--",
+            "/pullwarden",
+            "status",
+            "-o",
+            "json",
+        ];
+        let output = self.0.kubectl().args(arguments).output().unwrap();
+        serde_json::from_slice(&output.stdout).ok()
+    }
+
+    pub fn log(&self) -> String {
+        self.kubectl(&["-n", "pullwarden", "logs", "ds/pullwarden"])
+    }
+
+    /// Who asked the API server in the agents' name, and from where.
+    pub fn addresses(&self) -> BTreeSet<String> {
+        let text = std::fs::read_to_string(self.0.audit_log()).unwrap();
+        let entries = text.lines().filter(|line| line.contains(USER));
+        let entries = entries.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let own = entries.filter(|entry| entry["user"]["username"] == USER);
+        own.map(|entry| entry["sourceIPs"][0].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+pub fn folder(kustomization: &str) -> String {
+    format!("{}/deploy/{kustomization}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Brings the image to the node under the name that the manifests ask for.
+pub fn bring(node: &Node) {
+    let program =
+        std::env::var("TESTBED_AGENT").expect("TESTBED_AGENT is set by `testbed test deployed::`");
+    let manifest = std::fs::read_to_string(folder("base/daemonset.yaml")).unwrap();
+    let image = manifest
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("image: "))
+        .unwrap();
+    node.import(image, &Image::of_agent(Path::new(&program)).unwrap())
+        .unwrap();
+}
+
+/// Waits until the agent's Pod is ready, one of another name than `before`.
+pub async fn ready(home: &Cluster, before: Option<&str>) -> Value {
+    let is_ready = |pod: &Value| {
+        let conditions = pod["status"]["conditions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        conditions
+            .iter()
+            .any(|c| c["type"] == "Ready" && c["status"] == "True")
+    };
+    let found = || async {
+        let pods = home.pods().await;
+        pods.into_iter()
+            .find(|pod| is_ready(pod) && Some(name(pod)) != before)
+    };
+    home.until("the agent's Pod to be ready", found).await
+}
+
+pub async fn until_status(
+    cluster: &Cluster,
+    installed: &Installed<'_>,
+    what: &str,
+    is_so: impl Fn(&Value) -> bool,
+) {
+    let so = || async {
+        installed
+            .status()
+            .filter(|status| is_so(status))
+            .map(|_| ())
+    };
+    cluster.until(what, so).await;
+}
+
+impl Installed<'_> {
+    /// The agent's process, as the host sees it.
+    pub fn process(&self) -> Option<u32> {
+        let id = &self.0.plan().id;
+        let entries = std::fs::read_dir("/proc").unwrap();
+        let mut pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        pids.find(|pid: &u32| {
+            let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+            let is_agent = read("cmdline").is_ok_and(|line| line.starts_with("/pullwarden\0run\0"));
+            // Other tests may run an agent like this on a node of their own.
+            is_agent && read("cgroup").is_ok_and(|groups| groups.contains(id))
+        })
+    }
+}
+
+/// The state of the agent's only container, in the Pod's status.
+pub fn agents_container(pod: &Value) -> &Value {
+    &pod["status"]["containerStatuses"][0]
+}
