@@ -22,6 +22,7 @@ mod shapes;
 
 mod alike;
 mod brakes;
+mod chart;
 mod churn;
 mod containers;
 mod deployed;

@@ -1,5 +1,6 @@
 //! What can be said of deploy/ without a cluster: it asks for this version, and names only keys that there are.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pullwarden::config::{Given, KEYS};
@@ -9,6 +10,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());
+    // What Helm makes of its templates is compared with the rest: tests/cluster/chart.rs.
+    let entries = entries.filter(|path| !path.ends_with("templates"));
     let below = entries.flat_map(|path| {
         if path.is_dir() {
             files(&path)
@@ -34,6 +37,38 @@ fn the_image_is_of_this_version() {
         "\n"
     );
     assert!(text.contains(image), "not {image}");
+}
+
+#[test]
+fn the_chart_is_of_this_version() {
+    let text = std::fs::read_to_string(deploy().join("chart/Chart.yaml")).unwrap();
+    let chart: Value = serde_saphyr::from_str(&text).unwrap();
+    for key in ["version", "appVersion"] {
+        assert_eq!(chart[key], env!("CARGO_PKG_VERSION"));
+    }
+}
+
+/// The schema of the chart's values names every key of the configuration, and no other.
+#[test]
+fn the_charts_configuration_has_every_key() {
+    let text = std::fs::read_to_string(deploy().join("chart/values.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let mut named = BTreeSet::new();
+    paths(&schema["definitions"]["config"], "", &mut named);
+    let keys: BTreeSet<String> = KEYS.iter().map(|key| key.path.to_owned()).collect();
+    assert_eq!(named, keys);
+}
+
+/// The paths of what is no object with keys of its own.
+fn paths(schema: &Value, above: &str, into: &mut BTreeSet<String>) {
+    for (key, value) in schema["properties"].as_object().unwrap() {
+        let path = format!("{above}{key}");
+        if value["properties"].is_object() {
+            paths(value, &format!("{path}."), into);
+        } else {
+            into.insert(path);
+        }
+    }
 }
 
 #[test]
@@ -85,5 +120,5 @@ fn every_configuration_is_without_faults() {
         assert!(parsed["mode"].is_string(), "{config}");
         seen += 1;
     }
-    assert_eq!(seen, 2);
+    assert_eq!(seen, 3);
 }

@@ -28,6 +28,10 @@ pub enum Kind {
     Registry,
     /// The program in the testbed's own images.
     TestImage,
+    /// What installs charts. No part of a node.
+    Helm,
+    /// What tries alerting rules. No part of a node.
+    Promtool,
 }
 
 /// A program of a family.
@@ -58,6 +62,8 @@ pub const PINNED: &[Family] = &[
     family(Kind::Cni, "1.9.1"),
     family(Kind::Registry, "3.1.2"),
     family(Kind::TestImage, "1"),
+    family(Kind::Helm, "4.3.1"),
+    family(Kind::Promtool, "0.316.0"),
 ];
 
 const KUBERNETES: &[Program] = &[
@@ -121,6 +127,13 @@ const REGISTRY: &[Program] = &[program(
 
 const TEST_IMAGE: &[Program] = &[program("testimage", ".")];
 
+const HELM: &[Program] = &[program("helm", "helm.sh/helm/v4/cmd/helm")];
+
+const PROMTOOL: &[Program] = &[program(
+    "promtool",
+    "github.com/prometheus/prometheus/cmd/promtool",
+)];
+
 impl Kind {
     /// The first part of the folder's name.
     pub fn name(self) -> &'static str {
@@ -132,6 +145,8 @@ impl Kind {
             Self::Cni => "cni",
             Self::Registry => "registry",
             Self::TestImage => "testimage",
+            Self::Helm => "helm",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -160,6 +175,11 @@ impl Kind {
         }
     }
 
+    /// The family of the default version.
+    pub fn default_family(self) -> Result<Family> {
+        self.at(self.default_version())
+    }
+
     /// The default version.
     pub fn default_version(self) -> &'static str {
         self.versions().first().copied().unwrap_or_default()
@@ -183,6 +203,8 @@ impl Family {
             Kind::Cni => CNI,
             Kind::Registry => REGISTRY,
             Kind::TestImage => TEST_IMAGE,
+            Kind::Helm => HELM,
+            Kind::Promtool => PROMTOOL,
         }
     }
 
@@ -213,6 +235,8 @@ impl Family {
             Kind::Containerd => "no_btrfs,no_zfs,no_devmapper",
             // Sandboxes always have a seccomp profile, which runc must be able to load.
             Kind::Runc => "seccomp,netgo,osusergo",
+            // Rules are tried without anything to discover.
+            Kind::Promtool => "remove_all_sd",
             _ => "",
         }
     }

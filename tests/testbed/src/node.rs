@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use self::start::{Held, start};
+use crate::cache;
 use crate::cgroup::Cgroups;
 use crate::component::Component;
 use crate::control::{self, Request};
@@ -27,6 +28,7 @@ use crate::host;
 use crate::image::Image;
 use crate::layout::Layout;
 use crate::plan::Plan;
+use crate::progress::Progress;
 use crate::registry;
 use crate::settings::{FAULTS, REGISTRY};
 
@@ -180,6 +182,17 @@ impl Node {
         let mut kubectl = self.command(self.plan.programs.kubernetes.join("kubectl"));
         kubectl.env("KUBECONFIG", self.admin_kubeconfig());
         kubectl
+    }
+
+    /// `helm` as the cluster's admin, built now where it is missing; with settings of its own, not the user's.
+    pub fn helm(&self) -> Result<Command> {
+        let folder = cache::build(&Kind::Helm.default_family()?, Progress::new(false))?;
+        let mut helm = self.command(folder.join("helm"));
+        helm.env("KUBECONFIG", self.admin_kubeconfig());
+        for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            helm.env(name, self.dir().join("helm"));
+        }
+        Ok(helm)
     }
 
     /// The node's folder.

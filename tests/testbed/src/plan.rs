@@ -54,15 +54,14 @@ pub struct Programs {
 
 /// The families that a node of these versions needs.
 pub fn families(kubernetes: &str, containerd: &str) -> Result<[Family; 7]> {
-    let default = |kind: Kind| kind.at(kind.default_version());
     Ok([
         Kind::Kubernetes.at(kubernetes)?,
         Kind::Containerd.at(containerd)?,
-        default(Kind::Etcd)?,
-        default(Kind::Runc)?,
-        default(Kind::Cni)?,
-        default(Kind::Registry)?,
-        default(Kind::TestImage)?,
+        Kind::Etcd.default_family()?,
+        Kind::Runc.default_family()?,
+        Kind::Cni.default_family()?,
+        Kind::Registry.default_family()?,
+        Kind::TestImage.default_family()?,
     ])
 }
 

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use testbed::Stopwatch;
+use testbed::{Kind, Progress, Stopwatch};
 
 use super::Versions;
 use super::cargo::{self, Build};
@@ -15,6 +15,9 @@ const THREADS: &str = "--test-threads=64";
 
 /// The tests that need the image.
 const DEPLOYED: &str = "deployed";
+
+/// The tests that need Helm.
+const CHART: &str = "chart";
 
 #[derive(Debug, Args)]
 pub struct Test {
@@ -60,11 +63,14 @@ impl Test {
         }
         step(done, "building components", || {
             println!("Kubernetes {kubernetes}, containerd {containerd}, and what they need");
-            cargo::build_components(&self.versions).map(|()| true)
+            cargo::build_components(&self.versions)?;
+            if self.wants(CHART) {
+                testbed::build(&Kind::Helm.default_family()?, Progress::new(false))?;
+            }
+            Ok(true)
         })?;
-        let wants_image = |filter: &String| filter.contains(DEPLOYED);
         let mut agent = None;
-        if self.filter.is_empty() || self.filter.iter().any(wants_image) {
+        if self.wants(DEPLOYED) {
             step(done, "building the image", || {
                 agent = Some(cargo::build_agent(Build::Static)?);
                 Ok(true)
@@ -75,6 +81,11 @@ impl Test {
         let mut cluster = cargo::cluster_tests(testbed, &self.versions, "real-node", &arguments);
         cluster.envs(agent.map(|agent| ("TESTBED_AGENT", agent)));
         step(done, "tests on a real node", || passes(cluster))
+    }
+
+    /// Whether these tests are among those that are asked for.
+    fn wants(&self, tests: &str) -> bool {
+        self.filter.is_empty() || self.filter.iter().any(|filter| filter.contains(tests))
     }
 }
 

@@ -1,0 +1,185 @@
+{{/*
+One DaemonSet: `name`, also of its ConfigMap; `component`, which tells its Pods from others; `nodeSelector` and `affinity`, of what the rollout asks.
+*/}}
+{{- define "pullwarden.daemonset" -}}
+{{- $values := .root.Values -}}
+{{- $places := fromYaml (include "pullwarden.places" .root) -}}
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace | quote }}
+  labels:
+    app.kubernetes.io/name: pullwarden
+spec:
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: pullwarden
+      app.kubernetes.io/component: {{ .component }}
+  updateStrategy:
+    type: RollingUpdate
+    rollingUpdate:
+      maxUnavailable: {{ $values.maxUnavailable }}
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: pullwarden
+        app.kubernetes.io/component: {{ .component }}
+      {{- with $values.podAnnotations }}
+      annotations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      serviceAccountName: pullwarden
+      {{- with $values.imagePullSecrets }}
+      imagePullSecrets: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $values.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
+      {{- with $values.tolerations }}
+      tolerations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      nodeSelector: {{- merge (dict "kubernetes.io/os" "linux") .nodeSelector $values.nodeSelector | toYaml | nindent 8 }}
+      {{- with .affinity }}
+      affinity: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $values.seLinuxType }}
+      securityContext:
+        seLinuxOptions:
+          type: {{ . }}
+      {{- end }}
+      enableServiceLinks: false
+      terminationGracePeriodSeconds: 15
+      containers:
+        - name: agent
+          image: {{ include "pullwarden.image" .root }}
+          {{- with $values.image.pullPolicy }}
+          imagePullPolicy: {{ . }}
+          {{- end }}
+          args: [run, --config, /etc/pullwarden/config.yaml]
+          env:
+            - name: NODE_NAME
+              valueFrom:
+                fieldRef:
+                  fieldPath: spec.nodeName
+            # On which it tries that what must be denied is denied.
+            - name: POD_NAMESPACE
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.namespace
+            - name: POD_NAME
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.name
+            - name: POD_IP
+              valueFrom:
+                fieldRef:
+                  fieldPath: status.podIP
+            - name: PULLWARDEN_ADMIN_ADDRESS
+              value: $(POD_IP):9797
+            {{- if ne $values.distribution "plain" }}
+            - name: PULLWARDEN_CRI_SOCKET
+              value: /run/containerd/containerd.sock
+            {{- end }}
+            {{- if $values.kubeletOnly }}
+            - name: PULLWARDEN_EVIDENCE
+              value: kubelet
+            {{- end }}
+          ports:
+            - name: admin
+              containerPort: 9797
+          livenessProbe:
+            httpGet:
+              path: /livez
+              port: admin
+            periodSeconds: 30
+            timeoutSeconds: 5
+          readinessProbe:
+            httpGet:
+              path: /readyz
+              port: admin
+            periodSeconds: 10
+            timeoutSeconds: 5
+          terminationMessagePolicy: FallbackToLogsOnError
+          resources: {{- toYaml $values.resources | nindent 12 }}
+          securityContext:
+            runAsUser: 0
+            runAsGroup: 0
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities:
+              drop: [ALL]
+            seccompProfile:
+              type: RuntimeDefault
+          volumeMounts:
+            - name: config
+              mountPath: /etc/pullwarden
+              readOnly: true
+            - name: control
+              mountPath: /run/pullwarden
+            - name: runtime
+              mountPath: /run/containerd
+              readOnly: true
+            - name: pods-api
+              mountPath: /var/lib/kubelet/pods-api
+              readOnly: true
+            - name: state
+              mountPath: /var/lib/pullwarden
+            - name: log
+              mountPath: /var/log/pullwarden
+      volumes:
+        - name: config
+          configMap:
+            name: {{ .name }}
+        - name: control
+          emptyDir:
+            medium: Memory
+            sizeLimit: 1Mi
+        - name: runtime
+          hostPath:
+            path: {{ $values.paths.runtime | default $places.runtime }}
+            type: Directory
+        - name: pods-api
+          hostPath:
+            path: {{ $values.paths.podsApi | default $places.podsApi }}
+            type: DirectoryOrCreate
+        - name: state
+          hostPath:
+            path: /var/lib/pullwarden
+            type: DirectoryOrCreate
+        - name: log
+          hostPath:
+            path: /var/log/pullwarden
+            type: DirectoryOrCreate
+{{- end -}}
+
+{{/*
+The image, by its digest where that is given.
+*/}}
+{{- define "pullwarden.image" -}}
+{{- $image := .Values.image -}}
+{{- with $image.digest -}}
+{{ $image.repository }}@{{ . }}
+{{- else -}}
+{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Where the distribution has its sockets.
+*/}}
+{{- define "pullwarden.places" -}}
+{{- $kubelet := "/var/lib/kubelet" -}}
+{{- $runtime := "/run/containerd" -}}
+{{- if has .Values.distribution (list "k3s" "rke2") -}}
+{{- $runtime = "/run/k3s/containerd" -}}
+{{- else if eq .Values.distribution "k0s" -}}
+{{- $runtime = "/run/k0s" -}}
+{{- $kubelet = "/var/lib/k0s/kubelet" -}}
+{{- else if eq .Values.distribution "microk8s" -}}
+{{- $runtime = "/var/snap/microk8s/common/run" -}}
+{{- $kubelet = "/var/snap/microk8s/common/var/lib/kubelet" -}}
+{{- end -}}
+runtime: {{ $runtime }}
+podsApi: {{ $kubelet }}/pods-api
+{{- end -}}
