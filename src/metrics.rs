@@ -4,9 +4,11 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEn
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
-use crate::judge::{Cause, Class};
+use crate::judge::{Because, Cause, Class};
+use crate::process::Process;
 use crate::report::Step;
 
 /// All metrics. Cloning shares them.
@@ -18,6 +20,14 @@ pub struct Metrics {
     pub verdicts: Family<ByDecision, Counter>,
     /// Pods failed, or that would have been.
     pub condemned: Family<ByCause, Counter>,
+    /// Pods failed, or deleted.
+    pub failed: Family<ByCause, Counter>,
+    /// How long those had been failing.
+    pub failed_after: FailedAfter,
+    /// Pods that are stuck at present.
+    pub stuck: Family<ByCause, Gauge>,
+    /// 1 for the mode in force.
+    pub mode: Family<ByMode, Gauge>,
     /// Requests about condemned Pods.
     pub writes: Family<ByStep, Counter>,
     /// Verdicts that a brake holds at present.
@@ -42,6 +52,17 @@ pub struct Metrics {
     pub configuration_refused: Gauge,
     /// 1 while the state file cannot be written.
     pub state_unwritable: Gauge,
+}
+
+/// From a Pod's first counted failure to the write that failed it.
+#[derive(Clone, Debug)]
+pub struct FailedAfter(pub Histogram);
+
+impl Default for FailedAfter {
+    fn default() -> Self {
+        let minutes = [1, 5, 10, 15, 30, 60, 6 * 60, 24 * 60];
+        Self(Histogram::new(minutes.map(|m: u32| f64::from(m * 60))))
+    }
 }
 
 /// By cause and its class.
@@ -88,6 +109,13 @@ pub struct ByBecause {
     pub because: &'static str,
 }
 
+/// By the node's mode.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByMode {
+    /// `observe`, `opt-in` or `enforce`.
+    pub mode: &'static str,
+}
+
 /// By source of evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct BySource {
@@ -126,8 +154,23 @@ impl EncodeLabelValue for Class {
 }
 
 impl Metrics {
-    /// Registers every metric.
+    /// Registers every metric. What an alert waits for begins at 0, so that the first one is a rise.
     pub fn register(&self, registry: &mut Registry) {
+        self.failures
+            .get_or_create(&Cause::Unrecognised.into())
+            .inc_by(0);
+        for ok in [true, false] {
+            self.writes
+                .get_or_create(&ByStep::new(Step::TakeBack, ok))
+                .inc_by(0);
+        }
+        for because in Because::ALL {
+            let because = because.as_str();
+            self.would_fail_then_started
+                .get_or_create(&ByBecause { because })
+                .inc_by(0);
+        }
+        registry.register_collector(Box::new(Process));
         let registry = registry.sub_registry_with_prefix("pullwarden");
         registry.register(
             "pull_failures",
@@ -140,6 +183,23 @@ impl Metrics {
             "Pods whose time had come, failed or (observing) only announced",
             self.condemned.clone(),
         );
+        registry.register(
+            "pods_failed",
+            "Pods that were failed, or deleted",
+            self.failed.clone(),
+        );
+        registry.register_with_unit(
+            "failed_after",
+            "From the first counted failure of a Pod that was failed to the write",
+            Unit::Seconds,
+            self.failed_after.0.clone(),
+        );
+        registry.register(
+            "stuck_pods",
+            "Pending Pods in scope whose image cannot be pulled, by the cause of the image that has failed most often",
+            self.stuck.clone(),
+        );
+        registry.register("mode", "1 for the node's mode in force", self.mode.clone());
         registry.register(
             "writes",
             "Requests to the API server about condemned Pods",

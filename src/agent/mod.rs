@@ -1,6 +1,7 @@
 //! The agent: look → judge → save → report, for ever.
 
 mod explain;
+mod gauges;
 mod images;
 mod judging;
 mod looking;
@@ -278,6 +279,7 @@ impl Agent {
         self.open_or_close(now).await;
         self.judge_what_stands();
         self.count_held();
+        self.count_state();
         if self.reports.is_empty() {
             // A report that ended without a word: whatever it wrote is found at the next look.
             self.ledger.restarted();

@@ -7,7 +7,8 @@ use tracing::{info, warn};
 use super::Agent;
 use crate::evidence::ApiServer;
 use crate::judge::{
-    Action, Because, Cause, Complaint, Condemned, Moment, PodView, Reason, Shown, Source, Stage,
+    Action, Because, Cause, Complaint, Condemned, ImageRecord, Moment, PodView, Reason, Shown,
+    Source, Stage,
 };
 use crate::metrics::ByStep;
 use crate::report::{
@@ -246,6 +247,16 @@ impl Agent {
         self.save();
     }
 
+    fn count_failed(&self, condemned: &Condemned, now: Moment) {
+        let cause = condemned.cause.into();
+        self.metrics.failed.get_or_create(&cause).inc();
+        let record = self.ledger.pod(&condemned.uid);
+        let image = record.and_then(|record| record.images.get(&condemned.image));
+        let since = image.and_then(ImageRecord::failing_since);
+        let after = since.map_or(condemned.lasting, |since| now.since(since));
+        self.metrics.failed_after.0.observe(after.as_secs_f64());
+    }
+
     fn trace(&mut self, condemned: &Condemned, trace: &[Trace]) {
         for Trace { step, result } in trace {
             let ok = result == "ok";
@@ -295,7 +306,9 @@ impl Agent {
         let stage = match ending {
             Ending::Written => {
                 info!(%namespace, %pod, %image, %cause, failures, "Pod failed, the kubelet is ending it");
-                Stage::Written(self.clock.now())
+                let now = self.clock.now();
+                self.count_failed(condemned, now);
+                Stage::Written(now)
             }
             Ending::Due => {
                 info!(%namespace, %pod, %image, %cause, failures, "would fail the Pod (observing only)");

@@ -160,7 +160,7 @@ impl Agent {
         let failing: Vec<PodStatus> = images
             .filter_map(|(image, record)| {
                 let last = record.last.as_ref()?;
-                let since = record.standing.map_or(record.since, |s| s.since);
+                let since = record.failing_since();
                 Some(PodStatus {
                     image: Shown(image).to_string(),
                     cause: last.cause.to_string(),

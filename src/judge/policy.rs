@@ -60,6 +60,9 @@ pub enum NodeMode {
 }
 
 impl NodeMode {
+    /// All modes.
+    pub const ALL: [Self; 3] = [Self::Observe, Self::OptIn, Self::Enforce];
+
     /// The word used in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {

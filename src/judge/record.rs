@@ -35,6 +35,11 @@ pub struct ImageRecord {
 }
 
 impl ImageRecord {
+    /// Since when it fails, as far as known.
+    pub fn failing_since(&self) -> Option<Moment> {
+        self.standing.map_or(self.since, |standing| standing.since)
+    }
+
     /// Counts one failed attempt. False if it was none (the kubelet's own limiter, a cancelled pull).
     pub(super) fn fail(&mut self, error: LastError, now: Moment) -> bool {
         let cause = error.cause;
@@ -80,6 +85,9 @@ pub enum Because {
 }
 
 impl Because {
+    /// All reasons.
+    pub const ALL: [Self; 3] = [Self::Observing, Self::Held, Self::Spared];
+
     /// The word used in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -28,6 +28,7 @@ mod hostile;
 mod hours;
 mod killing;
 mod kubelet_socket;
+mod metrics;
 mod namespaces;
 mod outages;
 mod properties;

@@ -19,6 +19,7 @@ mod interrupt;
 mod kubectl;
 mod patience;
 mod process;
+mod rules;
 mod soak;
 mod test;
 mod up;
@@ -63,6 +64,8 @@ enum Commands {
     Corpus(corpus::Corpus),
     /// Make the image that is shipped, without Docker
     Image(image::Make),
+    /// Try the alerting rules of deploy/
+    Rules(rules::Rules),
     /// Keep a node, on the host
     #[command(hide = true)]
     Keep(inside::Inside),
@@ -93,6 +96,7 @@ impl Cli {
             Commands::BenchNode(bench) => bench.run(),
             Commands::Corpus(corpus) => corpus.run(),
             Commands::Image(make) => make.run(),
+            Commands::Rules(rules) => rules.run(),
             Commands::Keep(inside) => inside.keep(),
             Commands::Init(inside) => inside.init(),
             Commands::DevicePlugin(devices) => devices.run(),

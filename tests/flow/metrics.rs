@@ -1,0 +1,192 @@
+//! The numbers that the alerts and the dashboard of deploy/ go by: what they show, and that their names are the code's.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use prometheus_client::registry::Registry;
+use pullwarden::judge::{Cause, NodeMode};
+use pullwarden::metrics::{ByBrake, ByDecision, ByMode, BySource, Metrics};
+
+use crate::support::apiserver::Kind;
+use crate::support::node::{Agent, Node};
+use crate::support::pod::Pod;
+use crate::support::until;
+
+/// What `/metrics` would answer.
+fn shown(metrics: &Metrics) -> String {
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    text
+}
+
+async fn until_shown(agent: &Agent, line: &str) {
+    until(line, async || {
+        shown(&agent.metrics).lines().any(|shown| shown == line)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_stuck_and_how_long_it_took() {
+    let node = Node::counting_to(2).await;
+    let pod = Pod::bad("p");
+    node.add(&pod);
+    let agent = node.agent();
+    until_shown(&agent, r#"pullwarden_mode{mode="enforce"} 1"#).await;
+    assert!(!shown(&agent.metrics).contains("pullwarden_stuck_pods{"));
+    node.fail_to(&agent, &pod, 1).await;
+    let stuck = r#"pullwarden_stuck_pods{cause="ImageNotFound",class="permanent"}"#;
+    until_shown(&agent, &format!("{stuck} 1")).await;
+    node.advance(std::time::Duration::from_secs(400));
+    node.fail_once(&pod);
+    node.asked(Kind::PostEvent, 1).await;
+    let failed = r#"pullwarden_pods_failed_total{cause="ImageNotFound",class="permanent"} 1"#;
+    until_shown(&agent, failed).await;
+    let text = shown(&agent.metrics);
+    for line in [
+        r#"pullwarden_failed_after_seconds_bucket{le="300.0"} 0"#,
+        r#"pullwarden_failed_after_seconds_bucket{le="600.0"} 1"#,
+        "pullwarden_failed_after_seconds_count 1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+    node.remove(&pod);
+    until_shown(&agent, &format!("{stuck} 0")).await;
+}
+
+#[tokio::test]
+async fn who_is_only_announced_has_not_failed() {
+    let mut node = Node::counting_to(1).await;
+    node.config.policy.mode = NodeMode::Observe;
+    let pod = Pod::bad("p");
+    node.add(&pod);
+    let agent = node.agent();
+    agent.judges(&pod).await;
+    node.fail_once(&pod);
+    node.asked(Kind::PostEvent, 1).await;
+    until_shown(&agent, r#"pullwarden_mode{mode="observe"} 1"#).await;
+    let text = shown(&agent.metrics);
+    assert!(text.contains("pullwarden_pods_condemned_total{"), "{text}");
+    assert!(!text.contains("pullwarden_pods_failed_total{"), "{text}");
+}
+
+/// An alert on a rise sees the first one only where there was a 0 before it.
+#[test]
+fn what_an_alert_waits_for_begins_at_0() {
+    let text = shown(&Metrics::default());
+    for line in [
+        r#"pullwarden_pull_failures_total{cause="Unrecognised",class="unknown"} 0"#,
+        r#"pullwarden_writes_total{step="take-back",result="ok"} 0"#,
+        r#"pullwarden_writes_total{step="take-back",result="error"} 0"#,
+        r#"pullwarden_would_fail_then_started_total{because="held"} 0"#,
+        r#"pullwarden_would_fail_then_started_total{because="spared"} 0"#,
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}
+
+/// Every name that a sample may have, and whether it is the plain one.
+fn registered() -> BTreeSet<(String, bool)> {
+    let metrics = Metrics::default();
+    // What has no series yet is not shown.
+    let word = "any";
+    metrics.condemned.get_or_create(&Cause::Denied.into()).inc();
+    metrics.failed.get_or_create(&Cause::Denied.into()).inc();
+    metrics.stuck.get_or_create(&Cause::Denied.into()).inc();
+    metrics
+        .verdicts
+        .get_or_create(&ByDecision { decision: word })
+        .inc();
+    metrics.held.get_or_create(&ByBrake { brake: word }).inc();
+    metrics.mode.get_or_create(&ByMode { mode: word }).inc();
+    metrics
+        .evidence_source
+        .get_or_create(&BySource { source: word })
+        .inc();
+    let text = shown(&metrics);
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let registrations = include_str!("../../src/metrics.rs").matches("registry.register");
+    // One of them is the process's, which has two.
+    assert_eq!(types.clone().count(), registrations.count() + 1, "{text}");
+    types
+        .flat_map(|line| {
+            let (name, kind) = line.split_once(' ').unwrap();
+            let endings: &[&str] = match kind {
+                "counter" => &["_total"],
+                "histogram" => &["", "_bucket", "_sum", "_count"],
+                _ => &[""],
+            };
+            endings
+                .iter()
+                .zip([true, false, false, false])
+                .map(move |(ending, plain)| (format!("{name}{ending}"), plain))
+        })
+        .collect()
+}
+
+/// All words of a text that look like a metric of ours.
+fn named(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words
+        .filter(|word| word.starts_with("pullwarden_") || word.starts_with("process_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn texts(folder: &Path, into: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts(&path, into);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            into.push((path.display().to_string(), text));
+        }
+    }
+}
+
+#[test]
+fn every_metric_that_is_named_exists_and_every_one_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["deploy", "docs"] {
+        texts(&root.join(folder), &mut files);
+    }
+    let registered = registered();
+    let names: BTreeSet<&String> = registered.iter().map(|(name, _)| name).collect();
+    let mut seen = 0;
+    for (path, text) in &files {
+        for name in named(text) {
+            assert!(names.contains(&name), "{path} names {name}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
+    let document = std::fs::read_to_string(root.join("docs/metrics.md")).unwrap();
+    for (name, _) in registered.iter().filter(|(_, plain)| *plain) {
+        assert!(document.contains(&format!("`{name}")), "{name}");
+    }
+}
+
+#[test]
+fn every_alert_has_a_section_in_the_runbook() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let rules = read("deploy/components/monitoring/rules.yaml");
+    let rules: serde_json::Value = serde_saphyr::from_str(&rules).unwrap();
+    let runbook = read("docs/runbook.md");
+    let tests = read("deploy/components/monitoring/rules-test.yaml");
+    let sections = runbook.lines().filter_map(|line| line.strip_prefix("## "));
+    let sections: BTreeSet<&str> = sections.filter(|s| s.starts_with("Pullwarden")).collect();
+    let mut alerts = BTreeSet::new();
+    for rule in rules["spec"]["groups"][0]["rules"].as_array().unwrap() {
+        let alert = rule["alert"].as_str().unwrap();
+        let link = rule["annotations"]["runbook_url"].as_str().unwrap();
+        let section = format!("/docs/runbook.md#{}", alert.to_lowercase());
+        assert!(link.ends_with(&section), "{link}");
+        assert!(tests.contains(alert), "{alert} is not tried");
+        alerts.insert(alert);
+    }
+    assert_eq!(alerts, sections);
+}
