@@ -48,6 +48,37 @@ fn the_chart_is_of_this_version() {
     }
 }
 
+#[test]
+fn the_dockerfile_is_of_this_version() {
+    let text = std::fs::read_to_string(deploy().join("Dockerfile")).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    for line in [
+        format!("image.version=\"{version}\""),
+        format!("pullwarden:{version} ."),
+    ] {
+        assert!(text.contains(&line), "not {line}");
+    }
+    // The build is the one that `testbed image` makes: nothing of the builder's in the last stage.
+    let (_, last) = text.split_once("\nFROM scratch\n").unwrap();
+    let copies = last.lines().filter(|line| line.starts_with("COPY "));
+    assert_eq!(
+        copies.collect::<Vec<_>>(),
+        ["COPY --from=build /pullwarden /pullwarden"]
+    );
+}
+
+/// Whoever looks for a folder finds what it is for.
+#[test]
+fn every_overlay_and_component_is_in_the_readme() {
+    let readme = std::fs::read_to_string(deploy().join("README.md")).unwrap();
+    for folder in ["overlays", "components"] {
+        for entry in std::fs::read_dir(deploy().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(readme.contains(&name), "{folder}/{name}");
+        }
+    }
+}
+
 /// The schema of the chart's values names every key of the configuration, and no other.
 #[test]
 fn the_charts_configuration_has_every_key() {

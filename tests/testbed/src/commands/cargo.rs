@@ -79,6 +79,11 @@ pub fn build_agent(how: Build) -> Result<PathBuf> {
 
 /// Builds a package and says where its programs are, by their names.
 pub fn build(package: &str, how: Build) -> Result<BTreeMap<String, PathBuf>> {
+    build_in(&workspace(""), package, how)
+}
+
+/// The same of a copy of the workspace.
+pub fn build_in(workspace: &Path, package: &str, how: Build) -> Result<BTreeMap<String, PathBuf>> {
     let what = match how {
         Build::Debug => format!("building {package}"),
         Build::Release => format!("building {package} (release)"),
@@ -87,12 +92,13 @@ pub fn build(package: &str, how: Build) -> Result<BTreeMap<String, PathBuf>> {
     Progress::new(false).step(&what, || {
         let mut cargo = cargo();
         cargo
+            .current_dir(workspace)
             .args(["build", "--quiet", "--bins", "--package", package])
             .arg("--message-format=json-render-diagnostics")
             .args((how != Build::Debug).then_some("--release"))
             .stdout(Stdio::piped());
         if how == Build::Static {
-            link_statically(&mut cargo);
+            link_statically(&mut cargo, workspace);
         }
         let mut child = cargo.spawn().context("running cargo")?;
         let stdout = child.stdout.take().context("cargo has no output")?;
@@ -110,7 +116,17 @@ pub fn build(package: &str, how: Build) -> Result<BTreeMap<String, PathBuf>> {
 }
 
 /// Has cargo link a program that needs no library: with musl, or with glibc where rustup cannot fetch what that takes.
-fn link_statically(cargo: &mut Command) {
+/// Where it is built is no part of it.
+fn link_statically(cargo: &mut Command, workspace: &Path) {
+    let home = std::env::var_os("CARGO_HOME").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
+        PathBuf::from,
+    );
+    let mut flags = format!(
+        "--remap-path-prefix={}=/pullwarden --remap-path-prefix={}=/cargo",
+        workspace.display().to_string().trim_end_matches('/'),
+        home.display()
+    );
     let architecture = std::env::consts::ARCH;
     let musl = format!("{architecture}-unknown-linux-musl");
     match add_target(&musl) {
@@ -122,11 +138,11 @@ fn link_statically(cargo: &mut Command) {
         Err(error) => {
             println!("{error:#}; linking glibc instead, which does for a test");
             let gnu = format!("{architecture}-unknown-linux-gnu");
-            cargo
-                .args(["--target", &gnu])
-                .env("RUSTFLAGS", "-C target-feature=+crt-static");
+            cargo.args(["--target", &gnu]);
+            flags.push_str(" -C target-feature=+crt-static");
         }
     }
+    cargo.env("RUSTFLAGS", flags);
 }
 
 /// Has rustup fetch the standard library for a target, unless it is there.

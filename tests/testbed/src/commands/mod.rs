@@ -21,6 +21,7 @@ mod patience;
 mod process;
 mod rules;
 mod soak;
+mod supply;
 mod test;
 mod up;
 
@@ -66,6 +67,8 @@ enum Commands {
     Image(image::Make),
     /// Try the alerting rules of deploy/
     Rules(rules::Rules),
+    /// Check what goes into the agent: licences and sources, a bill of materials, whether it can be built again
+    Supply(supply::Supply),
     /// Keep a node, on the host
     #[command(hide = true)]
     Keep(inside::Inside),
@@ -97,6 +100,7 @@ impl Cli {
             Commands::Corpus(corpus) => corpus.run(),
             Commands::Image(make) => make.run(),
             Commands::Rules(rules) => rules.run(),
+            Commands::Supply(supply) => supply.run(),
             Commands::Keep(inside) => inside.keep(),
             Commands::Init(inside) => inside.init(),
             Commands::DevicePlugin(devices) => devices.run(),
