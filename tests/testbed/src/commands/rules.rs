@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use serde_json::{Value, json};
 use testbed::{Kind, Progress};
 
 use super::cargo::workspace;
@@ -34,7 +35,13 @@ impl Rules {
         write(&work.join("rules.yaml"), &rules.join("\n"))?;
         let tests = read(&workspace(FOLDER).join("rules-test.yaml"))?;
         write(&work.join("rules-test.yaml"), &tests)?;
-        for (what, file) in [("check", "rules.yaml"), ("test", "rules-test.yaml")] {
+        let dashboard = read(&workspace(FOLDER).join("dashboard.json"))?;
+        write(&work.join("queries.yaml"), &queries(&dashboard)?)?;
+        for (what, file) in [
+            ("check", "rules.yaml"),
+            ("check", "queries.yaml"),
+            ("test", "rules-test.yaml"),
+        ] {
             let mut promtool = Command::new(&promtool);
             promtool.args([what, "rules", file]).current_dir(&work);
             let status = promtool.status().context("running promtool")?;
@@ -45,6 +52,21 @@ impl Rules {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The dashboard's queries as rules, which is how promtool reads any.
+fn queries(dashboard: &str) -> Result<String> {
+    let dashboard: Value = serde_json::from_str(dashboard).context("reading the dashboard")?;
+    let panels = dashboard["panels"].as_array().into_iter().flatten();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let rules: Vec<Value> = targets
+        .filter_map(|target| target["expr"].as_str())
+        .enumerate()
+        .map(|(n, query)| json!({"record": format!("query:{n}"), "expr": query}))
+        .collect();
+    ensure!(!rules.is_empty(), "the dashboard has no queries");
+    let groups = json!({"groups": [{"name": "dashboard", "rules": rules}]});
+    serde_json::to_string(&groups).context("encoding the queries")
 }
 
 fn read(path: &Path) -> Result<String> {
