@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -12,34 +13,55 @@ use crate::commands::cargo::{cargo, workspace};
 /// The target that is shipped; what others would need is not listed.
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
+/// A package: its name and its version.
+type Package = (String, String);
+
 /// Writes the bill and says how many packages it has, the agent not counted.
 pub fn write(path: &Path) -> Result<usize> {
-    let metadata = metadata()?;
     let lock = workspace("Cargo.lock");
     let lock = fs::read_to_string(&lock).with_context(|| format!("reading {}", lock.display()))?;
-    let bill = bill(&metadata, &checksums(&lock))?;
+    // Cargo's metadata has the features of the whole workspace, its tree those of the agent alone.
+    let parts = tree("normal,no-proc-macro")?;
+    let all = tree("normal,build")?;
+    let bill = bill(&metadata()?, &parts, &all, &checksums(&lock))?;
     let text = serde_json::to_string_pretty(&bill).context("encoding the bill")?;
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     Ok(bill["components"].as_array().map_or(0, Vec::len))
 }
 
+fn output(mut cargo: Command) -> Result<Vec<u8>> {
+    let output = cargo.output().context("running cargo")?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{cargo:?} failed: {told}");
+    Ok(output.stdout)
+}
+
 fn metadata() -> Result<Value> {
     let mut cargo = cargo();
     cargo.args(["metadata", "--locked", "--format-version=1"]);
-    cargo.args(["--filter-platform", TARGET]);
-    let output = cargo.output().context("running cargo")?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "`cargo metadata` failed: {told}");
-    serde_json::from_slice(&output.stdout).context("reading cargo's metadata")
+    serde_json::from_slice(&output(cargo)?).context("reading cargo's metadata")
 }
 
-/// The checksums in Cargo.lock, by name and version.
-fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
+/// The packages that are reached from the agent by these kinds of dependencies.
+fn tree(edges: &str) -> Result<BTreeSet<Package>> {
+    let mut cargo = cargo();
+    cargo.args(["tree", "--locked", "--prefix=none", "--package=pullwarden"]);
+    cargo.args(["--target", TARGET, "--edges", edges]);
+    let text = String::from_utf8(output(cargo)?).context("reading cargo's tree")?;
+    let packages = text.lines().filter_map(|line| {
+        let (name, rest) = line.split_once(" v")?;
+        Some((name.to_owned(), rest.split(' ').next()?.to_owned()))
+    });
+    Ok(packages.collect())
+}
+
+/// The checksums in Cargo.lock.
+fn checksums(lock: &str) -> BTreeMap<Package, String> {
     let packages = lock.split("[[package]]").skip(1);
     let of = |package: &str, key: &str| {
-        let lines = package.lines();
-        let mut values = lines.filter_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""));
-        Some(values.next()?.trim_end_matches('"').to_owned())
+        let mut lines = package.lines();
+        let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""))?;
+        Some(value.trim_end_matches('"').to_owned())
     };
     packages
         .filter_map(|p| Some(((of(p, "name")?, of(p, "version")?), of(p, "checksum")?)))
@@ -54,67 +76,47 @@ fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value[key].as_array().into_iter().flatten()
 }
 
-/// What a package depends on: at run time, and only to be built.
-fn dependencies(node: &Value) -> impl Iterator<Item = (&str, bool)> {
-    list(node, "deps").filter_map(|dependency| {
-        let kinds: Vec<&str> = list(dependency, "dep_kinds")
-            .map(|kind| kind["kind"].as_str().unwrap_or("normal"))
-            .filter(|kind| *kind != "dev")
-            .collect();
-        let runs = kinds.contains(&"normal");
-        (!kinds.is_empty()).then(|| (text(dependency, "pkg"), runs))
-    })
+fn key(package: &Value) -> Package {
+    (
+        text(package, "name").to_owned(),
+        text(package, "version").to_owned(),
+    )
 }
 
-fn bill(metadata: &Value, checksums: &BTreeMap<(String, String), String>) -> Result<Value> {
+fn purl((name, version): &Package) -> String {
+    format!("pkg:cargo/{name}@{version}")
+}
+
+fn bill(
+    metadata: &Value,
+    parts: &BTreeSet<Package>,
+    all: &BTreeSet<Package>,
+    checksums: &BTreeMap<Package, String>,
+) -> Result<Value> {
     let packages: BTreeMap<&str, &Value> = list(metadata, "packages")
         .map(|package| (text(package, "id"), package))
+        .filter(|(_, package)| all.contains(&key(package)))
         .collect();
-    let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"], "nodes")
-        .map(|node| (text(node, "id"), node))
-        .collect();
+    ensure!(
+        packages.len() == all.len(),
+        "cargo's tree has {} packages, its metadata {} of them",
+        all.len(),
+        packages.len()
+    );
     let (root, agent) = packages
         .iter()
         .find(|(_, package)| text(package, "name") == "pullwarden")
         .context("cargo knows no package `pullwarden`")?;
-    // Of each package that is reached whether it is part of the program.
-    let mut reached: BTreeMap<&str, bool> = BTreeMap::new();
-    let mut left = vec![(*root, true)];
-    while let Some((id, runs)) = left.pop() {
-        if reached.get(id).is_some_and(|known| *known || !runs) {
-            continue;
-        }
-        reached.insert(id, runs);
-        for (dependency, needed) in nodes
-            .get(id)
-            .into_iter()
-            .flat_map(|node| dependencies(node))
-        {
-            left.push((dependency, runs && needed));
-        }
-    }
-    let purl = |id: &str| {
-        let package = packages.get(id).copied().unwrap_or(&Value::Null);
-        format!(
-            "pkg:cargo/{}@{}",
-            text(package, "name"),
-            text(package, "version")
-        )
-    };
-    let components = reached.iter().filter(|(id, _)| **id != *root);
-    let components = components.filter_map(|(id, runs)| {
-        let package = packages.get(id)?;
-        let key = (
-            text(package, "name").to_owned(),
-            text(package, "version").to_owned(),
-        );
+    let components = packages.iter().filter(|(id, _)| *id != root);
+    let components = components.map(|(_, package)| {
+        let key = key(package);
         let mut component = json!({
             "type": "library",
-            "bom-ref": purl(id),
-            "purl": purl(id),
+            "bom-ref": purl(&key),
+            "purl": purl(&key),
             "name": key.0,
             "version": key.1,
-            "scope": if *runs { "required" } else { "excluded" },
+            "scope": if parts.contains(&key) { "required" } else { "excluded" },
         });
         if let Some(licence) = package["license"].as_str() {
             // The older way to write "or", which is no SPDX expression.
@@ -123,16 +125,20 @@ fn bill(metadata: &Value, checksums: &BTreeMap<(String, String), String>) -> Res
         if let Some(checksum) = checksums.get(&key) {
             component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
         }
-        Some(component)
+        component
     });
-    let graph = reached.keys().map(|id| {
-        let on: BTreeSet<String> = nodes
-            .get(id)
-            .into_iter()
-            .flat_map(|node| dependencies(node))
-            .map(|(dependency, _)| purl(dependency))
+    let nodes = list(&metadata["resolve"], "nodes");
+    let graph = nodes.filter_map(|node| {
+        let package = packages.get(text(node, "id"))?;
+        let is_built = |dependency: &&Value| {
+            list(dependency, "dep_kinds").any(|kind| kind["kind"].as_str() != Some("dev"))
+        };
+        let on: BTreeSet<String> = list(node, "deps")
+            .filter(is_built)
+            .filter_map(|dependency| packages.get(text(dependency, "pkg")))
+            .map(|package| purl(&key(package)))
             .collect();
-        json!({"ref": purl(id), "dependsOn": on})
+        Some(json!({"ref": purl(&key(package)), "dependsOn": on}))
     });
     Ok(json!({
         "bomFormat": "CycloneDX",
@@ -140,8 +146,8 @@ fn bill(metadata: &Value, checksums: &BTreeMap<(String, String), String>) -> Res
         "version": 1,
         "metadata": {"component": {
             "type": "application",
-            "bom-ref": purl(root),
-            "purl": purl(root),
+            "bom-ref": purl(&key(agent)),
+            "purl": purl(&key(agent)),
             "name": "pullwarden",
             "version": text(agent, "version"),
             "licenses": [{"expression": text(agent, "license")}],
