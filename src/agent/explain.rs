@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
-use crate::judge::{ImageRecord, PodRecord, PodView, PullPolicy, Reason, Shown};
+use super::judging::texts_of;
+use crate::judge::{ImageRecord, PodRecord, PodView, PullPolicy, Shown};
 
 /// What `pullwarden explain` says about one Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,13 +94,12 @@ impl Agent {
             .iter()
             .find(|(_, l)| named(&l.view.namespace, &l.view.name));
         if let Some((uid, latest)) = judged {
-            let verdict = &latest.verdict;
+            let now = self.clock.now();
             out.known = Known::Judged;
             out.summary = "it is Pending and being judged".to_owned();
-            out.decision = verdict.decision.as_str().to_owned();
-            out.reasons = verdict.reasons.iter().map(Reason::to_string).collect();
-            out.next = verdict.reasons.iter().filter_map(Reason::next).collect();
-            out.next.dedup();
+            out.decision = latest.verdict.decision.as_str().to_owned();
+            out.reasons = texts_of(&latest.reasons(now));
+            out.next = self.next(latest, None, now);
             out.uid.clone_from(uid);
         } else if let Some(why) = self.sandboxes.why_not(namespace, pod) {
             out.known = Known::Settled;

@@ -79,11 +79,7 @@ impl Agent {
         if let Some(condemned) = condemned {
             self.report(condemned, &view, now);
         }
-        let latest = Latest {
-            view,
-            verdict,
-            absent: None,
-        };
+        let latest = Latest::new(view, verdict, now, self.latest.get(&uid));
         self.latest.insert(uid, latest);
     }
 
@@ -213,10 +209,8 @@ impl Agent {
     pub(super) fn held(&self) -> BTreeMap<&'static str, usize> {
         let mut held = BTreeMap::new();
         for latest in self.latest.values() {
-            if latest.verdict.decision == Decision::Hold {
-                for brake in latest.verdict.reasons.iter().filter_map(Reason::brake) {
-                    *held.entry(brake).or_default() += 1;
-                }
+            for brake in latest.brakes().iter().filter_map(Reason::brake) {
+                *held.entry(brake).or_default() += 1;
             }
         }
         held
@@ -282,7 +276,7 @@ impl Agent {
     }
 }
 
-fn texts_of(reasons: &[Reason]) -> Vec<String> {
+pub(super) fn texts_of(reasons: &[Reason]) -> Vec<String> {
     reasons.iter().map(Reason::to_string).collect()
 }
 

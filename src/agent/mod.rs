@@ -4,6 +4,7 @@ mod explain;
 mod gauges;
 mod images;
 mod judging;
+mod latest;
 mod looking;
 mod namespaces;
 mod reports;
@@ -32,11 +33,12 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, Given};
 use crate::cri::Runtime;
 use crate::evidence::ApiServer;
-use crate::judge::{Brake, BrakeMemory, Ledger, Moment, PodView, Verdict};
+use crate::judge::{Brake, BrakeMemory, Ledger, Moment};
 use crate::metrics::Metrics;
 use crate::report::{Guard, Line, NodeLog};
 use crate::shutdown::Shutdown;
 use crate::state::{Found, State, StateFile};
+use latest::Latest;
 use namespaces::Namespaces;
 use reports::Report;
 use sandboxes::Sandboxes;
@@ -144,13 +146,6 @@ struct Agent {
     state: StateFile,
     unsaved: bool,
     log: NodeLog,
-}
-
-struct Latest {
-    view: PodView,
-    verdict: Verdict,
-    /// Since when complete evidence does not name the Pod.
-    absent: Option<Moment>,
 }
 
 impl Agent {

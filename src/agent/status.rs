@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
-use crate::judge::{Reason, Shown};
+use super::judging::texts_of;
+use super::latest::Latest;
+use crate::judge::{Moment, Reason, Shown};
 
 /// What `pullwarden status` shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +86,15 @@ pub struct PodStatus {
     pub reasons: Vec<String>,
     /// The last error.
     pub error: String,
+    /// What was counted against what is asked for; empty if nothing fails.
+    #[serde(default)]
+    pub counted: String,
+    /// The brakes that hold it.
+    #[serde(default)]
+    pub held_by: Vec<String>,
+    /// What has to happen next, and when.
+    #[serde(default)]
+    pub next: Vec<String>,
 }
 
 impl Agent {
@@ -126,18 +137,17 @@ impl Agent {
             state_kept: self.state.is_well(),
             pods: self
                 .latest
-                .keys()
-                .flat_map(|uid| self.pod_status(uid))
+                .iter()
+                .flat_map(|(uid, latest)| self.pod_status(uid, latest, now))
                 .collect(),
             unrecognised: self.unrecognised.clone(),
         }
     }
 
-    fn pod_status(&self, uid: &str) -> Vec<PodStatus> {
-        let Some(latest) = self.latest.get(uid) else {
-            return Vec::new();
-        };
-        let now = self.clock.now();
+    fn pod_status(&self, uid: &str, latest: &Latest, now: Moment) -> Vec<PodStatus> {
+        let reasons = latest.reasons(now);
+        let brakes = latest.brakes();
+        let brakes = brakes.iter().filter_map(Reason::brake);
         let bare = PodStatus {
             namespace: latest.view.namespace.clone(),
             pod: latest.view.name.clone(),
@@ -148,13 +158,11 @@ impl Agent {
             failures: 0,
             lasting: 0,
             decision: latest.verdict.decision.as_str().to_owned(),
-            reasons: latest
-                .verdict
-                .reasons
-                .iter()
-                .map(Reason::to_string)
-                .collect(),
+            reasons: texts_of(&reasons),
             error: String::new(),
+            counted: String::new(),
+            held_by: brakes.map(str::to_owned).collect(),
+            next: self.next(latest, None, now),
         };
         let images = self.ledger.pod(uid).into_iter().flat_map(|pod| &pod.images);
         let failing: Vec<PodStatus> = images
@@ -168,6 +176,8 @@ impl Agent {
                     failures: record.failures,
                     lasting: since.map_or(0, |since| now.since(since).as_secs()),
                     error: last.message.clone(),
+                    counted: counted(&reasons, image),
+                    next: self.next(latest, Some(image), now),
                     ..bare.clone()
                 })
             })
@@ -178,4 +188,18 @@ impl Agent {
             failing
         }
     }
+}
+
+/// What was counted of an image, against what is asked for.
+fn counted(reasons: &[Reason], image: &str) -> String {
+    let mut of_image = reasons
+        .iter()
+        .filter(|reason| reason.image() == Some(image));
+    let measure = of_image.find_map(|reason| match reason {
+        Reason::Reached { by, .. } => Some(by.to_string()),
+        Reason::NotReached { by: Some(by), .. } => Some(by.to_string()),
+        Reason::NotReached { by: None, .. } => Some("never a reason to fail the Pod".to_owned()),
+        _ => None,
+    });
+    measure.unwrap_or_default()
 }

@@ -1,4 +1,3 @@
-use std::fmt::Write as _;
 use std::io::{BufRead as _, Write as _};
 use std::time::Duration;
 
@@ -7,9 +6,14 @@ use clap::ArgMatches;
 use serde_json::{Value, json};
 
 use super::history;
+use super::screen::{Screen, Tone};
 use crate::agent::{Explanation, ImageExplained, Known};
 use crate::control::{self, Ask};
-use crate::judge::{Cause, Shown};
+use crate::judge::Cause;
+
+/// Where the text beside a head begins, and beside a time.
+const COLUMN: usize = 9;
+const HISTORY: usize = 22;
 
 /// `pullwarden explain`: one Pod, or the cause of an error.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
@@ -137,56 +141,60 @@ async fn explain_pod(matches: &ArgMatches, pod: &str, json: bool) -> anyhow::Res
 }
 
 fn page(explanation: &Explanation) -> String {
-    let mut out = format!(
-        "{}/{}  {}\n{}\n",
-        Shown(&explanation.namespace),
-        Shown(&explanation.pod),
-        explanation.uid,
-        explanation.summary
-    );
-    if !explanation.mode.is_empty() {
-        // Writing into a String cannot fail, here and below.
-        let _ = writeln!(out, "node {}, mode {}", explanation.node, explanation.mode);
+    let mut screen = Screen::new();
+    let (namespace, pod) = (&explanation.namespace, &explanation.pod);
+    screen.line(Tone::Title, &format!("{namespace}/{pod}"));
+    let fact = |screen: &mut Screen, head: &str, text: &str| {
+        screen.entry(Tone::Plain, head, COLUMN, text);
+    };
+    if !explanation.uid.is_empty() {
+        fact(&mut screen, "uid", &explanation.uid);
     }
+    if !explanation.mode.is_empty() {
+        let node = format!("{}, mode {}", explanation.node, explanation.mode);
+        fact(&mut screen, "node", &node);
+    }
+    fact(&mut screen, "known", &explanation.summary);
     for image in &explanation.images {
-        out.push_str(&entry(image));
+        entry(&mut screen, image);
     }
     if !explanation.decision.is_empty() {
-        let _ = writeln!(out, "\nverdict  {}", explanation.decision);
+        screen.gap();
+        fact(&mut screen, "verdict", &explanation.decision);
     }
-    list(&mut out, "why", &explanation.reasons);
-    list(&mut out, "next", &explanation.next);
+    list(&mut screen, "why", &explanation.reasons);
+    list(&mut screen, "next", &explanation.next);
     if !explanation.history.is_empty() {
-        let _ = writeln!(out, "\nhistory");
-        for line in &explanation.history {
-            let _ = writeln!(out, "  {}", Shown(line));
+        screen.gap();
+        screen.line(Tone::Title, "history");
+    }
+    for line in &explanation.history {
+        match line.split_once("  ") {
+            Some((time, what)) => screen.entry(Tone::Plain, time, HISTORY, what),
+            None => screen.line(Tone::Plain, line),
         }
     }
-    out
+    screen.into_text()
 }
 
-fn entry(image: &ImageExplained) -> String {
-    let mut out = String::new();
+fn entry(screen: &mut Screen, image: &ImageExplained) {
     let age = humantime::format_duration(Duration::from_secs(image.lasting));
-    let _ = writeln!(out, "\nimage    {}", image.image);
-    let _ = writeln!(
-        out,
-        "cause    {} ({}): {}",
-        image.cause, image.class, image.meaning
-    );
-    let _ = writeln!(
-        out,
-        "counted  {} failures in {age}, {} in a row for a failure count",
+    screen.gap();
+    screen.entry(Tone::Plain, "image", COLUMN, &image.image);
+    let cause = format!("{} ({}): {}", image.cause, image.class, image.meaning);
+    screen.entry(Tone::Plain, "cause", COLUMN, &cause);
+    let counted = format!(
+        "{} failures in {age}, {} in a row for a failure count",
         image.failures, image.in_a_row
     );
-    list(&mut out, "spared", &image.spared);
-    let _ = writeln!(out, "error    {}", image.error);
-    out
+    screen.entry(Tone::Plain, "counted", COLUMN, &counted);
+    list(screen, "spared", &image.spared);
+    screen.entry(Tone::Plain, "error", COLUMN, &image.error);
 }
 
-fn list(out: &mut String, head: &str, lines: &[String]) {
+fn list(screen: &mut Screen, head: &str, lines: &[String]) {
     for (index, line) in lines.iter().enumerate() {
         let head = if index == 0 { head } else { "" };
-        let _ = writeln!(out, "{head:<8} {line}");
+        screen.entry(Tone::Plain, head, COLUMN, line);
     }
 }

@@ -3,6 +3,7 @@
 mod explain;
 mod history;
 mod run;
+mod screen;
 mod status;
 
 use std::collections::BTreeMap;
@@ -72,14 +73,13 @@ fn command() -> Command {
                 .filter(|key| key.path == "controlSocket")
                 .map(flag),
         )
+        .arg(output(["table", "wide", "json"]))
         .arg(
-            Arg::new("output")
-                .short('o')
-                .long("output")
-                .value_name("FORMAT")
-                .value_parser(["table", "json"])
-                .default_value("table")
-                .help("How to show it"),
+            Arg::new("watch")
+                .short('w')
+                .long("watch")
+                .action(ArgAction::SetTrue)
+                .help("Show it again every two seconds, until interrupted"),
         );
     let explain = explain_command(config);
     Command::new("pullwarden")
@@ -118,18 +118,21 @@ fn explain_command(config: Arg) -> Command {
                 .conflicts_with("pod")
                 .help("Its waiting message; `-`: many, one JSON string a line, answered by one JSON object a line"),
         )
-        .arg(
-            Arg::new("output")
-                .short('o')
-                .long("output")
-                .value_name("FORMAT")
-                .value_parser(["text", "json"])
-                .default_value("text")
-                .help("How to show it"),
-        )
+        .arg(output(["text", "json"]))
         .group(ArgGroup::new("what").args(["pod", "reason", "message"]).multiple(true).required(true))
         .arg(config)
         .args(scalars().filter(move |key| clients.contains(&key.path)).map(flag))
+}
+
+/// How something is shown; the first way where none is asked for.
+fn output<const N: usize>(ways: [&'static str; N]) -> Arg {
+    Arg::new("output")
+        .short('o')
+        .long("output")
+        .value_name("FORMAT")
+        .default_value(ways[0])
+        .value_parser(ways)
+        .help("How to show it")
 }
 
 fn scalars() -> impl Iterator<Item = &'static Key> {

@@ -1,8 +1,8 @@
 use std::fmt;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{ANNOTATION_MODE, Budget, Cause, Class, RestartPolicy, Shown};
+use super::measure::seconds;
+use super::{ANNOTATION_MODE, Budget, Cause, Measure, RestartPolicy, Shown};
 
 /// One reason of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,122 +126,6 @@ pub enum Reason {
     },
 }
 
-/// What was counted, against what was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// `imagePullFailureCount`.
-    Count {
-        /// Failures in a row that count for it.
-        have: u32,
-        /// The count that was given.
-        need: NonZeroU32,
-    },
-    /// A class's threshold.
-    Class {
-        /// The class whose threshold it is.
-        class: Class,
-        /// Consecutive failures.
-        have: u32,
-        /// The failures it takes.
-        need: NonZeroU32,
-        /// How long they have lasted.
-        lasting: Duration,
-        /// How long they must last.
-        at_least: Duration,
-    },
-    /// A standing reason.
-    Standing {
-        /// How long it has stood.
-        lasting: Duration,
-        /// How long it must stand.
-        at_least: Duration,
-    },
-}
-
-impl Measure {
-    /// What is missing.
-    fn next(&self) -> String {
-        let failures = |have: u32, need: NonZeroU32| match need.get().saturating_sub(have) {
-            0 => "the next failed pull decides".to_owned(),
-            1 => "one more failed pull decides".to_owned(),
-            more => format!("{more} more failed pulls decide"),
-        };
-        let left = |lasting: &Duration, at_least: &Duration| at_least.saturating_sub(*lasting);
-        match self {
-            Self::Count { have, need } => failures(*have, *need),
-            Self::Class {
-                have,
-                need,
-                lasting,
-                at_least,
-                ..
-            } => match left(lasting, at_least) {
-                Duration::ZERO => failures(*have, *need),
-                left => format!(
-                    "{}, not before {} from now (if none of them is of a more patient class)",
-                    failures(*have, *need),
-                    seconds(&left)
-                ),
-            },
-            Self::Standing { lasting, at_least } => {
-                format!("{} more of the same", seconds(&left(lasting, at_least)))
-            }
-        }
-    }
-
-    pub(super) fn is_reached(&self) -> bool {
-        match self {
-            Self::Count { have, need } => *have >= need.get(),
-            Self::Class {
-                have,
-                need,
-                lasting,
-                at_least,
-                ..
-            } => *have >= need.get() && lasting >= at_least,
-            Self::Standing { lasting, at_least } => lasting >= at_least,
-        }
-    }
-}
-
-/// Whole seconds: what a person wants to read.
-fn seconds(duration: &Duration) -> String {
-    let (total, mut out) = (duration.as_secs(), String::new());
-    for (unit, size) in [("h", 3600), ("m", 60), ("s", 1)] {
-        let count = match unit {
-            "h" => total / size,
-            _ => total / size % 60,
-        };
-        if count > 0 {
-            out.push_str(&format!("{count}{unit}"));
-        }
-    }
-    if out.is_empty() { "0s".to_owned() } else { out }
-}
-
-impl fmt::Display for Measure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count { have, need } => write!(f, "{have} of {need} failures"),
-            Self::Class {
-                class,
-                have,
-                need,
-                lasting,
-                at_least,
-            } => write!(
-                f,
-                "{have} of {need} failures and {} of {} ({class})",
-                seconds(lasting),
-                seconds(at_least)
-            ),
-            Self::Standing { lasting, at_least } => {
-                write!(f, "stood for {} of {}", seconds(lasting), seconds(at_least))
-            }
-        }
-    }
-}
-
 /// The names of the brakes.
 pub const BRAKES: [&str; 7] = [
     "warm-up",
@@ -268,6 +152,41 @@ impl Reason {
         })
     }
 
+    /// The image that this is about, if it is about one.
+    pub fn image(&self) -> Option<&str> {
+        Some(match self {
+            Self::NotWaitingForImage { image }
+            | Self::NoFailureYet { image }
+            | Self::Reached { image, .. }
+            | Self::NotReached { image, .. }
+            | Self::AwaitsNextFailure { image }
+            | Self::PulledByAnother { image }
+            | Self::OnNode { image }
+            | Self::PulledByRuntime { image }
+            | Self::StillPulling { image } => image,
+            _ => return None,
+        })
+    }
+
+    /// The same as it is so much later, if nothing else has happened since.
+    pub fn aged(&self, by: Duration) -> Self {
+        let mut aged = self.clone();
+        match &mut aged {
+            Self::Reached { by: measure, .. }
+            | Self::NotReached {
+                by: Some(measure), ..
+            } => measure.age(by),
+            Self::AlwaysWaits { left }
+            | Self::WarmUp { left }
+            | Self::NothingPulledYet { left, .. }
+            | Self::RegistryInTrouble {
+                left: Some(left), ..
+            } => *left = left.saturating_sub(by),
+            _ => {}
+        }
+        aged
+    }
+
     /// What has to happen before this is otherwise, if anything has.
     pub fn next(&self) -> Option<String> {
         const FAILURE: &str = "the next failed pull that the kubelet reports";
@@ -285,7 +204,10 @@ impl Reason {
             | Self::NothingPulledYet { left, .. }
             | Self::RegistryInTrouble {
                 left: Some(left), ..
-            } => format!("{FAILURE} after {} more decides", seconds(left)),
+            } => match left.as_secs() {
+                0 => format!("{FAILURE} decides"),
+                _ => format!("{FAILURE} after {} more decides", seconds(left)),
+            },
             Self::RegistryInTrouble { left: None, .. } => {
                 format!("{FAILURE} after something was pulled from the registry decides")
             }

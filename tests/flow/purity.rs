@@ -28,11 +28,12 @@ const FORBIDDEN_STD: [&str; 9] = [
 ];
 
 /// The judge's own modules and the primitive types.
-const LOCAL: [&str; 31] = [
+const LOCAL: [&str; 32] = [
     "annotation",
     "brake",
     "cause",
     "ledger",
+    "measure",
     "message",
     "moment",
     "phrases",
