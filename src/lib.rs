@@ -36,4 +36,6 @@ pub mod process;
 pub mod shutdown;
 pub mod telemetry;
 
+pub mod check;
+
 pub mod cli;

@@ -1,5 +1,6 @@
 //! The command line. Exit codes: 0, 1 failure, 2 usage, 64 bad configuration.
 
+mod check;
 mod explain;
 mod history;
 mod run;
@@ -35,6 +36,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         (Err(error), _) => Err(anyhow::Error::new(error).context("starting the async runtime")),
         (Ok(runtime), Some(("run", matches))) => runtime.block_on(run::run(matches)),
         (Ok(runtime), Some(("status", matches))) => runtime.block_on(status::run(matches)),
+        (Ok(runtime), Some(("check", matches))) => runtime.block_on(check::run(matches)),
         (Ok(runtime), Some(("explain", matches))) => runtime.block_on(explain::run(matches)),
         // clap lets nothing else through.
         (Ok(_), _) => Err(anyhow::anyhow!("no command")),
@@ -65,6 +67,11 @@ fn command() -> Command {
         .about("Run the agent of this node")
         .arg(config.clone())
         .args(scalars().map(flag));
+    let check = Command::new("check")
+        .about("Look whether the agent would find what it needs on this node: sockets, versions, folders, permissions")
+        .arg(config.clone())
+        .args(scalars().map(flag))
+        .arg(output(["text", "json"]));
     let status = Command::new("status")
         .about("Show which Pods of this node are unsettled, their counts, and what is next")
         .arg(config.clone())
@@ -90,6 +97,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(run)
+        .subcommand(check)
         .subcommand(status)
         .subcommand(explain)
 }

@@ -12,6 +12,8 @@ use kube::{Client, Config};
 use tokio::sync::OnceCell;
 use tower::{BoxError, ServiceBuilder};
 
+use super::chain;
+
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
 

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 pub use apiserver::ApiServer;
 pub use kubelet::watch as watch_kubelet;
 pub use namespace::labels;
+pub(crate) use pending::chain;
 pub use pending::watch;
 pub use pod::Pod;
 

@@ -239,7 +239,7 @@ async fn in_time<T>(patience: Duration, what: impl Future<Output = T>) -> Result
 }
 
 /// An error and what caused it, in one line.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut out = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -36,7 +36,7 @@ pub use record::{Because, ImageRecord, LastError, Row, Standing};
 pub use reference::Reference;
 pub use registries::{Registries, RegistryRule};
 pub use selector::{Requirement, Selector};
-pub use text::{Shown, digest};
+pub use text::{Shown, digest, printable};
 pub use verdict::{Condemned, Decision, Verdict, judge, still_due};
 pub use view::{
     ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy, Source,

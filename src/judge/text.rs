@@ -20,7 +20,7 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// The same as a text of at most 1 KiB, fit for a log, a file and a condition.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
         let hidden = is_hidden(character);

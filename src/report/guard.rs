@@ -21,7 +21,8 @@ const LABEL: &str = "pullwarden.io/must-be-denied";
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     own: Option<OwnPod>,
-    denied: Arc<OnceCell<()>>,
+    /// The words of the denial.
+    denied: Arc<OnceCell<String>>,
 }
 
 /// Why nothing may be written.
@@ -53,15 +54,21 @@ impl Guard {
     /// # Errors
     /// Why nothing may be written.
     pub async fn make_sure(&self, client: &Client) -> Result<(), Unguarded> {
-        let Some(own) = &self.own else { return Ok(()) };
-        self.denied
-            .get_or_try_init(|| try_on(client, own))
-            .await
-            .copied()
+        self.denial(client).await.map(drop)
+    }
+
+    /// The same, and in which words it was denied; none where there is nothing to try.
+    ///
+    /// # Errors
+    /// Why nothing may be written.
+    pub async fn denial(&self, client: &Client) -> Result<&str, Unguarded> {
+        let Some(own) = &self.own else { return Ok("") };
+        let denied = self.denied.get_or_try_init(|| try_on(client, own));
+        denied.await.map(String::as_str)
     }
 }
 
-async fn try_on(client: &Client, own: &OwnPod) -> Result<(), Unguarded> {
+async fn try_on(client: &Client, own: &OwnPod) -> Result<String, Unguarded> {
     let OwnPod { namespace, name } = own;
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let parameters = PatchParams {
@@ -76,7 +83,7 @@ async fn try_on(client: &Client, own: &OwnPod) -> Result<(), Unguarded> {
             "nothing holds this agent to its own node: the API server would let it put a label on the Pod {namespace}/{name}. \
              Install the ValidatingAdmissionPolicy of deploy/base, or set mode: observe"
         ))),
-        Ok(Err(kube::Error::Api(status))) if matches!(status.code, 403 | 422) => Ok(()),
+        Ok(Err(kube::Error::Api(status))) if matches!(status.code, 403 | 422) => Ok(status.message),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(Unguarded::Open(format!(
             "the agent's own Pod {namespace}/{name} does not exist: whether it is held to its own node cannot be tried"
         ))),

@@ -13,6 +13,7 @@ mod support;
 mod admin;
 mod braking;
 mod causes;
+mod checking;
 mod commands;
 mod conformance;
 mod corpus;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::reviews::Reviews;
 use super::store::{Body, Refusal, Selector, Store};
 
 /// What a request asks for.
@@ -32,6 +33,11 @@ pub enum Kind {
     DeletePod,
     PostEvent,
     GetNamespace,
+    Version,
+    /// Who asks.
+    UserReview,
+    /// Whether who asks may do something.
+    AccessReview,
     Other,
 }
 
@@ -74,6 +80,7 @@ struct Plan {
 #[derive(Default)]
 struct Shared {
     store: Mutex<Store>,
+    reviews: Mutex<Reviews>,
     log: Mutex<Vec<Logged>>,
     plans: Mutex<Vec<Plan>>,
     connections: AtomicUsize,
@@ -109,6 +116,11 @@ impl ApiServer {
         self.shared.store.lock().unwrap()
     }
 
+    /// What it says of itself and of who asks.
+    pub fn reviews(&self) -> MutexGuard<'_, Reviews> {
+        self.shared.reviews.lock().unwrap()
+    }
+
     /// Every request so far.
     pub fn log(&self) -> Vec<Logged> {
         self.shared.log.lock().unwrap().clone()
@@ -141,6 +153,9 @@ impl ApiServer {
             Kind::Get,
             Kind::TryPatch,
             Kind::GetNamespace,
+            Kind::Version,
+            Kind::UserReview,
+            Kind::AccessReview,
         ];
         self.kinds()
             .into_iter()
@@ -264,12 +279,23 @@ impl Shared {
             Some(Act::Answer(value)) => return Ok(json_response(200, &value)),
             Some(Act::Drop) => return Err(dropped()),
             Some(Act::DropAnswer) => {
-                respond(&mut store, request);
+                self.respond(&mut store, request);
                 return Err(dropped());
             }
             None => {}
         }
-        Ok(respond(&mut store, request))
+        Ok(self.respond(&mut store, request))
+    }
+
+    fn respond(&self, store: &mut Store, request: &Logged) -> Response<Body> {
+        let reviews = self.reviews.lock().unwrap();
+        let value = match request.kind {
+            Kind::Version => reviews.version(),
+            Kind::UserReview => reviews.user(),
+            Kind::AccessReview => reviews.access(&request.body),
+            _ => return respond(store, request),
+        };
+        json_response(200, &value)
     }
 
     /// The plan for this request, of which the present one is already in the log.
@@ -305,6 +331,17 @@ fn kind(request: &Logged) -> Kind {
         ("DELETE", ["api", "v1", "namespaces", _, "pods", _]) => Kind::DeletePod,
         ("POST", ["api", "v1", "namespaces", _, "events"]) => Kind::PostEvent,
         ("GET", ["api", "v1", "namespaces", _]) => Kind::GetNamespace,
+        ("GET", ["version"]) => Kind::Version,
+        ("POST", ["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"]) => Kind::UserReview,
+        (
+            "POST",
+            [
+                "apis",
+                "authorization.k8s.io",
+                "v1",
+                "selfsubjectaccessreviews",
+            ],
+        ) => Kind::AccessReview,
         _ => Kind::Other,
     }
 }
@@ -333,7 +370,9 @@ fn respond(store: &mut Store, request: &Logged) -> Response<Body> {
         Kind::DeletePod => store.delete(namespace, name, &request.body),
         Kind::GetNamespace => Ok(store.namespace(namespace)),
         Kind::PostEvent => store.post_event(namespace, &request.body),
-        Kind::Other => Err(Refusal(405, "MethodNotAllowed", "nothing here".to_owned())),
+        Kind::Version | Kind::UserReview | Kind::AccessReview | Kind::Other => {
+            Err(Refusal(405, "MethodNotAllowed", "nothing here".to_owned()))
+        }
     };
     match answer {
         Ok(value) => json_response(200, &value),

@@ -9,6 +9,7 @@ pub mod node;
 pub mod pod;
 pub mod race;
 pub mod registry;
+pub mod reviews;
 pub mod runtime;
 pub mod store;
 pub mod story;

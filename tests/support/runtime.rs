@@ -20,6 +20,8 @@ mod wire {
 
 #[derive(Debug, Default)]
 struct Held {
+    /// What it calls itself, if not containerd.
+    name: Option<&'static str>,
     sandboxes: Vec<wire::PodSandbox>,
     with_container: Vec<String>,
     fault: Option<Status>,
@@ -101,6 +103,11 @@ impl Runtime {
         self.held.lock().unwrap().fault = fault;
     }
 
+    /// What it calls itself from now on.
+    pub fn call_itself(&self, name: &'static str) {
+        self.held.lock().unwrap().name = Some(name);
+    }
+
     /// Holds a sandbox for the Pod, without any container.
     pub fn add(&self, pod: &Pod) {
         self.held.lock().unwrap().sandboxes.push(wire::PodSandbox {
@@ -169,10 +176,14 @@ impl RuntimeService for Service {
         &self,
         _: Request<wire::VersionRequest>,
     ) -> Result<Response<wire::VersionResponse>, Status> {
-        Ok(Response::new(wire::VersionResponse {
-            runtime_name: "fake".to_owned(),
-            runtime_version: "1".to_owned(),
-        }))
+        let held = self.0.lock().unwrap();
+        match &held.fault {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(Response::new(wire::VersionResponse {
+                runtime_name: held.name.unwrap_or("containerd").to_owned(),
+                runtime_version: "2.4.2".to_owned(),
+            })),
+        }
     }
 
     async fn list_pod_sandbox(

@@ -1,0 +1,61 @@
+//! Whether the API server holds the agent to its own node, and whether it lets it write at all at present.
+
+use kube::Client;
+
+use super::Finding;
+use crate::config::Config;
+use crate::judge::NodeMode;
+use crate::report::{Guard, Unguarded};
+
+const WHAT: &str = "writes";
+
+/// What the policy of deploy/base says where it is switched off, or its ConfigMap is gone.
+const OFF: [&str; 2] = ["writes are switched off", "no params found"];
+
+/// Tries, as a dry run, what must be denied.
+pub(super) async fn look(client: &Client, config: &Config) -> Finding {
+    let observes = config.policy.mode == NodeMode::Observe;
+    let Some(own) = &config.own_pod else {
+        let found = "whether the API server holds the agent to its own node was not tried: it runs in no Pod";
+        return match observes {
+            true => Finding::ok(WHAT, found),
+            false => Finding::warning(
+                WHAT,
+                found,
+                "run it as deploy/ does, or set ownPod to the Pod it runs in",
+            ),
+        };
+    };
+    let guard = Guard::new(Some(own.clone()));
+    match guard.denial(client).await {
+        Ok(words) if OFF.iter().any(|off| words.contains(off)) => Finding::warning(
+            WHAT,
+            "the API server denies every write at present: they are switched off for all agents",
+            "to switch them on: kubectl -n pullwarden patch configmap pullwarden-writes --type=merge -p '{\"data\":{\"writes\":\"on\"}}'",
+        ),
+        Ok(words) if observes || words.contains("ValidatingAdmissionPolicy") => Finding::ok(
+            WHAT,
+            "the API server denies what it must, tried as a dry run",
+        ),
+        Ok(words) => Finding::warning(
+            WHAT,
+            &format!("what must be denied is, but not by an admission policy: {words}"),
+            "install the ValidatingAdmissionPolicy of deploy/base/policy.yaml",
+        ),
+        Err(Unguarded::Open(why)) if observes => Finding::warning(
+            WHAT,
+            &why,
+            "install deploy/base/policy.yaml before you set another mode than observe",
+        ),
+        Err(Unguarded::Open(why)) => Finding::fault(
+            WHAT,
+            &why,
+            "install deploy/base/policy.yaml: the agent does not start without it",
+        ),
+        Err(Unguarded::Unknown(why)) => Finding::warning(
+            WHAT,
+            &format!("whether the API server holds the agent to its own node is not known: {why}"),
+            "try again when the API server answers: the agent writes nothing before it does",
+        ),
+    }
+}

@@ -1,0 +1,65 @@
+use std::io::Write as _;
+
+use anyhow::bail;
+use clap::ArgMatches;
+use serde_json::json;
+
+use super::screen::{Screen, Tone};
+use crate::check::{self, Finding, Level};
+
+/// Where what was looked at begins, and what was found.
+const COLUMNS: [usize; 2] = [9, 25];
+
+/// `pullwarden check`: what an agent of this configuration would find. Faults are a failure.
+pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+    let config = super::given(matches).load()?;
+    let findings = check::look(&config).await;
+    let of = |level| {
+        findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    };
+    let (faults, warnings) = (of(Level::Fault), of(Level::Warning));
+    let as_json = matches
+        .get_one::<String>("output")
+        .is_some_and(|o| o == "json");
+    let text = match as_json {
+        true => {
+            let answer = json!({"faults": faults, "warnings": warnings, "findings": findings});
+            serde_json::to_string_pretty(&answer)? + "\n"
+        }
+        false => page(&findings),
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    match faults {
+        0 => Ok(()),
+        1 => bail!("check has found a fault"),
+        more => bail!("check has found {more} faults"),
+    }
+}
+
+fn page(findings: &[Finding]) -> String {
+    let mut screen = Screen::new();
+    let [what, found] = COLUMNS;
+    for (index, finding) in findings.iter().enumerate() {
+        let (tone, level) = match finding.level {
+            Level::Ok => (Tone::Well, "ok"),
+            Level::Warning => (Tone::Notable, "warning"),
+            Level::Fault => (Tone::Bad, "fault"),
+        };
+        let head = format!("{level:<what$}{}", finding.what);
+        screen.entry(tone, &head, found, &finding.found);
+        // What several findings have in common is said once, below the last of them.
+        let next = findings.get(index + 1).map(|next| &next.remedy);
+        if !finding.remedy.is_empty() && next != Some(&finding.remedy) {
+            screen.entry(
+                Tone::Plain,
+                &format!("{:what$}→", ""),
+                what + 2,
+                &finding.remedy,
+            );
+        }
+    }
+    screen.into_text()
+}
