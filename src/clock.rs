@@ -13,16 +13,31 @@ use crate::judge::Moment;
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     ahead: Option<Arc<AtomicU64>>,
+    stands: bool,
 }
 
 impl Clock {
     /// A clock that runs ahead of the real one by as many milliseconds as `ahead` says at the time, for tests.
     pub fn ahead_by(ahead: Arc<AtomicU64>) -> Self {
-        Self { ahead: Some(ahead) }
+        Self {
+            ahead: Some(ahead),
+            stands: false,
+        }
+    }
+
+    /// A clock that stands: it shows as many milliseconds as `at` says at the time, since the epoch and since the node started, for tests.
+    pub fn standing_at(at: Arc<AtomicU64>) -> Self {
+        Self {
+            ahead: Some(at),
+            stands: true,
+        }
     }
 
     /// The time since the node started, suspends included. A stepped wall clock does not move it.
     pub fn now(&self) -> Moment {
+        if self.stands {
+            return Moment::new(self.ahead());
+        }
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
         let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
@@ -32,7 +47,10 @@ impl Clock {
     /// What the wall clock shows.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn wall(&self) -> Timestamp {
-        Timestamp::now() + self.ahead()
+        match self.stands {
+            true => Timestamp::UNIX_EPOCH + self.ahead(),
+            false => Timestamp::now() + self.ahead(),
+        }
     }
 
     fn ahead(&self) -> Duration {

@@ -158,7 +158,7 @@ pub(super) async fn look(
     let mut findings = Vec::new();
     if missing.is_empty() {
         let found = match more.is_empty() {
-            true => format!("all {needed} that are needed, and none of those that must not be"),
+            true => format!("all {needed} that are needed, and none that must not be"),
             false => format!("all {needed} that are needed"),
         };
         findings.push(Finding::ok(WHAT, &found));

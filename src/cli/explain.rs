@@ -15,6 +15,9 @@ use crate::judge::Cause;
 const COLUMN: usize = 9;
 const HISTORY: usize = 22;
 
+/// Lines that what a Pod's containers showed may take: all that the last error says is above.
+const STATE_LINES: usize = 3;
+
 /// `pullwarden explain`: one Pod, or the cause of an error.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
@@ -170,11 +173,20 @@ fn page(explanation: &Explanation) -> String {
     }
     for line in &explanation.history {
         match line.split_once("  ") {
-            Some((time, what)) => screen.entry(Tone::Plain, time, HISTORY, what),
+            Some((time, what)) => event(&mut screen, time, what),
             None => screen.line(Tone::Plain, line),
         }
     }
     screen.into_text()
+}
+
+/// A line of the history. Verdicts are shown whole.
+fn event(screen: &mut Screen, time: &str, what: &str) {
+    let verdicts = ["settle: ", "wait: ", "hold: ", "condemn: "];
+    match verdicts.iter().any(|verdict| what.starts_with(verdict)) {
+        true => screen.entry(Tone::Plain, time, HISTORY, what),
+        false => screen.cut_entry(Tone::Plain, time, HISTORY, what, STATE_LINES),
+    }
 }
 
 fn entry(screen: &mut Screen, image: &ImageExplained) {

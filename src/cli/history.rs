@@ -56,7 +56,8 @@ impl History {
             return;
         }
         // To the second: what people want to read.
-        let time = text(&line["time"]).split('.').next().unwrap_or_default();
+        let time = text(&line["time"]).trim_end_matches('Z');
+        let time = time.split('.').next().unwrap_or_default();
         let what = match line["kind"].as_str() {
             Some("view") => states(&line["view"]["containers"]),
             Some("verdict") => {
@@ -98,6 +99,7 @@ fn states(containers: &Value) -> String {
         .map(|container| {
             let waiting = &container["state"]["Waiting"];
             let state = match (waiting.is_object(), container["state"].as_str()) {
+                (true, _) if text(&waiting["reason"]).is_empty() => "waiting".to_owned(),
                 (true, _) => format!("{} {}", text(&waiting["reason"]), text(&waiting["message"])),
                 (false, state) => state.unwrap_or_default().to_owned(),
             };

@@ -140,16 +140,21 @@ fn node(screen: &mut Screen, status: &Status) {
         .filter(|pod| !pod.image.is_empty())
         .count();
     let pods = format!(
-        "{} on this node, {} unsettled, {stuck} stuck; {} of {} spent that may be failed",
-        status.sandboxes, status.unsettled, status.budget_spent, status.budget
+        "{} on this node, {} unsettled, {stuck} stuck",
+        status.sandboxes, status.unsettled
     );
     fact(Tone::Plain, "Pods", &pods);
+    let budget = format!("{} of {} Pods spent", status.budget_spent, status.budget);
+    fact(Tone::Plain, "budget", &budget);
     if !status.configuration_refused.is_empty() {
-        let text = format!(
-            "REFUSED since it has changed, the one before is in force: {}",
-            status.configuration_refused
+        fact(
+            Tone::Bad,
+            "config",
+            "REFUSED since its file has changed, the one before is in force:",
         );
-        fact(Tone::Bad, "config", &text);
+        for line in status.configuration_refused.lines() {
+            fact(Tone::Plain, "", line);
+        }
     }
     if status.guard_tried == "not yet" && status.mode != "observe" {
         let text = "none before it is known that the API server holds this agent to its own node";
@@ -193,10 +198,7 @@ fn sorted(pods: &[PodStatus]) -> Vec<&PodStatus> {
 fn entry(screen: &mut Screen, pod: &PodStatus) {
     let [_, column] = COLUMNS;
     screen.gap();
-    screen.line(
-        Tone::Title,
-        &format!("{}/{}  {}", pod.namespace, pod.pod, pod.decision),
-    );
+    screen.line(Tone::Title, &title(pod));
     let mut fact =
         |tone, head: &str, text: &str| screen.entry(tone, &format!("  {head}"), column, text);
     fact(Tone::Plain, "image", &pod.image);
@@ -214,12 +216,14 @@ fn entry(screen: &mut Screen, pod: &PodStatus) {
         fact(Tone::Notable, "held by", &pod.held_by.join(", "));
     }
     // What is said above is not said again.
-    let said = format!("{}: {}, ", pod.image, pod.cause);
+    let of_image = format!("{}: ", pod.image);
+    let said = format!("{of_image}{}, ", pod.cause);
     let more = pod
         .reasons
         .iter()
         .filter(|reason| !reason.starts_with(&said));
     for (index, reason) in more.enumerate() {
+        let reason = reason.strip_prefix(&of_image).unwrap_or(reason);
         fact(Tone::Plain, if index == 0 { "why" } else { "" }, reason);
     }
     for (index, next) in pod.next.iter().enumerate() {
@@ -231,15 +235,21 @@ fn entry(screen: &mut Screen, pod: &PodStatus) {
 /// One that nothing is known against.
 fn quiet_entry(screen: &mut Screen, pod: &PodStatus) {
     screen.gap();
-    screen.line(
-        Tone::Plain,
-        &format!("{}/{}  {}", pod.namespace, pod.pod, pod.decision),
-    );
+    screen.line(Tone::Plain, &title(pod));
     let [_, column] = COLUMNS;
     for (index, reason) in pod.reasons.iter().enumerate() {
         let head = if index == 0 { "  why" } else { "" };
         screen.entry(Tone::Plain, head, column, reason);
     }
+}
+
+/// Its name, and what is done about it.
+fn title(pod: &PodStatus) -> String {
+    let decision = match pod.held_by.is_empty() {
+        true => pod.decision.as_str(),
+        false => "held",
+    };
+    format!("{}/{}: {decision}", pod.namespace, pod.pod)
 }
 
 fn counted(pod: &PodStatus) -> String {

@@ -42,7 +42,7 @@ impl ApiServer {
         let made = self
             .client
             .get_or_try_init(|| open(self.kubeconfig.as_deref()));
-        made.await.map_err(|error| format!("{error:#}"))
+        made.await.map_err(|error| chain(error.as_ref()))
     }
 
     /// Lets go of the client. Its connections end when nobody uses it any more.

@@ -16,14 +16,14 @@ const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullw
 const KUBELET: &str = "kubelet-pods-socket";
 
 /// What `check` is told of a node; a value for a flag that is named twice takes the place of the former.
-struct Check<'a> {
+pub struct Check<'a> {
     node: &'a Node,
     flags: Vec<(&'static str, String)>,
 }
 
 impl<'a> Check<'a> {
     /// For an agent in a Pod, that enforces.
-    fn of(node: &'a Node) -> Self {
+    pub fn of(node: &'a Node) -> Self {
         let flags = [
             ("node-name", "node1"),
             ("mode", "enforce"),
@@ -43,7 +43,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn with(mut self, flag: &'static str, value: &str) -> Self {
+    pub fn with(mut self, flag: &'static str, value: &str) -> Self {
         self.flags.retain(|(known, _)| *known != flag);
         if !value.is_empty() {
             self.flags.push((flag, value.to_owned()));
@@ -52,7 +52,7 @@ impl<'a> Check<'a> {
     }
 
     /// What it prints, and its exit code.
-    async fn run(&self, output: &str) -> Output {
+    pub async fn run(&self, output: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pullwarden"));
         command.env_clear().current_dir(self.node.path());
         command.args(["check", "-o", output]);
@@ -114,7 +114,7 @@ impl<'a> Check<'a> {
 }
 
 /// A node on which everything is as it should be, with the kubelet's socket.
-async fn node() -> Node {
+pub async fn node() -> Node {
     let node = Node::observing().await;
     let own = Pod::new("agent").namespace("pullwarden").uid("agent");
     node.api.store().put(&own);

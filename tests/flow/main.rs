@@ -40,6 +40,7 @@ mod refusals;
 mod registries;
 mod restarts;
 mod scope;
+mod screens;
 mod settings;
 mod sources;
 mod sparing;

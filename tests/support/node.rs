@@ -41,6 +41,7 @@ pub struct Node {
     pub config: Config,
     dir: TempDir,
     ahead: Arc<AtomicU64>,
+    stands: bool,
 }
 
 impl Node {
@@ -74,7 +75,14 @@ impl Node {
             config,
             dir,
             ahead: Arc::default(),
+            stands: false,
         }
+    }
+
+    /// From now on the clock shows this many milliseconds since the epoch, and goes on only by `advance`.
+    pub fn stop_the_clock(&mut self, at: u64) {
+        self.ahead.store(at, Ordering::SeqCst);
+        self.stands = true;
     }
 
     /// A node whose agent fails Pods after so many failures in a row.
@@ -93,7 +101,11 @@ impl Node {
 
     /// The clock that the node's agent goes by.
     pub fn clock(&self) -> Clock {
-        Clock::ahead_by(self.ahead.clone())
+        let ahead = self.ahead.clone();
+        match self.stands {
+            true => Clock::standing_at(ahead),
+            false => Clock::ahead_by(ahead),
+        }
     }
 
     /// A folder of the test's own.
