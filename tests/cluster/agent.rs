@@ -39,9 +39,10 @@ pub const OWN: [&str; 26] = [
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 21] = [
+pub const SHARED: [&str; 22] = [
     "baseline",
     "guarded",
+    "checked",
     "deployed",
     "hardship",
     "crowd",

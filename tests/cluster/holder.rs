@@ -48,8 +48,8 @@ impl Holder {
         }
     }
 
-    /// An agent: its token is bound to a Pod of the service account, and says which node that runs on.
-    pub async fn agent(node: &Node, cluster: &Cluster, own: &Value) -> Self {
+    /// An agent's token: bound to a Pod of the service account, it says which node that runs on.
+    pub async fn token(cluster: &Cluster, own: &Value) -> String {
         let body = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
             "spec": {"boundObjectRef": {
@@ -60,10 +60,13 @@ impl Holder {
         let path = "/api/v1/namespaces/pullwarden/serviceaccounts/pullwarden/token";
         let admin = Self::new(cluster.client.clone());
         let answer = admin.ask(&Ask::new(&format!("POST {path}"), body)).await;
-        let token = answer.unwrap()["status"]["token"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let token = answer.unwrap()["status"]["token"].clone();
+        token.as_str().unwrap().to_owned()
+    }
+
+    /// An agent, with its own token.
+    pub async fn agent(node: &Node, cluster: &Cluster, own: &Value) -> Self {
+        let token = Self::token(cluster, own).await;
         let kubeconfig = Kubeconfig::read_from(node.admin_kubeconfig()).unwrap();
         let options = KubeConfigOptions::default();
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;

@@ -23,6 +23,7 @@ mod shapes;
 mod alike;
 mod brakes;
 mod chart;
+mod check;
 mod churn;
 mod containers;
 mod deployed;

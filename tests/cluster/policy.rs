@@ -85,7 +85,8 @@ fn event(case: &Value, own: &str) -> Ask {
     Ask::new("POST /api/v1/namespaces/guarded/events", body)
 }
 
-fn apply(node: &Node, files: &[&str]) {
+/// Applies these files of deploy/base.
+pub fn apply(node: &Node, files: &[&str]) {
     for file in files {
         let path = format!("{}/deploy/base/{file}", env!("CARGO_MANIFEST_DIR"));
         let applied = node
@@ -129,7 +130,8 @@ async fn make_pods(cluster: &Cluster) -> Value {
     until_running(&home, "agent").await
 }
 
-async fn until_running(cluster: &Cluster, name: &str) -> Value {
+/// Waits until the Pod runs.
+pub async fn until_running(cluster: &Cluster, name: &str) -> Value {
     let running = || async {
         cluster
             .pod(name)
