@@ -14,7 +14,14 @@ const VERSION: &str = "0.20.2";
 /// Licences, bans and sources must be as `deny.toml` has them; advisories too, where their database can be had.
 pub fn check() -> Result<()> {
     let deny = install()?;
-    let well = run(&deny, &["check", "licenses", "bans", "sources"])?;
+    let what = [
+        "check",
+        "--hide-inclusion-graph",
+        "licenses",
+        "bans",
+        "sources",
+    ];
+    let well = run(&deny, &what)?;
     ensure!(well, "cargo-deny has found something");
     if run(&deny, &["fetch", "db"])? {
         let well = run(&deny, &["check", "--disable-fetch", "advisories"])?;
