@@ -12,6 +12,7 @@ use tonic::transport::Channel;
 use wire::image_service_client::ImageServiceClient;
 use wire::runtime_service_client::RuntimeServiceClient;
 
+use crate::judge::redacted;
 use crate::socket::{LARGEST_ANSWER, channel};
 
 mod wire {
@@ -141,7 +142,10 @@ impl Runtime {
             // Whoever goes away cancels its pull.
             Err(_) => Pulled::NotYet,
             Ok(Ok(_)) => Pulled::Yes,
-            Ok(Err(status)) => Pulled::No(format!("{:?}: {}", status.code(), status.message())),
+            Ok(Err(status)) => {
+                let text = redacted(status.message());
+                Pulled::No(format!("{:?}: {text}", status.code()))
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::agent::Images;
 use crate::judge::{BrakeMemory, Ledger, Moment};
 
 /// The version of the file's form. An agent that meets a newer one sets the file aside.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -181,7 +181,7 @@ mod tests {
             ..state()
         };
         file.save(&newer).unwrap();
-        assert!(matches!(file.load(), Found::Damaged(why) if why.contains("version 3")));
+        assert!(matches!(file.load(), Found::Damaged(why) if why.contains("version 4")));
     }
 
     #[test]

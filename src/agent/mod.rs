@@ -33,7 +33,7 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, Given};
 use crate::cri::Runtime;
 use crate::evidence::ApiServer;
-use crate::judge::{Brake, BrakeMemory, Ledger, Moment};
+use crate::judge::{Brake, BrakeMemory, Ledger, Moment, redacted};
 use crate::metrics::Metrics;
 use crate::report::{Guard, Line, NodeLog};
 use crate::shutdown::Shutdown;
@@ -260,7 +260,8 @@ impl Agent {
                 self.metrics.runtime_errors.inc();
                 if std::mem::replace(&mut self.runtime_well, false) {
                     let socket = self.config.cri_socket.display();
-                    warn!(%socket, %status, "the container runtime does not answer");
+                    let status = status.to_string();
+                    warn!(%socket, status = %redacted(&status), "the container runtime does not answer");
                 }
             }
         }

@@ -16,7 +16,7 @@ use self::wire::pods_client::PodsClient;
 use self::wire::{EventType, WatchPodsEvent, WatchPodsRequest};
 use super::protobuf::wire::PodOutline;
 use super::{Pod, Sighting};
-use crate::judge::{PodView, Source};
+use crate::judge::{PodView, Source, redacted};
 use crate::socket::{LARGEST_ANSWER, channel};
 
 mod wire {
@@ -76,7 +76,7 @@ impl Watch {
                 }
                 Err(status) => {
                     self.stage = Stage::Ended;
-                    let text = format!("{:?}: {}", status.code(), status.message());
+                    let text = format!("{:?}: {}", status.code(), redacted(status.message()));
                     return Some(Sighting::Lost(text));
                 }
             }

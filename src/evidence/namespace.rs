@@ -4,6 +4,8 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 
+use crate::judge::redacted;
+
 /// An answer takes milliseconds; verdicts on the namespace's Pods wait for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -15,7 +17,7 @@ pub async fn labels(client: &Client, name: &str) -> Result<BTreeMap<String, Stri
     let api: Api<Namespace> = Api::all(client.clone());
     match tokio::time::timeout(PATIENCE, api.get_metadata_opt(name)).await {
         Ok(Ok(found)) => Ok(found.and_then(|n| n.metadata.labels).unwrap_or_default()),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(redacted(&error.to_string()).into_owned()),
         Err(_) => Err(format!("no answer within {PATIENCE:?}")),
     }
 }

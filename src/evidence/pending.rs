@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::list::{LONGEST, List};
 use super::{Pod, Sighting};
+use crate::judge::redacted;
 
 /// The API server ends a watch after this, and it is taken up where it ended. In seconds.
 const WATCH: u32 = 290;
@@ -193,7 +194,7 @@ impl Watch {
             Ok(WatchEvent::Bookmark(bookmark)) => {
                 watching.version = bookmark.metadata.resource_version;
             }
-            Ok(WatchEvent::Error(status)) => return Err(status.message),
+            Ok(WatchEvent::Error(status)) => return Err(redacted(&status.message).into_owned()),
             Err(error) => self.complain(&error),
         }
         Ok(Stage::Watching(watching))
@@ -238,7 +239,7 @@ async fn in_time<T>(patience: Duration, what: impl Future<Output = T>) -> Result
     result.map_err(|_| format!("no answer within {patience:?}"))
 }
 
-/// An error and what caused it, in one line.
+/// An error and what caused it, in one line, without secrets.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut out = error.to_string();
     let mut source = error.source();
@@ -250,5 +251,5 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         }
         source = cause.source();
     }
-    out
+    redacted(&out).into_owned()
 }

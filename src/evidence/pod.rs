@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::judge::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ContainerState, ContainerView, Owner, Phase,
-    PodView, PullPolicy, RestartPolicy, Source,
+    PodView, PullPolicy, RestartPolicy, Source, redacted,
 };
 use crate::report::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE};
 
@@ -144,7 +144,7 @@ const REFERENCE: usize = 1024;
 const SHORT: usize = 256;
 
 impl Pod {
-    /// The Pod as the judge wants it, long texts cut. Whichever source it came from: one that is not the API server, or tells of the
+    /// The Pod as the judge wants it, secrets taken out of texts and long ones cut. Whichever source it came from: one that is not the API server, or tells of the
     /// Pod for the first time, says so itself.
     pub fn view(&self) -> PodView {
         let metadata = &self.metadata;
@@ -244,13 +244,16 @@ fn zip<'a>(
 }
 
 fn cut(text: &str, most: usize) -> String {
+    let text = redacted(text);
     text[..text.floor_char_boundary(most)].to_owned()
 }
 
 /// Keeps both ends of a long message: the beginning says what was tried, the end why it failed.
 fn cut_middle(text: &str) -> String {
+    // Before it is cut: half a URL could not be told any more.
+    let text = redacted(text);
     if text.len() <= 2 * MESSAGE_END {
-        return text.to_owned();
+        return text.into_owned();
     }
     let head = text.floor_char_boundary(MESSAGE_END);
     let tail = text.ceil_char_boundary(text.len() - MESSAGE_END);
@@ -317,6 +320,19 @@ mod tests {
         let cut = cut_middle(&message);
         assert!(cut.len() <= 2 * MESSAGE_END + 4 && cut.contains('…'));
         assert_eq!(super::cut("éé", 3), "é");
+    }
+
+    #[test]
+    fn secrets_are_taken_out_before_texts_are_cut() {
+        let url = format!("https://u:hunter2@r.test/{}?sig=hunter2", "a".repeat(5000));
+        let view = view(serde_json::json!({
+            "metadata": {"annotations": {"pullwarden.io/mode": url}},
+            "spec": {"containers": [{"name": "c", "image": url}]},
+            "status": {"containerStatuses": [{"name": "c", "image": url,
+                "state": {"waiting": {"reason": url, "message": url}}}]},
+        }));
+        let text = serde_json::to_string(&view).unwrap();
+        assert!(!text.contains("hunter2") && text.contains("https://…@r.test"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::fmt::Write as _;
 
+use super::redacted;
+
 /// The longest text that is kept, in bytes.
 const KEPT: usize = 1024;
 
@@ -19,10 +21,10 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The same as a text of at most 1 KiB, fit for a log, a file and a condition.
+/// The same without secrets and of at most 1 KiB, fit for a log, a file and a condition.
 pub fn printable(text: &str) -> String {
     let mut out = String::new();
-    for character in text.chars() {
+    for character in redacted(text).chars() {
         let hidden = is_hidden(character);
         // The longest escape is `\u{10ffff}`.
         let length = if hidden { 10 } else { character.len_utf8() };

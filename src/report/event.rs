@@ -7,7 +7,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 use super::message::message;
-use crate::judge::{Complaint, Condemned};
+use crate::judge::{Complaint, Condemned, redacted};
 
 /// An answer takes milliseconds; an Event is not worth waiting longer for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ pub async fn announce(
         Ok(Ok(_)) => Ok(()),
         // It was written before, by an agent that did not live to know.
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(redacted(&error.to_string()).into_owned()),
         Err(_) => Err(format!("no answer within {PATIENCE:?}")),
     }
 }

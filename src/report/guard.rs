@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::OwnPod;
 use crate::evidence::Pod;
+use crate::judge::redacted;
 
 /// An answer takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,7 +88,10 @@ async fn try_on(client: &Client, own: &OwnPod) -> Result<String, Unguarded> {
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(Unguarded::Open(format!(
             "the agent's own Pod {namespace}/{name} does not exist: whether it is held to its own node cannot be tried"
         ))),
-        Ok(Err(error)) => Err(Unguarded::Unknown(error.to_string())),
+        Ok(Err(error)) => {
+            let error = error.to_string();
+            Err(Unguarded::Unknown(redacted(&error).into_owned()))
+        }
         Err(_) => Err(Unguarded::Unknown(format!("no answer within {PATIENCE:?}"))),
     }
 }

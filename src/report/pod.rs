@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::message::message;
 use crate::evidence::Pod;
-use crate::judge::{Action, Condemned, Phase, PodView, Policy, Reason, still_due};
+use crate::judge::{Action, Condemned, Phase, PodView, Policy, Reason, redacted, still_due};
 
 /// The condition on the Pod; a Job's `podFailurePolicy` matches it.
 pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
@@ -457,9 +457,9 @@ fn parameters() -> PatchParams {
 
 fn refusal(error: kube::Error) -> Refusal {
     let kube::Error::Api(status) = error else {
-        return Refusal::Failed(error.to_string());
+        return Refusal::Failed(redacted(&error.to_string()).into_owned());
     };
-    let text = format!("{} {}", status.code, status.message);
+    let text = format!("{} {}", status.code, redacted(&status.message));
     match status.code {
         404 => Refusal::Gone,
         409 => Refusal::Moved(text),

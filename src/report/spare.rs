@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::cri::{Pulled, Runtime};
-use crate::judge::{Condemned, Reason};
+use crate::judge::{Condemned, Reason, redacted};
 
 /// How long the runtime may pull for a second opinion.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,7 +36,9 @@ pub async fn ask(
             Ok(true) => return Asked::Spared(Reason::OnNode { image }),
             Err(status) => {
                 return Asked::NoAnswer(format!(
-                    "the runtime does not tell whether it has the image: {status}"
+                    "the runtime does not tell whether it has the image: {:?}: {}",
+                    status.code(),
+                    redacted(status.message())
                 ));
             }
         }

@@ -36,6 +36,7 @@ mod properties;
 mod purity;
 mod quiet;
 mod races;
+mod redacting;
 mod refusals;
 mod registries;
 mod restarts;

@@ -28,7 +28,7 @@ const FORBIDDEN_STD: [&str; 9] = [
 ];
 
 /// The judge's own modules and the primitive types.
-const LOCAL: [&str; 32] = [
+const LOCAL: [&str; 33] = [
     "annotation",
     "brake",
     "cause",
@@ -40,6 +40,7 @@ const LOCAL: [&str; 32] = [
     "policy",
     "reason",
     "record",
+    "redact",
     "reference",
     "registries",
     "selector",
