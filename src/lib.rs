@@ -26,6 +26,7 @@ pub mod report;
 pub mod state;
 
 pub mod agent;
+pub mod replay;
 
 pub mod admin;
 pub mod clock;

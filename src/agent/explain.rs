@@ -90,6 +90,7 @@ impl Agent {
             history: Vec::new(),
         };
         let judged = self
+            .docket
             .latest
             .iter()
             .find(|(_, l)| named(&l.view.namespace, &l.view.name));
@@ -117,7 +118,7 @@ impl Agent {
             Some((judged, _)) => *uid == judged,
             None => named(&record.namespace, &record.name),
         };
-        if let Some((uid, record)) = self.ledger.pods().find(named) {
+        if let Some((uid, record)) = self.docket.ledger.pods().find(named) {
             let view = judged.map(|(_, latest)| &latest.view);
             let images = record.images.iter();
             out.images = images

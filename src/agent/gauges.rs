@@ -10,8 +10,13 @@ impl Agent {
     /// The Pods that are stuck, each once: by the cause of its image that has failed most often.
     fn stuck(&self) -> BTreeMap<Cause, i64> {
         let mut stuck = BTreeMap::new();
-        for uid in self.latest.keys() {
-            let images = self.ledger.pod(uid).into_iter().flat_map(|pod| &pod.images);
+        for uid in self.docket.latest.keys() {
+            let images = self
+                .docket
+                .ledger
+                .pod(uid)
+                .into_iter()
+                .flat_map(|pod| &pod.images);
             let failing = images
                 .filter(|(_, image)| image.failures > 0 || image.standing.is_some())
                 .filter_map(|(_, image)| Some((image.failures, image.last.as_ref()?.cause)));

@@ -1,14 +1,15 @@
-//! Judging: from a view to a verdict, and what follows from it.
+//! Judging: from a view to a verdict, and what follows from it. What it does to the counts is [`Docket`]'s; here is what is told of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use tracing::{debug, info, warn};
 
+use super::Agent;
 use super::status::Unrecognised;
-use super::{Agent, Latest};
 use crate::judge::{
-    BRAKES, Because, Cause, Decision, LastError, Moment, PodView, Reason, Shown, Stage, Verdict,
-    Wishes, judge,
+    BRAKES, Because, Cause, Decision, Judged, LastError, Moment, PodView, Reason, Shown, Stage,
+    Then, Verdict, Wishes,
 };
 use crate::metrics::{ByBecause, ByBrake, ByDecision};
 use crate::report::Line;
@@ -19,75 +20,82 @@ const UNRECOGNISED: usize = 10;
 impl Agent {
     /// Only what stands is decided by the clock.
     pub(super) fn judge_what_stands(&mut self) {
-        let stands = |uid: &str| {
-            let images = self.ledger.pod(uid).map(|record| record.images.values());
-            images.is_some_and(|mut images| images.any(|image| image.standing.is_some()))
-        };
-        let views = self.latest.iter().filter(|(uid, _)| stands(uid));
-        let views: Vec<PodView> = views.map(|(_, latest)| latest.view.clone()).collect();
+        let now = self.clock.now();
+        let mut told = false;
+        for view in self.docket.standing() {
+            let judged = self.docket.judge(&self.config.policy, &view, now);
+            if judged.news && !std::mem::replace(&mut told, true) {
+                self.write_line(now, &Line::Clock {});
+            }
+            self.follow(&view, judged, now);
+        }
+        self.ticked = Some(now);
+    }
+
+    /// Judges a Pod by what was reported of it.
+    pub(super) fn judge(&mut self, view: &PodView) {
+        let now = self.clock.now();
+        self.ask_for_labels(view, now);
+        let judged = self.docket.judge(&self.config.policy, view, now);
+        if judged.then != Then::Nothing && (self.is_new(view) || judged.news) {
+            self.write_line(now, &Line::View { view });
+        }
+        self.follow(view, judged, now);
+    }
+
+    /// Judges these Pods again: not they have changed, but what they are judged by.
+    pub(super) fn judge_again(&mut self, views: Vec<PodView>, now: Moment) {
         for view in views {
-            self.judge(view);
+            self.ask_for_labels(&view, now);
+            let judged = self.docket.judge(&self.config.policy, &view, now);
+            self.follow(&view, judged, now);
         }
     }
 
-    pub(super) fn judge(&mut self, view: PodView) {
-        let now = self.clock.now();
-        self.ask_for_labels(&view, now);
-        let verdict = judge(
-            &mut self.ledger,
-            &mut self.brake,
-            &self.config.policy,
-            &view,
-            now,
-        );
-        if verdict.observed.stale {
-            return;
-        }
-        let before = self.latest.get(&view.uid);
-        let news = verdict.observed.changed
-            || before.is_none_or(|before| before.verdict.decision != verdict.decision);
+    /// Whether a view is another one than the last that was written down of the Pod. Its version alone makes it none, nor that it is a
+    /// source's first word: what that changes is news.
+    fn is_new(&mut self, view: &PodView) -> bool {
+        let mut hasher = DefaultHasher::new();
+        let bare = PodView {
+            resource_version: String::new(),
+            first: false,
+            ..view.clone()
+        };
+        bare.hash(&mut hasher);
+        let digest = hasher.finish();
+        self.shown.insert(view.uid.clone(), digest) != Some(digest)
+    }
+
+    fn follow(&mut self, view: &PodView, judged: Judged, now: Moment) {
+        let Judged {
+            verdict,
+            news,
+            then,
+            take_back,
+        } = judged;
         if news {
-            self.note(&view, &verdict, now);
+            self.note(view, &verdict, now);
             self.unsaved = true;
         }
-        let uid = view.uid.clone();
-        match &verdict.decision {
-            Decision::Settle if verdict.reasons.contains(&Reason::NotPending) => {
-                return self.left(&uid, Some(&view));
-            }
-            Decision::Settle => {
-                self.take_back_if_marked(&view);
-                self.latest.remove(&uid);
+        if take_back {
+            self.take_back(&view.uid, &view.namespace, &view.name);
+        }
+        match then {
+            Then::Nothing => {}
+            Then::Leave => self.left(&view.uid, Some(view)),
+            Then::LookAway => {
                 let why = texts_of(&verdict.reasons).join("; ");
-                return self.sandboxes.look_again_later(&uid, &why, now);
+                self.sandboxes.look_again_later(&view.uid, &why, now);
             }
-            Decision::Wait | Decision::Hold | Decision::Condemn(_) => {
-                self.sandboxes.unsettle(&uid);
+            Then::GoOn => {
+                self.sandboxes.unsettle(&view.uid);
+                self.complain(view);
             }
-        }
-        if view.ending {
-            self.written_before(&uid, now);
-        }
-        if !verdict.observed.healed.is_empty() {
-            self.take_back_if_marked(&view);
-        }
-        self.complain(&view);
-        let condemned = match &verdict.decision {
-            Decision::Condemn(condemned) => Some((**condemned).clone()),
-            _ => None,
-        };
-        if let Some(condemned) = condemned {
-            self.report(condemned, &view, now);
-        }
-        let latest = Latest::new(view, verdict, now, self.latest.get(&uid));
-        self.latest.insert(uid, latest);
-    }
-
-    /// A Pod that an earlier run has written to and not followed to its end.
-    fn written_before(&mut self, uid: &str, now: Moment) {
-        let stage = self.ledger.pod(uid).map(|record| record.stage);
-        if !matches!(stage, Some(Stage::Written(_) | Stage::Writing)) {
-            self.ledger.set_stage(uid, Stage::Written(now));
+            Then::Report(condemned) => {
+                self.sandboxes.unsettle(&view.uid);
+                self.complain(view);
+                self.report(*condemned);
+            }
         }
     }
 
@@ -103,31 +111,22 @@ impl Agent {
             .verdicts
             .get_or_create(&ByDecision { decision })
             .inc();
-        let counted = verdict
-            .observed
-            .failed
-            .iter()
-            .chain(&verdict.observed.inferred);
-        for image in counted {
-            let record = self
-                .ledger
-                .pod(uid)
-                .and_then(|record| record.images.get(image));
-            let Some((record, last)) = record.and_then(|r| r.last.as_ref().map(|l| (r, l))) else {
-                continue;
-            };
-            self.metrics
-                .failures
-                .get_or_create(&last.cause.into())
-                .inc();
-            if last.cause == Cause::Unrecognised {
-                remember(&mut self.unrecognised, last);
-            }
-            let (failures, cause, error) = (record.failures, last.cause, &last.message);
-            let image = Shown(image);
-            info!(%namespace, %pod, %image, %cause, failures, %error, "pull failed");
+        for image in &verdict.observed.failed {
+            self.failed(view, image, false, now);
+        }
+        for image in &verdict.observed.inferred {
+            self.failed(view, image, true, now);
         }
         for image in &verdict.observed.healed {
+            self.write_line(
+                now,
+                &Line::Heal {
+                    namespace,
+                    pod,
+                    uid,
+                    image,
+                },
+            );
             let image = Shown(image);
             info!(%namespace, %pod, %image, "pulled after failures, its count is dropped");
         }
@@ -146,11 +145,7 @@ impl Agent {
                 debug!(%namespace, %pod, decision, why = reasons.join("; "), "judged");
             }
         }
-        if verdict.observed.changed {
-            self.write_line(&Line::View { at: now, view });
-        }
-        self.write_line(&Line::Verdict {
-            at: now,
+        let line = Line::Verdict {
             namespace,
             pod,
             uid,
@@ -159,8 +154,39 @@ impl Agent {
             failed: texts(&verdict.observed.failed),
             inferred: texts(&verdict.observed.inferred),
             healed: texts(&verdict.observed.healed),
+            brakes: verdict.reasons.iter().filter_map(Reason::brake).collect(),
             reasons,
-        });
+        };
+        self.write_line(now, &line);
+    }
+
+    /// A failed pull was counted.
+    fn failed(&mut self, view: &PodView, image: &str, inferred: bool, now: Moment) {
+        let (namespace, pod, uid) = (&view.namespace, &view.name, &view.uid);
+        let record = self.docket.ledger.pod(uid);
+        let record = record.and_then(|record| record.images.get(image));
+        let Some((record, last)) = record.and_then(|r| r.last.as_ref().map(|l| (r, l))) else {
+            return;
+        };
+        let (failures, cause, error) = (record.failures, last.cause, last.message.clone());
+        self.metrics.failures.get_or_create(&cause.into()).inc();
+        if cause == Cause::Unrecognised {
+            remember(&mut self.unrecognised, last);
+        }
+        let line = Line::Failure {
+            namespace,
+            pod,
+            uid,
+            image,
+            cause: cause.as_str(),
+            class: cause.class().as_str(),
+            failures,
+            inferred,
+            error: &error,
+        };
+        self.write_line(now, &line);
+        let image = Shown(image);
+        info!(%namespace, %pod, %image, %cause, failures, %error, "pull failed");
     }
 
     /// A Pod that would have been failed has started after all: the number that tells whether to trust the settings.
@@ -179,23 +205,22 @@ impl Agent {
             .inc();
         self.wrong += 1;
         warn!(%namespace, %pod, image = %Shown(image), because, "would have been failed, and started after all");
-        let at = self.clock.now();
-        self.write_line(&Line::WouldFailThenStarted {
-            at,
+        let line = Line::WouldFailThenStarted {
             namespace,
             pod,
             uid,
             image,
             because,
-        });
+        };
+        self.write_line(self.clock.now(), &line);
     }
 
     /// Tells the author of a Pod whose pulls fail, once, of annotations that cannot be read.
     fn complain(&mut self, view: &PodView) {
         let complaints = Wishes::of(&view.annotations).complaints;
-        let record = self.ledger.pod(&view.uid);
+        let record = self.docket.ledger.pod(&view.uid);
         let failing = record.is_some_and(|r| r.images.values().any(|image| image.last.is_some()));
-        if complaints.is_empty() || !failing || !self.ledger.note_told(&view.uid) {
+        if complaints.is_empty() || !failing || !self.docket.ledger.note_told(&view.uid) {
             return;
         }
         let (namespace, pod) = (&view.namespace, &view.name);
@@ -208,7 +233,7 @@ impl Agent {
     /// How many verdicts each brake holds at present.
     pub(super) fn held(&self) -> BTreeMap<&'static str, usize> {
         let mut held = BTreeMap::new();
-        for latest in self.latest.values() {
+        for latest in self.docket.latest.values() {
             for brake in latest.brakes().iter().filter_map(Reason::brake) {
                 *held.entry(brake).or_default() += 1;
             }
@@ -229,19 +254,25 @@ impl Agent {
     /// The Pod is not Pending any more, or gone; `view` is what it is now, where the evidence tells.
     pub(super) fn left(&mut self, uid: &str, view: Option<&PodView>) {
         self.sandboxes.done(uid);
-        self.latest.remove(uid);
-        let Some(record) = self.ledger.pod(uid) else {
-            return;
-        };
-        if record.stage == Stage::Writing {
-            // The report under way will find out, and its end forgets the Pod.
-            return;
-        }
-        let Some(record) = self.ledger.forget(uid) else {
+        let now = self.clock.now();
+        let known = self.docket.ledger.pod(uid).is_some();
+        let Some(record) = self.docket.left(uid) else {
+            // One that was not judged was written down too. One whose report is under way is told of when that ends.
+            if !known && self.shown.remove(uid).is_some() {
+                let (namespace, pod) = view.map_or(("", ""), |v| (&v.namespace, &v.name));
+                let line = Line::Left {
+                    namespace,
+                    pod,
+                    uid,
+                    written: false,
+                    view,
+                };
+                self.write_line(now, &line);
+            }
             return;
         };
         self.unsaved = true;
-        let now = self.clock.now();
+        self.shown.remove(uid);
         let (namespace, pod) = (&record.namespace, &record.name);
         let written = matches!(record.stage, Stage::Written(_));
         if let Stage::Written(at) = record.stage {
@@ -250,21 +281,18 @@ impl Agent {
         } else if record.images.values().any(|image| image.failures > 0) {
             info!(%namespace, %pod, "not Pending any more, its counts are dropped");
         }
-        self.write_line(&Line::Left {
-            at: now,
+        let line = Line::Left {
             namespace,
             pod,
             uid,
             written,
-        });
+            view,
+        };
+        self.write_line(now, &line);
         if record.stage == Stage::Marked {
             self.take_back(uid, namespace, pod);
         }
-        let due = record
-            .images
-            .iter()
-            .find_map(|(image, r)| Some((image, r.due?)));
-        if let Some((image, because)) = due.filter(|_| !written) {
+        if let Some((image, because)) = record.due().filter(|_| !written) {
             match view {
                 Some(view) if view.has_started(image) => {
                     self.started(namespace, pod, uid, image, because);

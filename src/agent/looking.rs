@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tracing::debug;
 
+use super::Agent;
 use super::images::Arrival;
 use super::sandboxes::ABSENT;
-use super::{Agent, Latest};
-use crate::judge::{Moment, Shown, Source};
+use crate::judge::{Latest, Moment, Shown, Source};
+use crate::report::Line;
 
 /// Evidence is closed this long after the last Pod settled.
 const LINGER: Duration = Duration::from_secs(30);
@@ -44,7 +45,7 @@ impl Agent {
             let with_containers = self.runtime.sandboxes_with_containers().await?;
             self.sandboxes.note_containers(&with_containers);
         }
-        if self.images.is_unknown() || self.ledger.is_any_failing() {
+        if self.images.is_unknown() || self.docket.ledger.is_any_failing() {
             self.look_at_images(now).await?;
         }
         Ok(())
@@ -55,10 +56,12 @@ impl Agent {
         let found = self.runtime.images().await?;
         for Arrival { image, at } in self.images.update(found, now) {
             debug!(image = %Shown(&image), "an image has come to the node");
-            self.brake.memory.registries.pulled(&image, at);
-            if at.is_some() {
-                self.ledger.pulled_by_another(&image, "");
-            }
+            self.docket.arrived(&image, at);
+            let line = Line::Image {
+                image: &image,
+                came: at,
+            };
+            self.write_line(now, &line);
             self.unsaved = true;
         }
         Ok(())
@@ -69,7 +72,7 @@ impl Agent {
         self.metrics
             .unsettled
             .set(i64::try_from(unsettled).unwrap_or(i64::MAX));
-        if unsettled > 0 || !self.latest.is_empty() {
+        if unsettled > 0 || !self.docket.latest.is_empty() {
             self.quiet_since = None;
         } else {
             self.quiet_since.get_or_insert(now);
@@ -99,7 +102,7 @@ impl Agent {
         let now = self.clock.now();
         self.complete_since.get_or_insert(now);
         self.sandboxes.complete(named, now);
-        for (uid, latest) in &mut self.latest {
+        for (uid, latest) in &mut self.docket.latest {
             match named.contains(uid) {
                 true => latest.absent = None,
                 false => _ = latest.absent.get_or_insert(now),
@@ -109,7 +112,11 @@ impl Agent {
 
     pub(super) fn forget_absent(&mut self, now: Moment) {
         let absent = |latest: &Latest| latest.absent.is_some_and(|at| now.since(at) >= ABSENT);
-        let gone = self.latest.iter().filter(|(_, latest)| absent(latest));
+        let gone = self
+            .docket
+            .latest
+            .iter()
+            .filter(|(_, latest)| absent(latest));
         let gone: Vec<String> = gone.map(|(uid, _)| uid.clone()).collect();
         for uid in gone {
             self.left(&uid, None);

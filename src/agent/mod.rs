@@ -4,9 +4,10 @@ mod explain;
 mod gauges;
 mod images;
 mod judging;
-mod latest;
+mod logging;
 mod looking;
 mod namespaces;
+mod next;
 mod reports;
 mod sandboxes;
 mod settings;
@@ -30,15 +31,14 @@ pub use status::{PodStatus, Status, Unrecognised};
 
 use crate::admin::Health;
 use crate::clock::{self, Clock};
-use crate::config::{Config, Given};
+use crate::config::{Config, Given, LogFormat};
 use crate::cri::Runtime;
 use crate::evidence::ApiServer;
-use crate::judge::{Brake, BrakeMemory, Ledger, Moment, redacted};
+use crate::judge::{Docket, Kept, Moment, redacted};
 use crate::metrics::Metrics;
-use crate::report::{Guard, Line, NodeLog};
+use crate::report::{Guard, NodeLog};
 use crate::shutdown::Shutdown;
 use crate::state::{Found, State, StateFile};
-use latest::Latest;
 use namespaces::Namespaces;
 use reports::Report;
 use sandboxes::Sandboxes;
@@ -131,10 +131,12 @@ struct Agent {
     choice: Choice,
     /// Since when nothing is unsettled.
     quiet_since: Option<Moment>,
-    /// The newest view of each Pod that is being judged.
-    latest: BTreeMap<String, Latest>,
-    ledger: Ledger,
-    brake: Brake,
+    /// What is judged, and what was counted.
+    docket: Docket,
+    /// Of each Pod, the digest of what was last written down of it.
+    shown: BTreeMap<String, u64>,
+    /// When it was last looked whether something has stood long enough.
+    ticked: Option<Moment>,
     images: Images,
     namespaces: Namespaces,
     unrecognised: Vec<Unrecognised>,
@@ -157,37 +159,37 @@ impl Agent {
         let now = clock.now();
         let boot = clock::boot_id().context("reading the kernel's boot id")?;
         let state = StateFile::in_dir(&config.state_dir);
-        let mut ledger = Ledger::default();
-        let mut brake = Brake {
-            warm_up_until: now.after(config.warm_up),
-            rules: config.brake,
-            memory: BrakeMemory::default(),
-        };
+        let mut docket = Docket::new(config.brake, config.warm_up, now);
         let mut images = Images::default();
-        match state.load() {
+        let counts = match state.load() {
             Found::State(found) => {
                 info!(
                     pods = found.ledger.pods().count(),
                     "counts of an earlier run taken up"
                 );
-                ledger = found.ledger;
-                brake.memory = found.brake;
+                let same_boot = found.boot == boot;
                 images = found.images;
-                ledger.restarted();
-                if found.boot == boot {
-                    // A shorter warm-up in the configuration takes effect at once, a longer one at the next boot.
-                    brake.warm_up_until = brake.warm_up_until.min(found.warm_up_until);
-                } else {
-                    ledger.rebooted(now);
-                    brake.rebooted(now);
+                if !same_boot {
                     images.rebooted();
                 }
+                let kept = Kept {
+                    same_boot,
+                    warm_up_until: found.warm_up_until,
+                    memory: found.brake,
+                    ledger: found.ledger,
+                };
+                docket.take_up(kept, now);
+                "kept"
             }
-            Found::Nothing => info!("no counts of an earlier run"),
+            Found::Nothing => {
+                info!("no counts of an earlier run");
+                "none"
+            }
             Found::Damaged(problem) => {
                 warn!(%problem, "the state file cannot be used, starting without counts");
+                "damaged"
             }
-        }
+        };
         let mut agent = Self {
             runtime: Runtime::at(&config.cri_socket),
             runtime_well: true,
@@ -201,9 +203,9 @@ impl Agent {
             complete_since: None,
             choice: Choice::at_once(now),
             quiet_since: None,
-            latest: BTreeMap::new(),
-            ledger,
-            brake,
+            docket,
+            shown: BTreeMap::new(),
+            ticked: None,
             images,
             namespaces: Namespaces::default(),
             unrecognised: Vec::new(),
@@ -212,7 +214,7 @@ impl Agent {
             pulls: Arc::new(Semaphore::new(1)),
             state,
             unsaved: true,
-            log: NodeLog::in_dir(&config.log_dir),
+            log: NodeLog::in_dir(&config.log_dir, config.log_format == LogFormat::Json),
             clock,
             metrics: surroundings.metrics,
             health: surroundings.health,
@@ -221,11 +223,7 @@ impl Agent {
             refused: None,
             config,
         };
-        let boot = agent.boot.clone();
-        agent.write_line(&Line::Start {
-            version: env!("CARGO_PKG_VERSION"),
-            boot: &boot,
-        });
+        agent.log_start(counts, now);
         agent.save();
         let (mode, node) = (agent.config.policy.mode.as_str(), &agent.config.policy.node);
         info!(%node, mode, "watching");
@@ -268,7 +266,7 @@ impl Agent {
         self.health.ticked(now, self.runtime_well);
         if self.complete_since.is_some() {
             // Pods that came up since, and were gone from Pending before anyone looked.
-            let judged = self.latest.keys().cloned().collect();
+            let judged = self.docket.latest.keys().cloned().collect();
             self.sandboxes.complete(&judged, now);
         }
         self.forget_absent(now);
@@ -278,9 +276,10 @@ impl Agent {
         self.count_state();
         if self.reports.is_empty() {
             // A report that ended without a word: whatever it wrote is found at the next look.
-            self.ledger.restarted();
+            self.docket.ledger.restarted();
         }
-        self.unsaved |= self.ledger.keep(self.sandboxes.uids(), now);
+        self.forget(now);
+        self.head_log();
         self.save();
     }
 
@@ -302,10 +301,10 @@ impl Agent {
         }
         let state = State::new(
             self.boot.clone(),
-            self.brake.warm_up_until,
-            self.brake.memory.clone(),
+            self.docket.brake.warm_up_until,
+            self.docket.brake.memory.clone(),
             self.images.clone(),
-            self.ledger.clone(),
+            self.docket.ledger.clone(),
         );
         if let Err(error) = self.state.save(&state) {
             let dir = self.config.state_dir.display();
@@ -316,13 +315,6 @@ impl Agent {
         self.metrics
             .state_unwritable
             .set((!self.state.is_well()).into());
-    }
-
-    fn write_line(&mut self, line: &Line<'_>) {
-        if let Err(error) = self.log.write(self.clock.wall(), line) {
-            let dir = self.config.log_dir.display();
-            warn!(%dir, %error, "the node's log cannot be written, going on without");
-        }
     }
 
     async fn end(mut self) {

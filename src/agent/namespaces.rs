@@ -9,6 +9,7 @@ use super::Agent;
 use super::reports::Report;
 use crate::evidence;
 use crate::judge::{Moment, PodView};
+use crate::report::Line;
 
 /// Labels are asked for again after this.
 const FRESH: Duration = Duration::from_secs(300);
@@ -65,11 +66,13 @@ impl Agent {
                 known.insert(name.clone(), labels);
                 self.namespaces.0.insert(name.clone(), now.after(FRESH));
                 // They may put the Pods that are judged out of scope.
-                let views = self.latest.values().map(|latest| &latest.view);
-                let views = views.filter(|view| view.namespace == name);
-                for view in views.cloned().collect::<Vec<_>>() {
-                    self.judge(view);
-                }
+                let views = self.docket.views(|view| view.namespace == name);
+                let line = Line::Labels {
+                    namespaces: &self.config.policy.namespace_labels.clone(),
+                    namespace: &name,
+                };
+                self.write_line(now, &line);
+                self.judge_again(views, now);
             }
             Err(error) => {
                 warn!(namespace = name, %error, "the namespace's labels cannot be read, verdicts on its Pods wait");

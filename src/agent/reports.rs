@@ -7,13 +7,10 @@ use tracing::{info, warn};
 use super::Agent;
 use crate::evidence::ApiServer;
 use crate::judge::{
-    Action, Because, Cause, Complaint, Condemned, ImageRecord, Moment, PodView, Reason, Shown,
-    Source, Stage,
+    Action, Because, Cause, Complaint, Condemned, ImageRecord, Moment, PodView, Shown, Undone,
 };
 use crate::metrics::ByStep;
-use crate::report::{
-    self, Aftermath, Asked, Ending, Event, Line, Subject, Trace, Undone, Unguarded,
-};
+use crate::report::{self, Aftermath, Asked, Ending, Event, Line, Subject, Trace, Unguarded};
 
 /// What became of one report.
 #[derive(Debug)]
@@ -55,14 +52,7 @@ pub(super) enum Report {
 
 impl Agent {
     /// Starts the report on a condemned Pod. What was counted is on disk before anything is written.
-    pub(super) fn report(&mut self, condemned: Condemned, view: &PodView, now: Moment) {
-        let stage = if condemned.enforce {
-            Stage::Writing
-        } else {
-            Stage::Announced
-        };
-        self.ledger.set_stage(&condemned.uid, stage);
-        self.brake.spend(view, &condemned.image, now);
+    pub(super) fn report(&mut self, condemned: Condemned) {
         self.metrics
             .condemned
             .get_or_create(&condemned.cause.into())
@@ -154,18 +144,6 @@ impl Agent {
         });
     }
 
-    /// The Pod got past its pull: if our condition stands on it, it is not true any more.
-    pub(super) fn take_back_if_marked(&mut self, view: &PodView) {
-        let stage = self.ledger.pod(&view.uid).map(|record| record.stage);
-        if stage == Some(Stage::Marked) && !view.ending {
-            self.ledger.set_stage(&view.uid, Stage::Watching);
-            // The kubelet learns of the condition only after a while; before it is taken back the Pod is read afresh anyway.
-            if view.marked || view.source == Source::Kubelet {
-                self.take_back(&view.uid, &view.namespace, &view.name);
-            }
-        }
-    }
-
     pub(super) fn take_back(&mut self, uid: &str, namespace: &str, name: &str) {
         let condemned = Box::new(nobody(uid, namespace, name));
         let (api, at) = (self.api.clone(), self.clock.wall());
@@ -204,6 +182,13 @@ impl Agent {
                 trace,
             }) => {
                 self.trace(&condemned, &trace);
+                let line = Line::Aftermath {
+                    namespace: &condemned.namespace,
+                    pod: &condemned.name,
+                    uid: &condemned.uid,
+                    became: aftermath.as_str(),
+                };
+                self.write_line(self.clock.now(), &line);
                 if aftermath == Aftermath::Started {
                     let Condemned {
                         namespace,
@@ -224,33 +209,34 @@ impl Agent {
             }) => {
                 self.trace(&condemned, &trace);
                 let (namespace, pod) = (&condemned.namespace, &condemned.name);
-                let stage = match undone {
-                    Undone::Clear => {
-                        info!(%namespace, %pod, "the condition was taken back");
-                        Stage::Watching
-                    }
-                    Undone::Written => Stage::Written(self.clock.now()),
+                match undone {
+                    Undone::Clear => info!(%namespace, %pod, "the condition was taken back"),
+                    Undone::Written => {}
                     Undone::Standing => {
                         warn!(%namespace, %pod, "the condition could not be taken back");
-                        Stage::Marked
                     }
-                };
-                let record = self.ledger.pod(&condemned.uid);
-                // A new report may have begun meanwhile; then what it says counts.
-                if record.is_some_and(|record| record.stage == Stage::Watching) {
-                    self.ledger.set_stage(&condemned.uid, stage);
                 }
+                let now = self.clock.now();
+                self.docket.taken_back(&condemned.uid, undone, now);
+                let line = Line::Undone {
+                    namespace,
+                    pod,
+                    uid: &condemned.uid,
+                    undone: undone.as_str(),
+                };
+                self.write_line(now, &line);
             }
             Err(error) => warn!(%error, "a report ended unexpectedly"),
         }
         self.unsaved = true;
+        self.head_log();
         self.save();
     }
 
     fn count_failed(&self, condemned: &Condemned, now: Moment) {
         let cause = condemned.cause.into();
         self.metrics.failed.get_or_create(&cause).inc();
-        let record = self.ledger.pod(&condemned.uid);
+        let record = self.docket.ledger.pod(&condemned.uid);
         let image = record.and_then(|record| record.images.get(&condemned.image));
         let since = image.and_then(ImageRecord::failing_since);
         let after = since.map_or(condemned.lasting, |since| now.since(since));
@@ -282,13 +268,14 @@ impl Agent {
     }
 
     fn write_step(&mut self, subject: &Subject, step: &str, result: &str) {
-        self.write_line(&Line::Write {
+        let line = Line::Write {
             namespace: &subject.namespace,
             pod: &subject.name,
             uid: &subject.uid,
             step,
             result,
-        });
+        };
+        self.write_line(self.clock.now(), &line);
     }
 
     fn ended(&mut self, condemned: &Condemned, ending: &Ending, marked: bool) {
@@ -303,78 +290,39 @@ impl Agent {
         } = condemned;
         let (image, key) = (Shown(image), image);
         let detail = ending.detail();
-        let stage = match ending {
+        match ending {
             Ending::Written => {
                 info!(%namespace, %pod, %image, %cause, failures, "Pod failed, the kubelet is ending it");
-                let now = self.clock.now();
-                self.count_failed(condemned, now);
-                Stage::Written(now)
+                self.count_failed(condemned, self.clock.now());
             }
             Ending::Due => {
                 info!(%namespace, %pod, %image, %cause, failures, "would fail the Pod (observing only)");
-                Stage::Announced
             }
             Ending::Spared(_) | Ending::Gone => {
                 info!(%namespace, %pod, %image, why = detail, "Pod spared");
-                Stage::Watching
             }
             Ending::Denied(_) => {
                 warn!(%namespace, %pod, %image, error = detail, "failing the Pod is not allowed");
-                Stage::Watching
             }
             Ending::Failed(_) => {
                 warn!(%namespace, %pod, %image, error = detail, "the Pod could not be failed, left for its next failure");
-                Stage::Watching
             }
-        };
-        let stage = match stage {
-            Stage::Watching if marked => Stage::Marked,
-            other => other,
-        };
-        self.ledger.set_stage(uid, stage);
-        if !matches!(ending, Ending::Written) {
-            self.ledger.postpone(uid, key, self.clock.now());
         }
-        let by_runtime = |reason: &Reason| {
-            matches!(
-                reason,
-                Reason::OnNode { .. }
-                    | Reason::PulledByRuntime { .. }
-                    | Reason::StillPulling { .. }
-            )
-        };
-        let by_itself = |reason: &Reason| {
-            matches!(
-                reason,
-                Reason::NotPending
-                    | Reason::NotWaitingForImage { .. }
-                    | Reason::NoFailureYet { .. }
-            )
-        };
-        let because = match ending {
-            Ending::Due => Some(Because::Observing),
-            Ending::Denied(_) | Ending::Failed(_) => Some(Because::Spared),
-            Ending::Spared(reason) if by_runtime(reason) || by_itself(reason) => {
-                Some(Because::Spared)
-            }
-            // It is clear what became of these.
-            Ending::Written | Ending::Gone | Ending::Spared(_) => None,
-        };
-        if let Some(because) = because {
-            self.ledger.note_due(uid, key, because);
-        }
-        if matches!(ending, Ending::Spared(reason) if by_runtime(reason)) {
-            self.ledger.note_spared(uid, key);
-        }
-        self.write_line(&Line::Report {
+        let (now, outcome) = (self.clock.now(), ending.outcome());
+        self.docket.ended(uid, key, outcome, marked, now);
+        let line = Line::Report {
             namespace,
             pod,
             uid,
+            image: key,
             ending: ending.as_str(),
+            outcome: outcome.as_str(),
+            marked,
             detail,
-        });
+        };
+        self.write_line(now, &line);
         // Of a Pod that was deleted or replaced evidence still tells: forgotten before that, a late view of it would count anew.
-        if !self.latest.contains_key(uid) {
+        if !self.docket.latest.contains_key(uid) {
             // It left while the report was under way.
             self.left(uid, None);
         }

@@ -144,6 +144,11 @@ impl Sandboxes {
         })
     }
 
+    /// Whether the Pod of this UID is on the node.
+    pub(super) fn has(&self, uid: &str) -> bool {
+        self.pods.contains_key(uid)
+    }
+
     /// The UIDs of all Pods on the node.
     pub(super) fn uids(&self) -> impl Iterator<Item = &str> {
         self.pods.keys().map(String::as_str)

@@ -7,8 +7,8 @@ use super::Agent;
 use super::sandboxes::Sandboxes;
 use super::sources::Choice;
 use crate::config::Config;
-use crate::judge::{NodeMode, PodView};
-use crate::report::Unguarded;
+use crate::judge::NodeMode;
+use crate::report::{Line, Unguarded};
 
 impl Agent {
     /// Before an agent that may write begins: whether it is held to its own node. Without an answer it begins, and tries it before the
@@ -72,24 +72,20 @@ impl Agent {
         // What the API server said of the namespaces' labels is true as before.
         config.policy.namespace_labels = std::mem::take(&mut self.config.policy.namespace_labels);
         let before = std::mem::replace(&mut self.config, config);
-        self.brake.rules = self.config.brake;
-        // As at a start: a shorter warm-up takes effect at once, a longer one at the next boot.
-        let warm_up_until = now.after(self.config.warm_up);
-        self.brake.warm_up_until = self.brake.warm_up_until.min(warm_up_until);
+        let line = Line::Configuration {
+            config: self.config.judging(),
+        };
+        self.write_line(now, &line);
+        self.docket
+            .reconfigure(self.config.brake, self.config.warm_up, now);
         if self.config.evidence != before.evidence {
             self.close();
             self.choice = Choice::at_once(now);
         }
         // Whom the old rules left alone the new ones may not, and the other way round. What was counted stays.
         self.sandboxes = Sandboxes::default();
-        let views: Vec<PodView> = self
-            .latest
-            .values()
-            .map(|latest| latest.view.clone())
-            .collect();
-        for view in views {
-            self.judge(view);
-        }
+        let views = self.docket.views(|_| true);
+        self.judge_again(views, now);
         self.unsaved = true;
     }
 }

@@ -174,7 +174,7 @@ impl Agent {
 
     pub(super) async fn sighted(&mut self, sighting: Option<Sighting>) {
         match sighting {
-            Some(Sighting::Seen(view)) => self.judge(*view),
+            Some(Sighting::Seen(view)) => self.judge(&view),
             Some(Sighting::Left(uid, now)) => self.left(&uid, now.as_deref()),
             Some(Sighting::Complete(named)) => {
                 self.say_source();
@@ -183,6 +183,7 @@ impl Agent {
             Some(Sighting::Lost(error)) => self.lost(&error).await,
             None => self.lost("the watch has ended").await,
         }
+        self.head_log();
         self.save();
     }
 
@@ -242,7 +243,7 @@ impl Agent {
         self.candidate = None;
         self.complete_since = None;
         self.sandboxes.incomplete();
-        for latest in self.latest.values_mut() {
+        for latest in self.docket.latest.values_mut() {
             latest.absent = None;
         }
     }

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Agent;
 use super::judging::texts_of;
-use super::latest::Latest;
-use crate::judge::{Moment, Reason, Shown};
+use crate::judge::{Latest, Moment, Reason, Shown};
 
 /// What `pullwarden status` shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,9 +124,9 @@ impl Agent {
                 .map_or(String::new(), |open| open.source.as_str().to_owned()),
             sandboxes: self.sandboxes.uids().count(),
             unsettled: self.sandboxes.unsettled(),
-            warm_up_left: self.brake.warm_up_until.since(now).as_secs(),
-            budget_spent: self.brake.spent(now),
-            budget: self.brake.rules.budget.pods,
+            warm_up_left: self.docket.brake.warm_up_until.since(now).as_secs(),
+            budget_spent: self.docket.brake.spent(now),
+            budget: self.docket.brake.rules.budget.pods,
             held: self
                 .held()
                 .into_iter()
@@ -136,6 +135,7 @@ impl Agent {
             would_fail_then_started: self.wrong,
             state_kept: self.state.is_well(),
             pods: self
+                .docket
                 .latest
                 .iter()
                 .flat_map(|(uid, latest)| self.pod_status(uid, latest, now))
@@ -164,7 +164,12 @@ impl Agent {
             held_by: brakes.map(str::to_owned).collect(),
             next: self.next(latest, None, now),
         };
-        let images = self.ledger.pod(uid).into_iter().flat_map(|pod| &pod.images);
+        let images = self
+            .docket
+            .ledger
+            .pod(uid)
+            .into_iter()
+            .flat_map(|pod| &pod.images);
         let failing: Vec<PodStatus> = images
             .filter_map(|(image, record)| {
                 let last = record.last.as_ref()?;

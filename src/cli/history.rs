@@ -81,6 +81,10 @@ impl History {
                 text(&line["image"]),
                 text(&line["because"])
             ),
+            Some("undone") => format!(
+                "its condition was to be taken back: {}",
+                text(&line["undone"])
+            ),
             Some("left") => "not Pending any more".to_owned(),
             _ => return,
         };

@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod history;
+mod replay;
 mod run;
 mod screen;
 mod status;
@@ -38,6 +39,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         (Ok(runtime), Some(("status", matches))) => runtime.block_on(status::run(matches)),
         (Ok(runtime), Some(("check", matches))) => runtime.block_on(check::run(matches)),
         (Ok(runtime), Some(("explain", matches))) => runtime.block_on(explain::run(matches)),
+        (Ok(_), Some(("replay", matches))) => replay::run(matches),
         // clap lets nothing else through.
         (Ok(_), _) => Err(anyhow::anyhow!("no command")),
     };
@@ -100,6 +102,38 @@ fn command() -> Command {
         .subcommand(check)
         .subcommand(status)
         .subcommand(explain)
+        .subcommand(replay_command())
+}
+
+fn replay_command() -> Command {
+    Command::new("replay")
+        .about("Judge recorded logs of nodes again: what would have been failed, when and why, by the policy that was in force and by others")
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .action(ArgAction::Append)
+                .help("Another policy, as a configuration in YAML; may be given several times. Only what judging goes by is read"),
+        )
+        .arg(
+            Arg::new("output")
+                .short('o')
+                .long("output")
+                .value_name("FORMAT")
+                .value_parser(["table", "json"])
+                .default_value("table")
+                .help("How to show it"),
+        )
+        .arg(
+            Arg::new("files")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .action(ArgAction::Append)
+                .required(true)
+                .num_args(1..)
+                .help("Logs of nodes, rotated ones too: pulls.jsonl, pulls.jsonl.1, …"),
+        )
 }
 
 fn explain_command(config: Arg) -> Command {

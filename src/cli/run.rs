@@ -16,7 +16,7 @@ const QUESTIONS: usize = 4;
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let mut given = super::given(matches);
     let config = given.load()?;
-    telemetry::init();
+    telemetry::init(config.log_format);
     let clock = Clock::default();
     let health = Health::default();
     let metrics = Metrics::default();

@@ -72,7 +72,7 @@ const SPAN: &str = "a duration like 10s, 2m, 1h";
 const PATH: &str = "an absolute path";
 
 /// Every key.
-pub const KEYS: [Key; 34] = [
+pub const KEYS: [Key; 35] = [
     scalar(
         "nodeName",
         "null",
@@ -253,6 +253,12 @@ pub const KEYS: [Key; 34] = [
         "/var/log/pullwarden",
         PATH,
         "Where the node's log is kept",
+    ),
+    scalar(
+        "logFormat",
+        "text",
+        "text or json",
+        "How the process's own log is written to standard error; json: the node's log goes to standard output too",
     ),
     scalar(
         "adminAddress",

@@ -54,6 +54,30 @@ pub fn load(
     }
 }
 
+/// The same from a value in the form of the file, for a command that judges by it.
+///
+/// # Errors
+/// Every fault that was found, not only the first.
+pub(super) fn load_value(
+    flags: &BTreeMap<&'static str, &str>,
+    value: Value,
+) -> Result<Config, Faults> {
+    let mut reader = Reader::default();
+    reader.read_value(&Source::Missing, value);
+    for key in KEYS.iter() {
+        if let Some(text) = flags.get(key.path) {
+            let value = Value::String((*text).to_owned());
+            reader.set(key, Source::Missing, value);
+        }
+    }
+    let node_name = reader.optional("nodeName");
+    let own_pod = reader.own_pod(|_| None);
+    match (reader.config(node_name, own_pod), reader.faults.is_empty()) {
+        (Some(config), true) => Ok(config),
+        _ => Err(Faults(reader.faults)),
+    }
+}
+
 #[derive(Default)]
 struct Reader {
     given: BTreeMap<&'static str, (Source, Value)>,
@@ -85,18 +109,28 @@ impl Reader {
         // `off`, `no` and `n` are words here, as YAML 1.2 has it.
         let options = serde_saphyr::options! { strict_booleans: true };
         match serde_saphyr::from_str_with_options::<Option<Value>>(&text, options) {
-            Ok(None | Some(Value::Null)) => {}
-            Ok(Some(Value::Object(map))) => {
-                for (name, value) in map {
-                    self.read_entry(&source, &name, value);
-                }
-            }
-            Ok(Some(_)) => self.fault("", source, "is not a mapping of keys to values".to_owned()),
+            Ok(None) => {}
+            Ok(Some(value)) => self.read_value(&source, value),
             Err(error) => {
                 let mut problem = "is not valid YAML: ".to_owned();
                 let first = error.to_string();
                 let _ = write!(problem, "{}", first.lines().next().unwrap_or_default());
                 self.fault("", source, problem);
+            }
+        }
+    }
+
+    fn read_value(&mut self, source: &Source, value: Value) {
+        match value {
+            Value::Null => {}
+            Value::Object(map) => {
+                for (name, value) in map {
+                    self.read_entry(source, &name, value);
+                }
+            }
+            _ => {
+                let problem = "is not a mapping of keys to values".to_owned();
+                self.fault("", source.clone(), problem);
             }
         }
     }
@@ -195,6 +229,7 @@ impl Reader {
         let kubeconfig = self.optional("kubeconfig");
         let state_dir = self.scalar("stateDir");
         let log_dir = self.scalar("logDir");
+        let log_format = self.scalar("logFormat");
         let admin_address = self.scalar("adminAddress");
         let control_socket = self.scalar("controlSocket");
         let poll = self.poll();
@@ -237,6 +272,7 @@ impl Reader {
             kubeconfig,
             state_dir: state_dir?,
             log_dir: log_dir?,
+            log_format: log_format?,
             admin_address: admin_address?,
             control_socket: control_socket?,
             poll: poll?,

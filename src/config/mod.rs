@@ -2,6 +2,7 @@
 
 mod fault;
 mod given;
+mod judging;
 mod keys;
 mod load;
 mod namespaces;
@@ -40,6 +41,26 @@ impl Evidence {
     }
 }
 
+/// What the process writes, and where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people on standard error.
+    #[default]
+    Text,
+    /// JSON objects on standard error, and each line of the node's log on standard output.
+    Json,
+}
+
+impl LogFormat {
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// The name of the Pod that the agent runs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPod {
@@ -72,6 +93,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Where the node's log lies.
     pub log_dir: PathBuf,
+    /// What the process writes.
+    pub log_format: LogFormat,
     /// Where `/livez`, `/readyz` and `/metrics` are served.
     pub admin_address: SocketAddr,
     /// Where `status` asks the agent.
@@ -94,6 +117,7 @@ impl Config {
             ("kubeconfig", self.kubeconfig == other.kubeconfig),
             ("stateDir", self.state_dir == other.state_dir),
             ("logDir", self.log_dir == other.log_dir),
+            ("logFormat", self.log_format == other.log_format),
             ("adminAddress", self.admin_address == other.admin_address),
             ("controlSocket", self.control_socket == other.control_socket),
         ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Evidence, OwnPod};
+use super::{Evidence, LogFormat, OwnPod};
 use crate::judge::{Action, NodeMode, RestartPolicy};
 
 /// A type that a configuration value can be read as. The error completes "PATH: …".
@@ -101,6 +101,15 @@ impl Setting for Evidence {
             .into_iter()
             .find(|evidence| evidence.as_str() == text)
             .ok_or_else(|| format!("{text:?} is none of auto, kubelet, apiserver"))
+    }
+}
+
+impl Setting for LogFormat {
+    fn read(text: &str) -> Result<Self, String> {
+        [Self::Text, Self::Json]
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is none of text, json"))
     }
 }
 

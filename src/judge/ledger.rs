@@ -198,17 +198,20 @@ impl Ledger {
         self.pods.remove(uid)
     }
 
-    /// Notes which Pods are on the node and forgets those that have not been for an hour.
-    pub fn keep<'a>(&mut self, on_node: impl IntoIterator<Item = &'a str>, now: Moment) -> bool {
+    /// Notes which Pods are on the node and forgets those that have not been for an hour: these, by UID.
+    pub fn keep<'a>(
+        &mut self,
+        on_node: impl IntoIterator<Item = &'a str>,
+        now: Moment,
+    ) -> Vec<String> {
         for uid in on_node {
             if let Some(record) = self.pods.get_mut(uid) {
                 record.last_known = now;
             }
         }
-        let before = self.pods.len();
-        self.pods
-            .retain(|_, record| now.since(record.last_known) < FORGOTTEN_AFTER);
-        self.pods.len() != before
+        let late = |record: &PodRecord| now.since(record.last_known) >= FORGOTTEN_AFTER;
+        let gone = self.pods.extract_if(.., |_, record| late(record));
+        gone.map(|(uid, _)| uid).collect()
     }
 
     /// The agent was started anew: whatever report was under way may have got as far as the condition.
@@ -247,6 +250,12 @@ impl Ledger {
 }
 
 impl PodRecord {
+    /// An image whose time had come, and why the Pod was not failed.
+    pub fn due(&self) -> Option<(&str, Because)> {
+        let mut images = self.images.iter();
+        images.find_map(|(image, record)| Some((image.as_str(), record.due?)))
+    }
+
     fn observe(&mut self, view: &PodView, now: Moment) -> Observed {
         let older = is_older(&view.resource_version, &self.resource_version);
         // The kubelet's status is live, whatever the version of the Pod that it hangs on.

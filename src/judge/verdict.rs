@@ -1,3 +1,4 @@
+use std::mem::discriminant;
 use std::time::Duration;
 
 use super::ledger::{Ledger, Observed, Stage};
@@ -18,6 +19,9 @@ pub struct Verdict {
     pub observed: Observed,
 }
 
+/// The time after which it is worth looking whether a brake holds on.
+const LOOK: Duration = Duration::from_secs(10);
+
 /// What is to be done about a Pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -29,6 +33,35 @@ pub enum Decision {
     Hold,
     /// Fail it (or, observing, say so).
     Condemn(Box<Condemned>),
+}
+
+impl Verdict {
+    /// Whether another verdict is of the same kind, for reasons of the same kinds: then it is no news. A condemnation always is.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let is_condemned = matches!(other.decision, Decision::Condemn(_));
+        let kinds = |verdict: &Self| verdict.reasons.iter().map(discriminant).collect::<Vec<_>>();
+        !is_condemned
+            && self.decision.as_str() == other.decision.as_str()
+            && kinds(self) == kinds(other)
+    }
+
+    /// When the clock alone may bring another verdict: at once if it is past, `None` if it cannot.
+    pub fn next_by_clock(&self, now: Moment) -> Option<Moment> {
+        let after = |reason: &Reason| match reason {
+            Reason::NotReached {
+                by: Some(Measure::Standing { lasting, at_least }),
+                ..
+            } => Some(at_least.saturating_sub(*lasting)),
+            Reason::WarmUp { left } | Reason::AlwaysWaits { left } => Some(*left),
+            // Whose place in it is free first is not told.
+            Reason::NodeBudgetSpent(_)
+            | Reason::OwnerBudgetSpent(_)
+            | Reason::PulledByAnother { .. } => Some(LOOK),
+            _ => None,
+        };
+        let soonest = self.reasons.iter().filter_map(after).min();
+        soonest.map(|after| now.after(after))
+    }
 }
 
 impl Decision {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// One Pod as last reported, whichever source reported it. Only what the judge reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PodView {
     /// `metadata.uid`; another Pod of the same name has another.
     pub uid: String,
@@ -78,7 +78,7 @@ impl Source {
 }
 
 /// The controller that owns a Pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner {
     /// `Job`, `ReplicaSet`, …
     pub kind: String,
@@ -89,7 +89,7 @@ pub struct Owner {
 }
 
 /// `status.phase`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Phase {
     /// Not all containers have been started yet.
     Pending,
@@ -122,7 +122,7 @@ impl RestartPolicy {
 }
 
 /// One container, init or app, of a Pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerView {
     /// The container's name, unique in its Pod.
     pub name: String,
@@ -136,7 +136,7 @@ pub struct ContainerView {
 }
 
 /// `imagePullPolicy`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PullPolicy {
     /// Whenever a container is started.
     Always,
@@ -148,7 +148,7 @@ pub enum PullPolicy {
 }
 
 /// The state of a container, as far as pulling is concerned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ContainerState {
     /// `state.waiting`, or no status yet (both empty).
     Waiting {

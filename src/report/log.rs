@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::judge::{Moment, PodView};
+use super::Line;
+use crate::judge::Moment;
 
 /// The node's log: what the judge was given, what it decided and what was written, one JSON object a line.
 ///
@@ -17,108 +18,27 @@ pub struct NodeLog {
     file: Option<File>,
     size: u64,
     well: bool,
+    /// Whether every line goes to standard output too.
+    echoed: bool,
+    /// Whether the file was begun anew, and lacks a line that says what was so before.
+    headless: bool,
 }
 
-/// One line of the node's log.
-#[derive(Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Line<'a> {
-    /// The agent has started.
-    Start {
-        /// Its version.
-        version: &'a str,
-        /// The kernel's name for this boot.
-        boot: &'a str,
-    },
-    /// An input of the judge that changed something.
-    View {
-        /// The boot clock.
-        at: Moment,
-        /// What was reported.
-        view: &'a PodView,
-    },
-    /// A verdict on a Pod.
-    Verdict {
-        /// The boot clock.
-        at: Moment,
-        /// The Pod's namespace.
-        namespace: &'a str,
-        /// The Pod's name.
-        pod: &'a str,
-        /// The Pod's UID.
-        uid: &'a str,
-        /// `settle`, `wait`, `hold` or `condemn`.
-        decision: &'a str,
-        /// Whether the Pod may be written to, for `condemn`.
-        enforce: Option<bool>,
-        /// Images with a newly counted failure.
-        failed: Vec<&'a str>,
-        /// Images with a failure that was inferred from the pause after it.
-        inferred: Vec<&'a str>,
-        /// Images that got past their pull after failures.
-        healed: Vec<&'a str>,
-        /// Why.
-        reasons: Vec<String>,
-    },
-    /// A request about a Pod, and what came of it.
-    Write {
-        /// The Pod's namespace.
-        namespace: &'a str,
-        /// The Pod's name.
-        pod: &'a str,
-        /// The Pod's UID.
-        uid: &'a str,
-        /// `look`, `condition`, `deadline`, `delete`, `take-back` or `event`.
-        step: &'a str,
-        /// `ok`, or what was answered.
-        result: &'a str,
-    },
-    /// The report on a Pod ended.
-    Report {
-        /// The Pod's namespace.
-        namespace: &'a str,
-        /// The Pod's name.
-        pod: &'a str,
-        /// The Pod's UID.
-        uid: &'a str,
-        /// `written`, `spared`, `gone`, `denied` or `failed`.
-        ending: &'a str,
-        /// More about it.
-        detail: String,
-    },
-    /// A Pod that would have been failed has started after all.
-    WouldFailThenStarted {
-        /// The boot clock.
-        at: Moment,
-        /// The Pod's namespace.
-        namespace: &'a str,
-        /// The Pod's name.
-        pod: &'a str,
-        /// The Pod's UID.
-        uid: &'a str,
-        /// The image whose time had come.
-        image: &'a str,
-        /// Why the Pod was not failed: `observing`, `held` or `spared`.
-        because: &'a str,
-    },
-    /// A Pod is not Pending any more, or gone.
-    Left {
-        /// The boot clock.
-        at: Moment,
-        /// The Pod's namespace.
-        namespace: &'a str,
-        /// The Pod's name.
-        pod: &'a str,
-        /// The Pod's UID.
-        uid: &'a str,
-        /// Whether both writes had been made.
-        written: bool,
-    },
+/// When a line was written.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Stamp {
+    /// The wall clock.
+    pub time: Timestamp,
+    /// The boot clock; the judge's own moment, where it was asked.
+    pub at: Moment,
+    /// When the agent last looked whether a reason has stood long enough.
+    pub ticked: Option<Moment>,
 }
 
 #[derive(Serialize)]
 struct Stamped<'a> {
-    time: Timestamp,
+    #[serde(flatten)]
+    stamp: Stamp,
     #[serde(flatten)]
     line: &'a Line<'a>,
 }
@@ -126,23 +46,28 @@ struct Stamped<'a> {
 /// A file of the log is put aside at this size.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
+/// It is put aside earlier, at a moment when nothing is half told, if it has only this much room left.
+const ROOM: u64 = 512 * 1024;
+
 /// How many files are kept beside the one that is written to.
 const KEPT: usize = 3;
 
 impl NodeLog {
-    /// The log in `dir`, which is made if need be. Faults are told when the first line is written.
-    pub fn in_dir(dir: &Path) -> Self {
+    /// The log in `dir`, which is made if need be. Faults are told when the first line is written. `echoed`: on standard output too.
+    pub fn in_dir(dir: &Path, echoed: bool) -> Self {
         Self {
             path: dir.join("pulls.jsonl"),
             file: None,
             size: 0,
             well: true,
+            echoed,
+            headless: false,
         }
     }
 
     /// The files of the log in `dir`, the oldest first, whether they are there or not.
     pub fn files(dir: &Path) -> Vec<PathBuf> {
-        let log = Self::in_dir(dir);
+        let log = Self::in_dir(dir, false);
         (0..=KEPT).rev().map(|index| log.numbered(index)).collect()
     }
 
@@ -150,8 +75,8 @@ impl NodeLog {
     ///
     /// # Errors
     /// The disk's, the first time in a row that it has one.
-    pub fn write(&mut self, time: Timestamp, line: &Line<'_>) -> Result<(), io::Error> {
-        let result = self.try_write(time, line);
+    pub fn write(&mut self, stamp: Stamp, line: &Line<'_>) -> Result<(), io::Error> {
+        let result = self.try_write(stamp, line);
         let was_well = std::mem::replace(&mut self.well, result.is_ok());
         if result.is_err() {
             self.file = None;
@@ -162,13 +87,33 @@ impl NodeLog {
         }
     }
 
-    fn try_write(&mut self, time: Timestamp, line: &Line<'_>) -> io::Result<()> {
-        let mut text = serde_json::to_vec(&Stamped { time, line })?;
+    /// To be asked when nothing is half told: whether the file begins, or is about to begin, with a line that does not say what was so before.
+    pub fn wants_heading(&mut self) -> bool {
+        if self.file.is_some() && self.size > LARGEST - ROOM {
+            self.file = None;
+            self.headless = self.rotate().is_ok();
+        }
+        std::mem::take(&mut self.headless)
+    }
+
+    fn try_write(&mut self, stamp: Stamp, line: &Line<'_>) -> io::Result<()> {
+        let mut text = serde_json::to_vec(&Stamped { stamp, line })?;
         text.push(b'\n');
+        let result = self.keep(&text);
+        if self.echoed {
+            // A standard output that nobody reads any more is no fault of the disk's.
+            let mut out = io::stdout().lock();
+            let _ = out.write_all(&text).and_then(|()| out.flush());
+        }
+        result
+    }
+
+    fn keep(&mut self, text: &[u8]) -> io::Result<()> {
         let length = text.len() as u64;
         if self.file.is_some() && self.size + length > LARGEST {
             self.file = None;
             self.rotate()?;
+            self.headless = true;
         }
         let file = match &mut self.file {
             Some(file) => file,
@@ -178,7 +123,7 @@ impl NodeLog {
                 none.insert(file)
             }
         };
-        file.write_all(&text)?;
+        file.write_all(text)?;
         self.size += length;
         Ok(())
     }
@@ -213,34 +158,60 @@ fn open(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
+    const STAMP: Stamp = Stamp {
+        time: Timestamp::UNIX_EPOCH,
+        at: Moment::new(std::time::Duration::ZERO),
+        ticked: None,
+    };
+
+    fn line(text: &str) -> Line<'_> {
+        Line::Image {
+            image: text,
+            came: None,
+        }
+    }
+
+    fn sizes(dir: &Path) -> Vec<u64> {
+        std::fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .collect()
+    }
+
     #[test]
     fn total_size_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = NodeLog::in_dir(dir.path());
-        let boot = "x".repeat(1024 * 1024);
-        let line = Line::Start {
-            version: "1",
-            boot: &boot,
-        };
+        let mut log = NodeLog::in_dir(dir.path(), false);
+        let image = "x".repeat(1024 * 1024);
         for _ in 0..60 {
-            log.write(Timestamp::UNIX_EPOCH, &line).unwrap();
+            log.write(STAMP, &line(&image)).unwrap();
         }
-        let sizes: Vec<u64> = std::fs::read_dir(dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().metadata().unwrap().len())
-            .collect();
+        let sizes = sizes(dir.path());
         assert_eq!(sizes.len(), KEPT + 1);
         assert!(sizes.iter().all(|size| *size <= LARGEST));
+        assert!(log.wants_heading() && !log.wants_heading());
+    }
+
+    #[test]
+    fn a_file_is_put_aside_between_two_stories() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = NodeLog::in_dir(dir.path(), false);
+        let image = "x".repeat(1024 * 1024);
+        for written in 0..7 {
+            assert!(!log.wants_heading(), "after {written}");
+            log.write(STAMP, &line(&image)).unwrap();
+        }
+        log.write(STAMP, &line(&image[..600 * 1024])).unwrap();
+        assert_eq!(sizes(dir.path()).len(), 1);
+        assert!(log.wants_heading());
+        log.write(STAMP, &line("first")).unwrap();
+        assert_eq!(sizes(dir.path()).len(), 2);
     }
 
     #[test]
     fn a_fault_is_news_once() {
-        let mut log = NodeLog::in_dir(Path::new("/dev/null/x"));
-        let line = Line::Start {
-            version: "1",
-            boot: "b",
-        };
-        assert!(log.write(Timestamp::UNIX_EPOCH, &line).is_err());
-        assert!(log.write(Timestamp::UNIX_EPOCH, &line).is_ok());
+        let mut log = NodeLog::in_dir(Path::new("/dev/null/x"), false);
+        assert!(log.write(STAMP, &line("a")).is_err());
+        assert!(log.write(STAMP, &line("a")).is_ok());
     }
 }

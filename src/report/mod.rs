@@ -2,6 +2,7 @@
 
 mod event;
 mod guard;
+mod line;
 mod log;
 mod message;
 mod pod;
@@ -9,9 +10,10 @@ mod spare;
 
 pub use event::{Event, Subject, announce};
 pub use guard::{Guard, Unguarded};
-pub use log::{Line, NodeLog};
+pub use line::{Line, State};
+pub use log::{NodeLog, Stamp};
 pub use pod::{
-    ANNOTATION_FAILED_AT, Aftermath, CONDITION, DEADLINE, Ending, Step, Trace, Undone, aftermath,
-    fail, look, take_back,
+    ANNOTATION_FAILED_AT, Aftermath, CONDITION, DEADLINE, Ending, Step, Trace, aftermath, fail,
+    look, take_back,
 };
 pub use spare::{Asked, PATIENCE, ask};

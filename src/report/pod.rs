@@ -13,7 +13,9 @@ use serde_json::json;
 
 use super::message::message;
 use crate::evidence::Pod;
-use crate::judge::{Action, Condemned, Phase, PodView, Policy, Reason, redacted, still_due};
+use crate::judge::{
+    Action, Condemned, Outcome, Phase, PodView, Policy, Reason, Undone, redacted, still_due,
+};
 
 /// The condition on the Pod; a Job's `podFailurePolicy` matches it.
 pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
@@ -66,6 +68,27 @@ impl Ending {
         }
     }
 
+    /// What that means for judging the Pod again.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Written => Outcome::Written,
+            Self::Due => Outcome::Due,
+            Self::Gone => Outcome::Gone,
+            Self::Denied(_) | Self::Failed(_) => Outcome::Refused,
+            Self::Spared(
+                Reason::OnNode { .. }
+                | Reason::PulledByRuntime { .. }
+                | Reason::StillPulling { .. },
+            ) => Outcome::SparedByRuntime,
+            Self::Spared(
+                Reason::NotPending
+                | Reason::NotWaitingForImage { .. }
+                | Reason::NoFailureYet { .. },
+            ) => Outcome::MovedOn,
+            Self::Spared(_) => Outcome::Spared,
+        }
+    }
+
     /// Why it ended that way; empty where the name says it all.
     pub fn detail(&self) -> String {
         match self {
@@ -75,17 +98,6 @@ impl Ending {
             Self::Denied(why) | Self::Failed(why) => why.clone(),
         }
     }
-}
-
-/// What became of a condition that was to be taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undone {
-    /// It stands no more.
-    Clear,
-    /// It is right: the deadline was written too, though its answer was lost.
-    Written,
-    /// It still stands.
-    Standing,
 }
 
 /// One request of a report, and what came of it.
@@ -171,6 +183,17 @@ pub enum Aftermath {
     Ended,
     /// That could not be found out.
     Unknown,
+}
+
+impl Aftermath {
+    /// The word in the node's log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ended => "ended",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Looks at what became of a Pod that has left Pending: whether it started after all. The API server may not know yet that it has.

@@ -214,6 +214,28 @@ impl Agent {
             .map(str::to_owned)
     }
 
+    /// Judging again by the node's log comes to the same verdicts at the same moments, every one of them.
+    fn assert_replayed(&self) {
+        let files = NodeLog::files(&self.dir.join("log")).into_iter();
+        let files: Vec<PathBuf> = files.filter(|file| file.is_file()).collect();
+        let output = Command::new(env!("CARGO_BIN_EXE_pullwarden"))
+            .args(["replay", "-o", "json"])
+            .args(&files)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        let replayed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let summary = &replayed["summary"][0];
+        let verdicts = self.lines_of("verdict").len();
+        eprintln!(
+            "{}: {verdicts} verdicts replayed: {summary}",
+            self.dir.display()
+        );
+        let same = [&summary["agreed"], &summary["disagreed"]];
+        assert_eq!(same, [&Value::from(verdicts), &Value::from(0)], "{told}");
+    }
+
     /// How often the node's log says that a failure of a Pod was counted.
     pub fn failures_logged(&self, pod: &str) -> usize {
         let lines = self.lines();
@@ -240,6 +262,8 @@ impl Drop for Agent {
             for line in tail.iter().rev() {
                 eprintln!("{line}");
             }
+        } else {
+            self.assert_replayed();
         }
     }
 }

@@ -47,8 +47,12 @@ fn said(agent: &Agent, pod: &str) -> Vec<Value> {
         if !is_told {
             continue;
         }
-        for key in ["time", "at"] {
+        for key in ["time", "at", "ticked"] {
             line.as_object_mut().unwrap().remove(key);
+        }
+        if line["kind"] == "left" {
+            // Only the kubelet tells what became of it.
+            line.as_object_mut().unwrap().remove("view");
         }
         let is_last = line["decision"] == "condemn";
         said.push(line);

@@ -94,7 +94,7 @@ prop_compose! {
 }
 
 /// Views with their seconds; versions that rise but where one is given.
-fn reports() -> impl Strategy<Value = Vec<(u64, PodView)>> {
+pub fn reports() -> impl Strategy<Value = Vec<(u64, PodView)>> {
     vec((0_u64..900, view()), 1..40).prop_map(|reports| {
         let (mut now, mut out) = (0, Vec::new());
         for (index, (wait, (version, mut view))) in reports.into_iter().enumerate() {

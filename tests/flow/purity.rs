@@ -28,14 +28,17 @@ const FORBIDDEN_STD: [&str; 9] = [
 ];
 
 /// The judge's own modules and the primitive types.
-const LOCAL: [&str; 33] = [
+const LOCAL: [&str; 36] = [
     "annotation",
     "brake",
     "cause",
+    "docket",
+    "latest",
     "ledger",
     "measure",
     "message",
     "moment",
+    "outcome",
     "phrases",
     "policy",
     "reason",

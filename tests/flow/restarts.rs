@@ -128,7 +128,7 @@ async fn killed_between_the_writes_the_next_failure_completes_them() {
 }
 
 /// An agent was killed when the condition was written and the deadline was not: its state file says that a report is under way.
-async fn marked_and_killed() -> Node {
+pub async fn marked_and_killed() -> Node {
     let node = Node::counting_to(1).await;
     node.add(&pod());
     node.report(&pod().failing(NOT_FOUND));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pullwarden::admin::Health;
 use pullwarden::agent::{self, Question, Status, Surroundings};
 use pullwarden::clock::Clock;
-use pullwarden::config::{Config, Evidence, Given, OwnPod};
+use pullwarden::config::{Config, Evidence, Given, LogFormat, OwnPod};
 use pullwarden::judge::NodeMode;
 use pullwarden::metrics::Metrics;
 use pullwarden::shutdown::{self, Trigger};
@@ -44,6 +44,15 @@ pub struct Node {
     stands: bool,
 }
 
+/// Whatever happened on the node: what its agents have written down is what the schema says, and judging it again comes to the same.
+impl Drop for Node {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            super::record::holds(&self.config.log_dir);
+        }
+    }
+}
+
 impl Node {
     /// A node whose agent is configured by default: it observes.
     pub async fn observing() -> Self {
@@ -64,6 +73,7 @@ impl Node {
             kubeconfig: Some(kubeconfig),
             state_dir: dir.path().join("state"),
             log_dir: dir.path().join("log"),
+            log_format: LogFormat::Text,
             admin_address: "127.0.0.1:0".parse().unwrap(),
             control_socket: dir.path().join("control.sock"),
             poll: POLL,

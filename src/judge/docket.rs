@@ -1,0 +1,242 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{
+    Because, Brake, BrakeMemory, BrakeRules, Condemned, Decision, Latest, Ledger, Moment, Outcome,
+    PodRecord, PodView, Policy, Reason, Source, Stage, Undone, Verdict, judge,
+};
+
+/// All that is judged on one node, and what follows for it from each thing that happens. The agent drives it with what it sees, a replay
+/// with what the node's log has.
+#[derive(Clone, Debug)]
+pub struct Docket {
+    /// What was counted.
+    pub ledger: Ledger,
+    /// What holds verdicts back.
+    pub brake: Brake,
+    /// The newest view of each Pod that is being judged.
+    pub latest: BTreeMap<String, Latest>,
+}
+
+/// What is kept of an earlier run.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Whether it was on this boot.
+    pub same_boot: bool,
+    /// Until when it would have watched only.
+    pub warm_up_until: Moment,
+    /// What its brake remembered.
+    pub memory: BrakeMemory,
+    /// What it had counted.
+    pub ledger: Ledger,
+}
+
+/// A verdict, and what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Whether it is another one than the one before, or was given on something new.
+    pub news: bool,
+    /// What is to be done.
+    pub then: Then,
+    /// Whether our condition, which stands on the Pod, is to be taken back.
+    pub take_back: bool,
+}
+
+/// What is to be done after a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing: the view was an old one.
+    Nothing,
+    /// The Pod is not Pending: it has left.
+    Leave,
+    /// There is nothing to judge for now.
+    LookAway,
+    /// It is judged on.
+    GoOn,
+    /// It is to be reported; that it is, is noted.
+    Report(Box<Condemned>),
+}
+
+impl Docket {
+    /// A first start on a boot, with nothing known.
+    pub fn new(rules: BrakeRules, warm_up: Duration, now: Moment) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            brake: Brake {
+                warm_up_until: now.after(warm_up),
+                rules,
+                memory: BrakeMemory::default(),
+            },
+            latest: BTreeMap::new(),
+        }
+    }
+
+    /// Takes up what an earlier run has left.
+    pub fn take_up(&mut self, kept: Kept, now: Moment) {
+        self.ledger = kept.ledger;
+        self.brake.memory = kept.memory;
+        self.ledger.restarted();
+        if kept.same_boot {
+            self.warm_up_no_longer_than(kept.warm_up_until);
+        } else {
+            self.ledger.rebooted(now);
+            self.brake.rebooted(now);
+        }
+    }
+
+    /// A shorter warm-up in the configuration takes effect at once, a longer one at the next boot.
+    pub fn warm_up_no_longer_than(&mut self, until: Moment) {
+        self.brake.warm_up_until = self.brake.warm_up_until.min(until);
+    }
+
+    /// The rules of the brake are others from now on.
+    pub fn reconfigure(&mut self, rules: BrakeRules, warm_up: Duration, now: Moment) {
+        self.brake.rules = rules;
+        self.warm_up_no_longer_than(now.after(warm_up));
+    }
+
+    /// Judges one Pod.
+    pub fn judge(&mut self, policy: &Policy, view: &PodView, now: Moment) -> Judged {
+        let verdict = judge(&mut self.ledger, &mut self.brake, policy, view, now);
+        let mut judged = Judged {
+            news: false,
+            then: Then::Nothing,
+            take_back: false,
+            verdict,
+        };
+        let verdict = &judged.verdict;
+        if verdict.observed.stale {
+            return judged;
+        }
+        let uid = &view.uid;
+        let before = self.latest.get(uid).map(|latest| &latest.verdict);
+        judged.news =
+            verdict.observed.changed || before.is_none_or(|before| !before.is_like(verdict));
+        match &verdict.decision {
+            Decision::Settle if verdict.reasons.contains(&Reason::NotPending) => {
+                judged.then = Then::Leave;
+                return judged;
+            }
+            Decision::Settle => {
+                judged.take_back = self.take_back_if_marked(view);
+                self.latest.remove(uid);
+                judged.then = Then::LookAway;
+                return judged;
+            }
+            Decision::Wait | Decision::Hold | Decision::Condemn(_) => judged.then = Then::GoOn,
+        }
+        if view.ending {
+            self.written_before(uid, now);
+        }
+        if !verdict.observed.healed.is_empty() {
+            judged.take_back = self.take_back_if_marked(view);
+        }
+        if let Decision::Condemn(condemned) = &verdict.decision {
+            let stage = match condemned.enforce {
+                true => Stage::Writing,
+                false => Stage::Announced,
+            };
+            self.ledger.set_stage(uid, stage);
+            self.brake.spend(view, &condemned.image, now);
+            judged.then = Then::Report(condemned.clone());
+        }
+        let before = self.latest.get(uid);
+        let latest = Latest::new(view.clone(), judged.verdict.clone(), now, before);
+        self.latest.insert(uid.clone(), latest);
+        judged
+    }
+
+    /// The Pods with a reason that stands: only these are decided by the clock, and are to be judged again as it goes on.
+    pub fn standing(&self) -> Vec<PodView> {
+        let stands = |uid: &str| {
+            let images = self.ledger.pod(uid).map(|record| record.images.values());
+            images.is_some_and(|mut images| images.any(|image| image.standing.is_some()))
+        };
+        self.views(|view| stands(&view.uid))
+    }
+
+    /// The views of these of the Pods that are being judged.
+    pub fn views(&self, which: impl Fn(&PodView) -> bool) -> Vec<PodView> {
+        let views = self.latest.values().map(|latest| &latest.view);
+        views.filter(|view| which(view)).cloned().collect()
+    }
+
+    /// An image has come to the node: at that moment, or at an unknown one since the node was started.
+    pub fn arrived(&mut self, image: &str, at: Option<Moment>) {
+        self.brake.memory.registries.pulled(image, at);
+        if at.is_some() {
+            self.ledger.pulled_by_another(image, "");
+        }
+    }
+
+    /// The report on a Pod has ended; `marked` tells whether our condition may be standing.
+    pub fn ended(&mut self, uid: &str, image: &str, outcome: Outcome, marked: bool, now: Moment) {
+        let stage = match outcome {
+            Outcome::Written => Stage::Written(now),
+            Outcome::Due => Stage::Announced,
+            _ if marked => Stage::Marked,
+            _ => Stage::Watching,
+        };
+        self.ledger.set_stage(uid, stage);
+        if outcome != Outcome::Written {
+            self.ledger.postpone(uid, image, now);
+        }
+        let because = match outcome {
+            Outcome::Due => Some(Because::Observing),
+            Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Refused => Some(Because::Spared),
+            // It is clear what became of these.
+            Outcome::Written | Outcome::Spared | Outcome::Gone => None,
+        };
+        if let Some(because) = because {
+            self.ledger.note_due(uid, image, because);
+        }
+        if outcome == Outcome::SparedByRuntime {
+            self.ledger.note_spared(uid, image);
+        }
+    }
+
+    /// The condition of a Pod was to be taken back. A new report may have begun meanwhile; then what it says counts.
+    pub fn taken_back(&mut self, uid: &str, undone: Undone, now: Moment) {
+        let stage = match undone {
+            Undone::Clear => Stage::Watching,
+            Undone::Written => Stage::Written(now),
+            Undone::Standing => Stage::Marked,
+        };
+        let record = self.ledger.pod(uid);
+        if record.is_some_and(|record| record.stage == Stage::Watching) {
+            self.ledger.set_stage(uid, stage);
+        }
+    }
+
+    /// A Pod is not Pending any more, or gone: what was known of it. `None` if nothing was, or if the report on it is under way: that
+    /// will find out, and its end forgets the Pod.
+    pub fn left(&mut self, uid: &str) -> Option<PodRecord> {
+        self.latest.remove(uid);
+        let record = self.ledger.pod(uid)?;
+        match record.stage {
+            Stage::Writing => None,
+            _ => self.ledger.forget(uid),
+        }
+    }
+
+    /// A Pod that an earlier run has written to and not followed to its end.
+    fn written_before(&mut self, uid: &str, now: Moment) {
+        let stage = self.ledger.pod(uid).map(|record| record.stage);
+        if !matches!(stage, Some(Stage::Written(_) | Stage::Writing)) {
+            self.ledger.set_stage(uid, Stage::Written(now));
+        }
+    }
+
+    /// The Pod got past its pull: if our condition stands on it, it is not true any more.
+    fn take_back_if_marked(&mut self, view: &PodView) -> bool {
+        let stage = self.ledger.pod(&view.uid).map(|record| record.stage);
+        if stage != Some(Stage::Marked) || view.ending {
+            return false;
+        }
+        self.ledger.set_stage(&view.uid, Stage::Watching);
+        // The kubelet learns of the condition only after a while; before it is taken back the Pod is read afresh anyway.
+        view.marked || view.source == Source::Kubelet
+    }
+}

@@ -1,0 +1,224 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::judge::{Cause, Condemned, Outcome};
+
+/// What one policy makes of one Pod.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Case {
+    /// What it was condemned for, the first time that it would have been failed, or said so; else the last time.
+    pub(super) condemned: Option<Sentence>,
+    /// Why it was spared, and when first.
+    pub(super) spared: BTreeMap<String, Timestamp>,
+    /// The brakes that held it, and since when.
+    pub(super) held: BTreeMap<&'static str, Timestamp>,
+    /// When the image got past its pull, after its time had come.
+    pub(super) healed: Option<Timestamp>,
+}
+
+/// A Pod whose time had come.
+#[derive(Clone, Debug)]
+pub(super) struct Sentence {
+    pub(super) time: Timestamp,
+    pub(super) image: String,
+    pub(super) cause: Cause,
+    pub(super) failures: u32,
+    pub(super) lasting: Duration,
+    pub(super) enforce: bool,
+    /// What the report on it came to; `None` while that is not known.
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Sentence {
+    pub(super) fn of(condemned: &Condemned, time: Timestamp) -> Self {
+        Self {
+            time,
+            image: condemned.image.clone(),
+            cause: condemned.cause,
+            failures: condemned.failures,
+            lasting: condemned.lasting,
+            enforce: condemned.enforce,
+            outcome: None,
+        }
+    }
+}
+
+/// What a policy would have done with a Pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// It would have been failed (or deleted).
+    Failed,
+    /// Observing: it would have been said that it would be failed.
+    WouldFail,
+    /// Its time had come, and it was spared.
+    Spared,
+    /// Its time had come, and a brake held it as long as the record goes.
+    Held,
+    /// The write was not made: forbidden, or without an answer.
+    NotWritten,
+    /// It would have waited on.
+    Waited,
+}
+
+impl Decision {
+    /// The word in the output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::WouldFail => "would-fail",
+            Self::Spared => "spared",
+            Self::Held => "held",
+            Self::NotWritten => "not-written",
+            Self::Waited => "waited",
+        }
+    }
+
+    /// Whether the Pod would have been failed, by an agent that may.
+    pub const fn fails(self) -> bool {
+        matches!(self, Self::Failed | Self::WouldFail)
+    }
+}
+
+impl Case {
+    /// Whether its sentence has been carried out.
+    pub(super) fn is_over(&self) -> bool {
+        self.decision().fails()
+    }
+
+    /// Whether that was to fail it, not only to say so.
+    pub(super) fn is_failed(&self) -> bool {
+        self.decision() == Decision::Failed
+    }
+
+    pub(super) fn decision(&self) -> Decision {
+        let outcome = self.condemned.as_ref().map(|sentence| sentence.outcome);
+        match outcome {
+            Some(Some(Outcome::Written)) => Decision::Failed,
+            Some(Some(Outcome::Due)) => Decision::WouldFail,
+            Some(Some(Outcome::Refused)) => Decision::NotWritten,
+            Some(Some(
+                Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Spared | Outcome::Gone,
+            )) => Decision::Spared,
+            // Nobody knows how the report ended.
+            Some(None) => Decision::NotWritten,
+            None if !self.spared.is_empty() => Decision::Spared,
+            None if !self.held.is_empty() => Decision::Held,
+            None => Decision::Waited,
+        }
+    }
+}
+
+/// One Pod, when the record tells no more of it: what each policy would have done.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// The node.
+    pub node: String,
+    /// The Pod's namespace.
+    pub namespace: String,
+    /// The Pod's name.
+    pub pod: String,
+    /// The Pod's UID.
+    pub uid: String,
+    /// What became of it by the record.
+    pub fate: Fate,
+    /// When the record tells the last of it.
+    pub until: Timestamp,
+    /// Whether the policies differ about it.
+    pub differs: bool,
+    /// One for each policy, in the order in which they were given.
+    pub policies: Vec<Finding>,
+}
+
+/// What became of a Pod by the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It started.
+    Started,
+    /// The agent has failed it.
+    Failed,
+    /// It ended otherwise, without having started.
+    Ended,
+    /// It is not Pending any more; whether it started the record does not tell.
+    Unknown,
+    /// It is still there where the record ends.
+    Pending,
+}
+
+impl Fate {
+    /// The same in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "it started",
+            Self::Failed => "the agent failed it",
+            Self::Ended => "it ended otherwise",
+            Self::Unknown => "what became of it is not recorded",
+            Self::Pending => "it is still there where the record ends",
+        }
+    }
+}
+
+/// What one policy would have done with a Pod.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The policy.
+    pub policy: String,
+    /// What it would have done.
+    pub decision: Decision,
+    /// When its time had come.
+    pub time: Option<Timestamp>,
+    /// The image that could not be pulled.
+    pub image: Option<String>,
+    /// Why not.
+    pub cause: Option<&'static str>,
+    /// The failures that were counted.
+    pub failures: Option<u32>,
+    /// Seconds from the first of them.
+    pub lasting: Option<u64>,
+    /// Whether it would have been wrong: the Pod started after all. `None` where the record does not tell.
+    pub wrong: Option<bool>,
+    /// When the image got past its pull, where the record tells.
+    pub healed: Option<Timestamp>,
+    /// Why it was spared, and when first.
+    pub spared: BTreeMap<String, Timestamp>,
+    /// The brakes that held it, and since when.
+    pub held: BTreeMap<&'static str, Timestamp>,
+}
+
+impl Finding {
+    pub(super) fn of(policy: &str, case: &Case, fate: Fate) -> Self {
+        let decision = case.decision();
+        let sentence = case.condemned.as_ref();
+        let wrong = match (decision.fails(), case.healed, fate) {
+            (false, ..) => Some(false),
+            (true, Some(_), _) | (true, None, Fate::Started) => Some(true),
+            (true, None, Fate::Ended) => Some(false),
+            (true, None, Fate::Failed | Fate::Unknown | Fate::Pending) => None,
+        };
+        Self {
+            policy: policy.to_owned(),
+            decision,
+            time: sentence.map(|sentence| sentence.time),
+            image: sentence.map(|sentence| sentence.image.clone()),
+            cause: sentence.map(|sentence| sentence.cause.as_str()),
+            failures: sentence.map(|sentence| sentence.failures),
+            lasting: sentence.map(|sentence| sentence.lasting.as_secs()),
+            wrong,
+            healed: case.healed,
+            spared: case.spared.clone(),
+            held: case.held.clone(),
+        }
+    }
+
+    /// Whether another policy comes to the same, at the same moment.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        let heart = |f: &Self| (f.decision, f.time, f.image.clone(), f.cause);
+        heart(self) == heart(other)
+    }
+}
