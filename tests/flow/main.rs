@@ -47,3 +47,4 @@ mod screens;
 mod settings;
 mod sources;
 mod sparing;
+mod terminal;
