@@ -9,7 +9,7 @@ use serde_json::Value;
 use testbed::Node;
 
 /// Namespaces that a test's own agent answers for; everyone else's agents leave them alone.
-pub const OWN: [&str; 26] = [
+pub const OWN: [&str; 27] = [
     "own-churn-kubelet",
     "own-churn-apiserver",
     "own-restarted",
@@ -18,6 +18,7 @@ pub const OWN: [&str; 26] = [
     "own-behind",
     "own-switched",
     "own-alike",
+    "own-asked",
     "own-labelled",
     "own-patience",
     "own-exact",
@@ -39,10 +40,11 @@ pub const OWN: [&str; 26] = [
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 22] = [
+pub const SHARED: [&str; 23] = [
     "baseline",
     "guarded",
     "checked",
+    "asked",
     "deployed",
     "hardship",
     "crowd",

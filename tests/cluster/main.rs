@@ -21,6 +21,7 @@ mod relay;
 mod shapes;
 
 mod alike;
+mod asking;
 mod brakes;
 mod chart;
 mod check;
