@@ -124,13 +124,40 @@ fn as_shipped_it_observes_enforces_is_switched_off_and_leaves_only_its_counts() 
                 "{addresses:?}"
             );
 
+            // Nothing is missing, by the agent's own means and in its own place.
+            installed.check();
+
             installed.kubectl(&["delete", "-k", &folder("overlays/enforce"), "--wait=false"]);
-            let gone = || async { home.pods().await.is_empty().then_some(()) };
-            cluster.until("the agent to be gone", gone).await;
+            until_gone(&cluster, &installed).await;
             let of_host = |path: &str| node.dir().join("private").join(path).exists();
             assert!(of_host("lib/pullwarden/state.json") && of_host("log/pullwarden/pulls.jsonl"));
+
+            // The same with Helm.
+            installed.install_chart(&["config.mode=enforce", "config.warmUp=0s"]);
+            ready(&home, None).await;
+            let image = format!("{REGISTRY}/deployed/charted:1");
+            cluster.create(bad("charted", &image, "2")).await;
+            let pod = only_pod(&cluster, "charted").await;
+            assert_failed_by_us(
+                &cluster.until_failed(name(&pod)).await,
+                "ImageNotFound",
+                &image,
+            );
+            installed.check();
+            installed.uninstall_chart();
+            installed.kubectl(&["delete", "namespace", "pullwarden", "--wait=false"]);
+            until_gone(&cluster, &installed).await;
+            assert_eq!(installed.remains(), "");
         }
     });
+}
+
+/// Waits until the agents and their namespace are gone.
+async fn until_gone(cluster: &Cluster, installed: &Installed<'_>) {
+    let gone = || async { installed.namespace().is_empty().then_some(()) };
+    cluster
+        .until("the agents' namespace to be gone", gone)
+        .await;
 }
 
 /// The Pod of a Job, once it is there.

@@ -138,6 +138,57 @@ pub async fn until_status(
 }
 
 impl Installed<'_> {
+    /// Has the agent's own program look whether it has what it needs. It must find no fault.
+    pub fn check(&self) {
+        let command = [
+            "/pullwarden",
+            "check",
+            "--config",
+            "/etc/pullwarden/config.yaml",
+        ];
+        let exec = ["-n", "pullwarden", "exec", "ds/pullwarden", "--"];
+        let found = self.kubectl(&[&exec[..], &command[..]].concat());
+        eprintln!("{found}");
+    }
+
+    /// Runs helm, which must succeed.
+    fn helm(&self, arguments: &[&str]) {
+        let mut helm = self.0.helm().unwrap();
+        let output = helm.args(arguments).output().unwrap();
+        assert!(output.status.success(), "helm {arguments:?}: {output:?}");
+    }
+
+    pub fn install_chart(&self, values: &[&str]) {
+        let chart = folder("chart");
+        let mut arguments = vec!["install", "pullwarden", &chart, "--namespace=pullwarden"];
+        arguments.push("--create-namespace");
+        arguments.extend(values.iter().flat_map(|value| ["--set", value]));
+        self.helm(&arguments);
+    }
+
+    pub fn uninstall_chart(&self) {
+        self.helm(&["uninstall", "pullwarden", "--namespace=pullwarden"]);
+    }
+
+    /// The agents' namespace; empty if it is gone.
+    pub fn namespace(&self) -> String {
+        self.kubectl(&[
+            "get",
+            "namespace/pullwarden",
+            "--ignore-not-found",
+            "-oname",
+        ])
+    }
+
+    /// What an uninstall has left behind in the cluster.
+    pub fn remains(&self) -> String {
+        let kinds = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings";
+        let all = self.kubectl(&["get", kinds, "-oname"]);
+        let ours = all.lines().filter(|name| name.contains("pullwarden"));
+        // Those of tests on this node have other names.
+        ours.collect::<Vec<_>>().join("\n")
+    }
+
     /// The agent's process, as the host sees it.
     pub fn process(&self) -> Option<u32> {
         let id = &self.0.plan().id;
