@@ -17,6 +17,7 @@ mod image;
 mod inside;
 mod interrupt;
 mod kubectl;
+mod long_log;
 mod patience;
 mod process;
 mod rules;
@@ -63,6 +64,8 @@ enum Commands {
     BenchNode(bench_node::BenchNode),
     /// Write down what real pull errors look like, one Pod for each way to fail
     Corpus(corpus::Corpus),
+    /// Make a long log of a node and measure what it takes to replay it
+    LongLog(long_log::LongLog),
     /// Make the image that is shipped, without Docker
     Image(image::Make),
     /// Try the alerting rules of deploy/
@@ -98,6 +101,7 @@ impl Cli {
             Commands::Cost(cost) => cost.run(),
             Commands::BenchNode(bench) => bench.run(),
             Commands::Corpus(corpus) => corpus.run(),
+            Commands::LongLog(log) => log.run(),
             Commands::Image(make) => make.run(),
             Commands::Rules(rules) => rules.run(),
             Commands::Supply(supply) => supply.run(),
