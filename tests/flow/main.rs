@@ -20,6 +20,7 @@ mod corpus;
 mod counting;
 mod deciding;
 mod deploy;
+mod documented;
 mod explaining;
 mod failing;
 mod faults;

@@ -1,0 +1,141 @@
+//! The commands in the documentation are ones that there are: subcommands, flags, folders, aliases. What they do is shown elsewhere.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn workspace(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+/// Every page for users, by its name.
+fn pages() -> Vec<(String, String)> {
+    let in_docs = std::fs::read_dir(workspace("docs")).unwrap();
+    let in_docs = in_docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
+    let pages = ["README.md", "deploy/README.md", "tests/README.md"].map(str::to_owned);
+    let pages = pages
+        .into_iter()
+        .chain(in_docs.filter(|name| name.ends_with(".md")));
+    pages
+        .map(|name| {
+            let text = std::fs::read_to_string(workspace(&name)).unwrap();
+            (name, text)
+        })
+        .collect()
+}
+
+/// The lines of a page that are to be typed, without their comments.
+fn commands(page: &str) -> Vec<Vec<&str>> {
+    let mut commands = Vec::new();
+    for block in page.split("```sh\n").skip(1) {
+        let lines = block.split("```").next().unwrap().lines();
+        for line in lines.filter(|line| !line.starts_with('#')) {
+            let line = line.split("  #").next().unwrap();
+            commands.push(line.split_whitespace().collect());
+        }
+    }
+    commands
+}
+
+fn help(arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pullwarden"));
+    let output = command.args(arguments).arg("--help").output().unwrap();
+    assert!(output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What is wrong with a call of the agent's program.
+fn fault_of_ours(arguments: &[&str]) -> Option<String> {
+    let subcommand = arguments.first()?;
+    if !help(&[]).contains(&format!("  {subcommand} ")) {
+        return Some(format!("no subcommand {subcommand}"));
+    }
+    let help = help(&[subcommand]);
+    let flags = arguments.iter().filter(|word| word.starts_with('-'));
+    let names = flags.map(|flag| flag.split('=').next().unwrap());
+    // `-` is standard input.
+    let mut unknown = names.filter(|name| name.len() > 1 && !help.contains(*name));
+    unknown.next().map(|name| format!("no flag {name}"))
+}
+
+/// What is wrong with a call of cargo: an alias, or a command of the testbed.
+fn fault_of_cargo(arguments: &[&str]) -> Option<String> {
+    let aliases = std::fs::read_to_string(workspace(".cargo/config.toml")).unwrap();
+    let testbed = std::fs::read_to_string(workspace("tests/testbed/src/commands/mod.rs")).unwrap();
+    match arguments {
+        ["run", "-p", "testbed", "--", command, ..] => {
+            let variant: String = command
+                .split('-')
+                .map(|word| word[..1].to_uppercase() + &word[1..])
+                .collect();
+            let known = testbed.contains(&format!("    {variant}("));
+            (!known).then(|| format!("the testbed has no {command}"))
+        }
+        ["build" | "test", ..] => None,
+        [alias, ..] => {
+            let known = aliases.contains(&format!("\n{alias} = "));
+            (!known).then(|| format!("no alias {alias}"))
+        }
+        [] => None,
+    }
+}
+
+/// What is wrong with a folder that kubectl or helm is given.
+fn fault_of_folder(arguments: &[&str]) -> Option<String> {
+    let mut folders = arguments.iter().filter(|word| word.starts_with("deploy/"));
+    let is_there = |folder: &&&str| {
+        let path = workspace(folder);
+        ["kustomization.yaml", "Chart.yaml"]
+            .iter()
+            .any(|file| path.join(file).exists())
+    };
+    folders
+        .find(|folder| !is_there(folder))
+        .map(|folder| format!("nothing to install in {folder}"))
+}
+
+#[test]
+fn every_command_is_one_that_there_is() {
+    let (mut faults, mut ours) = (Vec::new(), 0);
+    for (name, text) in pages() {
+        for command in commands(&text) {
+            let program = |word: &&str| *word == "pullwarden" || word.ends_with("/pullwarden");
+            // Helm's release has the program's name, and kubectl its namespace: only what comes after `--` is a call.
+            let others = command
+                .iter()
+                .any(|word| ["kubectl", "helm"].contains(word) || word.ends_with("(kubectl"));
+            let from = match others {
+                true => command.iter().position(|word| *word == "--"),
+                false => Some(0),
+            };
+            let called =
+                from.and_then(|from| Some(from + command[from..].iter().position(program)?));
+            let fault = match (called, command.first()) {
+                (Some(at), _) => {
+                    ours += 1;
+                    fault_of_ours(&command[at + 1..])
+                }
+                (None, Some(&"cargo")) => fault_of_cargo(&command[1..]),
+                (None, Some(&("kubectl" | "helm"))) => fault_of_folder(&command[1..]),
+                _ => None,
+            };
+            faults.extend(fault.map(|fault| format!("{name}: {}: {fault}", command.join(" "))));
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+    assert!(ours >= 10, "only {ours} calls of our own program");
+}
+
+/// Links lead somewhere.
+#[test]
+fn every_page_that_is_named_is_there() {
+    for (name, text) in pages() {
+        let folder = workspace(&name);
+        for link in text.split("](").skip(1) {
+            let link = link.split([')', '#']).next().unwrap();
+            if !link.is_empty() && !link.contains("://") {
+                let target = folder.parent().unwrap().join(link);
+                assert!(target.exists(), "{name}: {link}");
+            }
+        }
+    }
+}
