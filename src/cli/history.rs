@@ -16,6 +16,8 @@ pub(super) struct History {
     pub(super) lines: Vec<String>,
     /// When the Pod was failed, if it was.
     pub(super) failed_at: Option<String>,
+    /// The states that were shown last: a view that differs in something else says nothing to people.
+    states: String,
 }
 
 /// Reads what the node's log in `dir` has about a Pod, from the oldest file on. A line that cannot be read is passed over.
@@ -59,7 +61,14 @@ impl History {
         let time = text(&line["time"]).trim_end_matches('Z');
         let time = time.split('.').next().unwrap_or_default();
         let what = match line["kind"].as_str() {
-            Some("view") => states(&line["view"]["containers"]),
+            Some("view") => {
+                let states = states(&line["view"]["containers"]);
+                if states == self.states {
+                    return;
+                }
+                self.states.clone_from(&states);
+                states
+            }
             Some("verdict") => {
                 let reasons = line["reasons"].as_array().into_iter().flatten().map(text);
                 let reasons: Vec<&str> = reasons.collect();
