@@ -34,7 +34,8 @@ fn said(agent: &Agent, pod: &str) -> Vec<Value> {
                 for key in ["source", "first", "resource_version"] {
                     line["view"].as_object_mut().unwrap().remove(key);
                 }
-                is_telling(&line["view"])
+                // One that is being deleted is not judged any more; whether a source tells of it before it is gone is chance.
+                is_telling(&line["view"]) && line["view"]["deleting"] == false
             }
             "verdict" => {
                 line["reasons"] = json!(line["reasons"].to_string().replace(char::is_numeric, ""));

@@ -135,7 +135,8 @@ fn as_shipped_it_observes_enforces_is_switched_off_and_leaves_only_its_counts() 
             // The same with Helm.
             installed.install_chart(&["config.mode=enforce", "config.warmUp=0s"]);
             ready(&home, None).await;
-            let image = format!("{REGISTRY}/deployed/charted:1");
+            // Of a repository that has failed before: a third one would be held by the registry's brake.
+            let image = format!("{REGISTRY}/deployed/another:2");
             cluster.create(bad("charted", &image, "2")).await;
             let pod = only_pod(&cluster, "charted").await;
             assert_failed_by_us(

@@ -58,22 +58,31 @@ fn condemned_at_exactly_the_nth_failure() {
                     .create(counting_to(&name, &image(&name), count))
                     .await;
             }
-            for name in ["edited", "waits"] {
+            let two = async |name: &str| {
                 let two = || async { (agent.failures(name) >= 2).then_some(()) };
                 cluster.until(&format!("two failures of {name}"), two).await;
-            }
-            let edit = json!({"spec": {"containers": [{"name": "main", "image": image("after")}]}});
-            cluster.patch_pod("edited", edit).await;
-            node.heal("exact/sibling").unwrap();
-            cluster
-                .create(pod("sibling", vec![container("main", &image("sibling"))]))
-                .await;
-            let running = || async {
-                let pod = cluster.pod("sibling").await?;
-                (phase(&pod) == "Running").then_some(())
             };
-            cluster.until("the sibling to run", running).await;
-            node.set_fault("exact/sibling", Fault::Forbidden).unwrap();
+            // Each in its own time: the kubelet may have put off one of them.
+            let edited = async {
+                two("edited").await;
+                let edit =
+                    json!({"spec": {"containers": [{"name": "main", "image": image("after")}]}});
+                cluster.patch_pod("edited", edit).await;
+            };
+            let pulled_by_another = async {
+                two("waits").await;
+                node.heal("exact/sibling").unwrap();
+                cluster
+                    .create(pod("sibling", vec![container("main", &image("sibling"))]))
+                    .await;
+                let running = || async {
+                    let pod = cluster.pod("sibling").await?;
+                    (phase(&pod) == "Running").then_some(())
+                };
+                cluster.until("the sibling to run", running).await;
+                node.set_fault("exact/sibling", Fault::Forbidden).unwrap();
+            };
+            tokio::join!(edited, pulled_by_another);
 
             for count in [1, 3, 5] {
                 assert_exact(node, &cluster, agent, &format!("n{count}"), count).await;

@@ -71,8 +71,11 @@ impl Installed<'_> {
         serde_json::from_slice(&output.stdout).ok()
     }
 
+    /// The agent's log; empty while its container is being made.
     pub fn log(&self) -> String {
-        self.kubectl(&["-n", "pullwarden", "logs", "ds/pullwarden"])
+        let arguments = ["-n", "pullwarden", "logs", "ds/pullwarden"];
+        let output = self.0.kubectl().args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Who asked the API server in the agents' name, and from where.
