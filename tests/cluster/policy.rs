@@ -196,29 +196,34 @@ async fn until_answered(cluster: &Cluster, agent: &Holder, ask: &Ask, expected: 
     cluster.until(expected, so).await;
 }
 
-/// The kill switch: off, on again, and gone.
+/// The kill switch: off, on again, off, and gone. It is no matter to anybody else.
 async fn switch(cluster: &Cluster, agent: &Holder, write: &Ask) {
     let admin = Holder::new(cluster.client.clone());
     let set = |writes: &str| {
-        Ask::new(
-            &format!("PATCH {WRITES}"),
-            json!({"data": {"writes": writes}}),
-        )
+        let body = json!({"data": {"writes": writes}});
+        Ask::new(&format!("PATCH {WRITES}"), body)
     };
+    let gone = Ask::new(&format!("DELETE {WRITES}"), Value::Null);
+    let image = format!("{REGISTRY}/policy/good:1");
+    let anybodys = pod("anybodys", vec![container("main", &image)]);
+    let anybodys = Ask::new(&format!("POST {PODS}"), anybodys);
     for (ask, expected) in [
         (set("off"), "writes are switched off"),
         (set("on"), "allowed"),
-        (
-            Ask::new(&format!("DELETE {WRITES}"), Value::Null),
-            "no params found",
-        ),
+        (set("off"), "writes are switched off"),
+        // An API server that denied without its parameter would deny everybody's Pods.
+        (gone, "allowed"),
     ] {
         admin.ask(&ask).await.unwrap();
         let begun = Stopwatch::start();
         until_answered(cluster, agent, write, expected).await;
         eprintln!("{expected:?} after {:?}", begun.elapsed());
         assert!(begun.elapsed() < SWITCHED_WITHIN);
+        assert_eq!(admin.tries(&anybodys).await, "allowed");
     }
+    // Its other limits stand without it.
+    let foreign = first(&json!({"pod": "elsewhere"}));
+    assert!(agent.tries(&foreign).await.contains("own node only"));
 }
 
 /// What Pod Security's `baseline` has against the DaemonSet's Pod: exactly what the manifest says.

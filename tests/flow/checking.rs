@@ -12,7 +12,7 @@ use crate::support::node::Node;
 use crate::support::pod::Pod;
 
 const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden: labels, finalizers, owners and the like must stay as they are";
-const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden: writes are switched off (ConfigMap pullwarden-writes)";
+const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-writes' with binding 'pullwarden-writes' denied request: pullwarden: writes are switched off (ConfigMap pullwarden-writes)";
 const KUBELET: &str = "kubelet-pods-socket";
 
 /// What `check` is told of a node; a value for a flag that is named twice takes the place of the former.
