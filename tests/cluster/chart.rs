@@ -281,7 +281,7 @@ fn it_follows_the_namespace_of_its_release() {
     let elsewhere = by_helm(&deploy().join("chart"), "elsewhere", &values);
     let text = serde_json::to_string(&elsewhere).unwrap();
     let there = |sign: &str| text.matches(sign).count();
-    assert_eq!(there("system:serviceaccount:elsewhere:pullwarden"), 2);
+    assert_eq!(there("system:serviceaccount:elsewhere:pullwarden"), 3);
     assert_eq!(there("system:serviceaccount:pullwarden"), 0);
     assert_eq!(there(r#""namespace":"pullwarden""#), 0);
     assert!(elsewhere.contains_key("Namespace -/elsewhere"));
