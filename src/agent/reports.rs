@@ -75,7 +75,9 @@ impl Agent {
                     Err(why) => (Ending::Failed(why), false, Vec::new()),
                     Ok(client) if condemned.enforce => match guard.make_sure(client).await {
                         Ok(()) => report::fail(client, &condemned, &policy, at).await,
-                        Err(Unguarded::Open(why)) => (Ending::Denied(why), false, Vec::new()),
+                        Err(Unguarded::Open(why) | Unguarded::Off(why)) => {
+                            (Ending::Denied(why), false, Vec::new())
+                        }
                         Err(Unguarded::Unknown(why)) => (Ending::Failed(why), false, Vec::new()),
                     },
                     Ok(client) => report::look(client, &condemned, &policy).await,

@@ -9,9 +9,6 @@ use crate::report::{Guard, Unguarded};
 
 const WHAT: &str = "writes";
 
-/// What the policy of deploy/base says where writes are switched off. Another of them may have the word for what is tried here.
-const OFF: &str = "writes are switched off";
-
 /// Tries, as a dry run, what must be denied.
 pub(super) async fn look(client: &Client, config: &Config) -> Finding {
     let observes = config.policy.mode == NodeMode::Observe;
@@ -28,7 +25,7 @@ pub(super) async fn look(client: &Client, config: &Config) -> Finding {
     };
     let guard = Guard::new(Some(own.clone()));
     match guard.denial(client).await {
-        Ok(words) if words.contains(OFF) => Finding::warning(
+        Err(Unguarded::Off(_)) => Finding::warning(
             WHAT,
             "the API server denies every write at present: they are switched off for all agents",
             "to switch them on: kubectl -n pullwarden patch configmap pullwarden-writes --type=merge -p '{\"data\":{\"writes\":\"on\"}}'",

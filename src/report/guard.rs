@@ -18,6 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What no policy that holds agents may let through: a label, on the agent's own Pod. Tried with `dryRun`, so nothing is changed if it does.
 const LABEL: &str = "pullwarden.io/must-be-denied";
 
+/// What deploy/base's kill switch says. It denies everything, so it tells nothing of what is let through once it is taken back; and where
+/// several policies deny, any of them may have the word.
+const OFF: &str = "writes are switched off";
+
 /// Whether it was tried that what must be denied is denied. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
@@ -31,6 +35,8 @@ pub struct Guard {
 pub enum Unguarded {
     /// The API server lets through what it must not.
     Open(String),
+    /// All writes of all agents are switched off, in the API server's words.
+    Off(String),
     /// It has not answered.
     Unknown(String),
 }
@@ -84,7 +90,12 @@ async fn try_on(client: &Client, own: &OwnPod) -> Result<String, Unguarded> {
             "nothing holds this agent to its own node: the API server would let it put a label on the Pod {namespace}/{name}. \
              Install the ValidatingAdmissionPolicy of deploy/base, or set mode: observe"
         ))),
-        Ok(Err(kube::Error::Api(status))) if matches!(status.code, 403 | 422) => Ok(status.message),
+        Ok(Err(kube::Error::Api(status))) if matches!(status.code, 403 | 422) => {
+            match status.message.contains(OFF) {
+                true => Err(Unguarded::Off(status.message)),
+                false => Ok(status.message),
+            }
+        }
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(Unguarded::Open(format!(
             "the agent's own Pod {namespace}/{name} does not exist: whether it is held to its own node cannot be tried"
         ))),

@@ -29,10 +29,11 @@ pub const DEADLINE: i64 = 1;
 /// A Pod that keeps changing between the look and the write is left for its next failure.
 const TRIES: usize = 3;
 
-/// The kubelet's socket tells of a failure some 5 to 60 ms before the API server knows of it. A look that comes too soon is made again after this.
+/// The kubelet's socket tells of a failure some 5 to 60 ms before the API server knows of it, on a busy node seconds before. A look that
+/// comes too soon is made again after this, and then after twice as long each time.
 const LAG: Duration = Duration::from_millis(250);
 
-/// How often it is looked what became of a Pod, each pause twice as long: for some eight seconds.
+/// So many looks at most: for some eight seconds.
 const LOOKS: usize = 6;
 
 /// An answer of the API server takes milliseconds; one that takes longer than this is not waited for.
@@ -311,7 +312,8 @@ impl<'a> Door<'a> {
 
     async fn look(&mut self, policy: &Policy) -> Result<Looked, Refusal> {
         let mut looked = self.look_once(policy).await?;
-        for _ in 1..TRIES {
+        let mut pause = LAG;
+        for _ in 1..LOOKS {
             let too_soon = Reason::NoFailureYet {
                 image: self.condemned.image.clone(),
             };
@@ -319,7 +321,8 @@ impl<'a> Door<'a> {
                 Looked::Over(Ending::Spared(reason)) if *reason == too_soon => {}
                 _ => break,
             }
-            tokio::time::sleep(LAG).await;
+            tokio::time::sleep(pause).await;
+            pause *= 2;
             looked = self.look_once(policy).await?;
         }
         Ok(looked)

@@ -2,13 +2,16 @@
 
 use pullwarden::config::OwnPod;
 use pullwarden::judge::NodeMode;
+use serde_json::Value;
 
-use crate::support::apiserver::Kind;
+use crate::support::apiserver::{Act, Kind};
 use crate::support::node::{Agent, Node};
-use crate::support::pod::Pod;
+use crate::support::pod::{NOT_FOUND, Pod};
 use crate::support::until;
 
 const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: no";
+
+const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-writes' with binding 'pullwarden-writes' denied request: pullwarden: writes are switched off (ConfigMap pullwarden-writes)";
 
 fn pod() -> Pod {
     Pod::bad("p")
@@ -108,6 +111,48 @@ async fn without_an_answer_it_starts_and_writes_nothing_before_there_is_one() {
     );
 }
 
+/// The kill switch denies everything: that tells nothing of what is let through without it.
+#[tokio::test]
+async fn switched_off_it_starts_and_tries_it_anew_before_each_write() {
+    let node = node().await;
+    for nth in [1, 2] {
+        node.api.at(Kind::TryPatch, nth, Act::Refuse(403, OFF));
+    }
+    node.api.refuse_from(Kind::TryPatch, 4, 403, DENIED);
+    let agent = node.agent();
+    fails_one(&node, &agent).await;
+    until_denied(&node, 2, "writes are switched off").await;
+    assert_eq!(agent.status().await.guard_tried, "not yet");
+
+    // Switched on again, and nothing else holds it.
+    fails_again(&node);
+    until_denied(&node, 3, "nothing holds this agent").await;
+    assert!(node.api.writes().is_empty(), "{:?}", node.api.writes());
+
+    fails_again(&node);
+    node.asked(Kind::PostEvent, 1).await;
+    assert_eq!(node.api.count(Kind::TryPatch), 4);
+    assert_eq!(agent.status().await.guard_tried, "yes");
+}
+
+fn fails_again(node: &Node) {
+    node.report(&pod().pausing(NOT_FOUND));
+    node.fail_once(&pod());
+}
+
+/// After so many tries a report was denied with these words.
+async fn until_denied(node: &Node, tries: usize, with: &str) {
+    until(with, async || {
+        let denied = |line: &Value| {
+            let detail = line["detail"].as_str().unwrap_or_default();
+            line["ending"] == "denied" && detail.contains(with)
+        };
+        node.lines().iter().any(denied)
+    })
+    .await;
+    assert_eq!(node.api.count(Kind::TryPatch), tries);
+}
+
 #[tokio::test]
 async fn set_to_enforce_while_it_runs_it_is_tried_before_the_first_write() {
     let node = node().await;
@@ -121,17 +166,7 @@ async fn set_to_enforce_while_it_runs_it_is_tried_before_the_first_write() {
     })
     .await;
     fails_one(&node, &agent).await;
-    until("it is denied", async || {
-        let lines = node.lines();
-        lines.iter().any(|line| {
-            line["ending"] == "denied"
-                && line["detail"]
-                    .as_str()
-                    .unwrap()
-                    .contains("nothing holds this agent")
-        })
-    })
-    .await;
+    until_denied(&node, 1, "nothing holds this agent").await;
     assert!(node.api.writes().is_empty(), "{:?}", node.api.writes());
     assert!(agent.runs());
 }

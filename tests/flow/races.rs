@@ -45,19 +45,19 @@ async fn an_api_server_that_is_behind_is_looked_at_again() {
         .before(Get, 1, move |store| store.report(&behind()));
     race.node
         .api
-        .before(Get, 2, |store| store.report(&pod().failing(NOT_FOUND)));
+        .before(Get, 4, |store| store.report(&pod().failing(NOT_FOUND)));
     race.ends("written").await;
-    race.asked(&[Get, Get, PatchStatus, PatchPod, PostEvent]);
+    race.asked(&[Get, Get, Get, Get, PatchStatus, PatchPod, PostEvent]);
 }
 
 #[tokio::test]
-async fn a_container_without_a_failure_is_spared_after_three_looks() {
+async fn a_container_without_a_failure_is_spared_after_six_looks() {
     let race = Race::start().await;
     race.node.api.before(Get, 1, |store| {
         store.report(&pod().waiting("c", "ContainerCreating", ""));
     });
     race.ends("spared").await;
-    race.asked(&[Get, Get, Get]);
+    race.asked(&[Get; 6]);
 }
 
 /// Its own pull is only just beginning.
