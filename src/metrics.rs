@@ -1,5 +1,7 @@
 //! What the agent counts about itself, for `/metrics`. Labels are closed enums only.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -24,6 +26,12 @@ pub struct Metrics {
     pub failed: Family<ByCause, Counter>,
     /// How long those had been failing.
     pub failed_after: FailedAfter,
+    /// Cores that failed Pods do not hold any more, times seconds.
+    pub given_back_cpu: Amount,
+    /// Bytes of memory, times seconds.
+    pub given_back_memory: Amount,
+    /// Devices, times seconds.
+    pub given_back_devices: Amount,
     /// Pods that are stuck at present.
     pub stuck: Family<ByCause, Gauge>,
     /// 1 for the mode in force.
@@ -53,6 +61,9 @@ pub struct Metrics {
     /// 1 while the state file cannot be written.
     pub state_unwritable: Gauge,
 }
+
+/// A counter of what has no smallest part.
+type Amount = Counter<f64, AtomicU64>;
 
 /// From a Pod's first counted failure to the write that failed it.
 #[derive(Clone, Debug)]
@@ -193,6 +204,24 @@ impl Metrics {
             "From the first counted failure of a Pod that was failed to the write",
             Unit::Seconds,
             self.failed_after.0.clone(),
+        );
+        registry.register_with_unit(
+            "given_back_cpu_core",
+            "Cores that Pods asked for, times the seconds since these were failed, a day at most each",
+            Unit::Seconds,
+            self.given_back_cpu.clone(),
+        );
+        registry.register_with_unit(
+            "given_back_memory_byte",
+            "Bytes of memory that Pods asked for, times the seconds since these were failed, a day at most each",
+            Unit::Seconds,
+            self.given_back_memory.clone(),
+        );
+        registry.register_with_unit(
+            "given_back_device",
+            "Devices (extended resources) that Pods asked for, times the seconds since these were failed, a day at most each",
+            Unit::Seconds,
+            self.given_back_devices.clone(),
         );
         registry.register(
             "stuck_pods",

@@ -8,6 +8,7 @@ mod logging;
 mod looking;
 mod namespaces;
 mod next;
+mod released;
 mod reports;
 mod sandboxes;
 mod settings;
@@ -40,6 +41,7 @@ use crate::report::{Guard, NodeLog};
 use crate::shutdown::Shutdown;
 use crate::state::{Found, State, StateFile};
 use namespaces::Namespaces;
+use released::Released;
 use reports::Report;
 use sandboxes::Sandboxes;
 use sources::{Choice, Open, next};
@@ -142,6 +144,8 @@ struct Agent {
     unrecognised: Vec<Unrecognised>,
     /// Pods that would have been failed and started after all, since the agent started.
     wrong: u64,
+    /// What the Pods that were failed do not hold any more.
+    released: Released,
     reports: JoinSet<Report>,
     /// The runtime is asked to pull by one report at a time.
     pulls: Arc<Semaphore>,
@@ -210,6 +214,7 @@ impl Agent {
             namespaces: Namespaces::default(),
             unrecognised: Vec::new(),
             wrong: 0,
+            released: Released::default(),
             reports: JoinSet::new(),
             pulls: Arc::new(Semaphore::new(1)),
             state,
@@ -274,6 +279,7 @@ impl Agent {
         self.judge_what_stands();
         self.count_held();
         self.count_state();
+        self.count_released(now);
         if self.reports.is_empty() {
             // A report that ended without a word: whatever it wrote is found at the next look.
             self.docket.ledger.restarted();

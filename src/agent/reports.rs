@@ -10,7 +10,9 @@ use crate::judge::{
     Action, Because, Cause, Complaint, Condemned, ImageRecord, Moment, PodView, Shown, Undone,
 };
 use crate::metrics::ByStep;
-use crate::report::{self, Aftermath, Asked, Ending, Event, Line, Subject, Trace, Unguarded};
+use crate::report::{
+    self, Account, Aftermath, Asked, Ending, Event, Line, Subject, Trace, Unguarded,
+};
 
 /// What became of one report.
 #[derive(Debug)]
@@ -18,10 +20,7 @@ pub(super) enum Report {
     /// A condemned Pod: failed, or announced where only observing.
     Condemned {
         condemned: Box<Condemned>,
-        ending: Ending,
-        /// Whether the condition may be standing.
-        marked: bool,
-        trace: Vec<Trace>,
+        account: Account,
         /// What became of the Event; `None` if none was due.
         event: Option<Result<(), String>>,
     },
@@ -68,22 +67,22 @@ impl Agent {
         self.reports.spawn(async move {
             // The last look at the Pod comes last: it is the freshest at the write, and who is spared before costs no request.
             let asked = report::ask(&mut runtime, &pulls, report::PATIENCE, &mut condemned).await;
-            let (ending, marked, trace) = match asked {
-                Asked::Spared(reason) => (Ending::Spared(reason), false, Vec::new()),
-                Asked::NoAnswer(why) => (Ending::Failed(why), false, Vec::new()),
+            let account = match asked {
+                Asked::Spared(reason) => Ending::Spared(reason).into(),
+                Asked::NoAnswer(why) => Ending::Failed(why).into(),
                 Asked::Due => match api.client().await {
-                    Err(why) => (Ending::Failed(why), false, Vec::new()),
+                    Err(why) => Ending::Failed(why).into(),
                     Ok(client) if condemned.enforce => match guard.make_sure(client).await {
                         Ok(()) => report::fail(client, &condemned, &policy, at).await,
                         Err(Unguarded::Open(why) | Unguarded::Off(why)) => {
-                            (Ending::Denied(why), false, Vec::new())
+                            Ending::Denied(why).into()
                         }
-                        Err(Unguarded::Unknown(why)) => (Ending::Failed(why), false, Vec::new()),
+                        Err(Unguarded::Unknown(why)) => Ending::Failed(why).into(),
                     },
                     Ok(client) => report::look(client, &condemned, &policy).await,
                 },
             };
-            let event = match (&ending, policy.action) {
+            let event = match (&account.ending, policy.action) {
                 (Ending::Written, Action::Fail) => Some(Event::Failed((*condemned).clone())),
                 (Ending::Written, Action::Delete) => Some(Event::Deleted((*condemned).clone())),
                 (Ending::Due, _) => Some(Event::WouldFail((*condemned).clone())),
@@ -96,9 +95,7 @@ impl Agent {
             };
             Report::Condemned {
                 condemned,
-                ending,
-                marked,
-                trace,
+                account,
                 event,
             }
         });
@@ -166,16 +163,17 @@ impl Agent {
         match report {
             Ok(Report::Condemned {
                 condemned,
-                ending,
-                marked,
-                trace,
+                account,
                 event,
             }) => {
-                self.trace(&condemned, &trace);
+                self.trace(&condemned, &account.trace);
                 if let Some(event) = event {
                     self.event(&Subject::of(&condemned), event);
                 }
-                self.ended(&condemned, &ending, marked);
+                if let Ending::Written = account.ending {
+                    self.release(account.requests, self.clock.now());
+                }
+                self.ended(&condemned, &account.ending, account.marked);
             }
             Ok(Report::Aftermath {
                 condemned,

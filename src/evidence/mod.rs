@@ -10,6 +10,7 @@ mod namespace;
 mod pending;
 mod pod;
 mod protobuf;
+mod requests;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +20,7 @@ pub use namespace::labels;
 pub(crate) use pending::chain;
 pub use pending::watch;
 pub use pod::Pod;
+pub use requests::Requests;
 
 use crate::judge::PodView;
 

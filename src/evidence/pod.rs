@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use serde::{Deserialize, Deserializer};
 
+use super::requests::{Quantities, Resources};
 use crate::judge::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ContainerState, ContainerView, Owner, Phase,
     PodView, PullPolicy, RestartPolicy, Source, redacted,
@@ -30,6 +31,8 @@ pub(super) struct Spec {
     pub(super) active_deadline_seconds: Option<i64>,
     pub(super) init_containers: Vec<Container>,
     pub(super) containers: Vec<Container>,
+    pub(super) resources: Resources,
+    pub(super) overhead: Quantities,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -38,6 +41,9 @@ pub(super) struct Container {
     pub(super) name: String,
     pub(super) image: String,
     pub(super) image_pull_policy: String,
+    /// Only sidecars have one.
+    pub(super) restart_policy: String,
+    pub(super) resources: Resources,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -58,6 +58,7 @@ impl From<wire::PodSpec> for pod::Spec {
             name: container.name,
             image: container.image,
             image_pull_policy: container.image_pull_policy,
+            ..pod::Container::default()
         };
         Self {
             node_name: spec.node_name,
@@ -65,6 +66,7 @@ impl From<wire::PodSpec> for pod::Spec {
             active_deadline_seconds: spec.active_deadline_seconds,
             init_containers: spec.init_containers.into_iter().map(container).collect(),
             containers: spec.containers.into_iter().map(container).collect(),
+            ..Self::default()
         }
     }
 }

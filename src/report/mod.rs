@@ -13,7 +13,7 @@ pub use guard::{Guard, Unguarded};
 pub use line::{Line, State};
 pub use log::{NodeLog, Stamp};
 pub use pod::{
-    ANNOTATION_FAILED_AT, Aftermath, CONDITION, DEADLINE, Ending, Step, Trace, aftermath, fail,
-    look, take_back,
+    ANNOTATION_FAILED_AT, Account, Aftermath, CONDITION, DEADLINE, Ending, Step, Trace, aftermath,
+    fail, look, take_back,
 };
 pub use spare::{Asked, PATIENCE, ask};

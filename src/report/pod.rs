@@ -12,7 +12,7 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use super::message::message;
-use crate::evidence::Pod;
+use crate::evidence::{Pod, Requests};
 use crate::judge::{
     Action, Condemned, Outcome, Phase, PodView, Policy, Reason, Undone, redacted, still_due,
 };
@@ -101,6 +101,31 @@ impl Ending {
     }
 }
 
+/// What a report has come to.
+#[derive(Debug)]
+pub struct Account {
+    /// How it ended.
+    pub ending: Ending,
+    /// Whether the condition may be standing.
+    pub marked: bool,
+    /// What the Pod asked for when it was looked at last.
+    pub requests: Requests,
+    /// Each request.
+    pub trace: Vec<Trace>,
+}
+
+impl From<Ending> for Account {
+    /// It ended so before anything was asked.
+    fn from(ending: Ending) -> Self {
+        Self {
+            ending,
+            marked: false,
+            requests: Requests::default(),
+            trace: Vec::new(),
+        }
+    }
+}
+
 /// One request of a report, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
@@ -138,7 +163,7 @@ impl Step {
     }
 }
 
-/// Fails a Pod: last look, condition, deadline. Tells how that ended, whether the condition may be standing, and each request.
+/// Fails a Pod: last look, condition, deadline.
 ///
 /// Each write is bound to the Pod's UID and to the `resourceVersion` that was judged: a Pod that has moved is looked at again, three times at most.
 pub async fn fail(
@@ -146,7 +171,7 @@ pub async fn fail(
     condemned: &Condemned,
     policy: &Policy,
     at: Timestamp,
-) -> (Ending, bool, Vec<Trace>) {
+) -> Account {
     let mut door = Door::of(client, condemned);
     door.deletes = policy.action == Action::Delete;
     let mut ending = door.fail(policy, at).await;
@@ -157,22 +182,26 @@ pub async fn fail(
             Undone::Standing => {}
         }
     }
-    (ending, door.marked, door.trace)
+    Account {
+        ending,
+        marked: door.marked,
+        requests: door.requests,
+        trace: door.trace,
+    }
 }
 
 /// Looks at a Pod as [`fail`] would, and writes nothing.
-pub async fn look(
-    client: &Client,
-    condemned: &Condemned,
-    policy: &Policy,
-) -> (Ending, bool, Vec<Trace>) {
+pub async fn look(client: &Client, condemned: &Condemned, policy: &Policy) -> Account {
     let mut door = Door::of(client, condemned);
     let ending = match door.look(policy).await {
         Ok(Looked::Due(_)) => Ending::Due,
         Ok(Looked::Over(ending)) => ending,
         Err(refusal) => refusal.into(),
     };
-    (ending, false, door.trace)
+    Account {
+        trace: door.trace,
+        ..ending.into()
+    }
 }
 
 /// What became of a Pod that left Pending without us.
@@ -231,6 +260,8 @@ struct Door<'a> {
     marked: bool,
     /// Whether a Pod that is being deleted is so by us.
     deletes: bool,
+    /// What the Pod asks for.
+    requests: Requests,
     trace: Vec<Trace>,
 }
 
@@ -278,6 +309,7 @@ impl<'a> Door<'a> {
             condemned,
             marked: false,
             deletes: false,
+            requests: Requests::default(),
             trace: Vec::new(),
         }
     }
@@ -330,10 +362,9 @@ impl<'a> Door<'a> {
 
     async fn look_once(&mut self, policy: &Policy) -> Result<Looked, Refusal> {
         let api = self.api.clone();
-        let view = self
-            .ask(Step::Look, api.get(&self.condemned.name))
-            .await?
-            .view();
+        let pod = self.ask(Step::Look, api.get(&self.condemned.name)).await?;
+        self.requests = pod.requests();
+        let view = pod.view();
         // Whatever was written to a Pod that was replaced went with it.
         self.marked = view.marked && view.uid == self.condemned.uid;
         let deleted = self.deletes && view.deleting && view.marked;

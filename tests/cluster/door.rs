@@ -61,25 +61,28 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
 
         let gone = condemned(&stuck(&cluster, "gone").await);
         cluster.delete_pod("gone").await;
-        let (ending, marked, trace) = fail(&cluster.client, &gone, &policy, now).await;
-        assert!(matches!(ending, Ending::Gone) && !marked, "{ending:?}");
-        assert_eq!(trace.len(), 1);
+        let account = fail(&cluster.client, &gone, &policy, now).await;
+        assert!(
+            matches!(account.ending, Ending::Gone) && !account.marked,
+            "{account:?}"
+        );
+        assert_eq!(account.trace.len(), 1);
 
         let before = condemned(&stuck(&cluster, "replaced").await);
         cluster.delete_pod("replaced").await;
         stuck(&cluster, "replaced").await;
-        let (ending, marked, trace) = fail(&cluster.client, &before, &policy, now).await;
+        let account = fail(&cluster.client, &before, &policy, now).await;
         assert!(
-            matches!(ending, Ending::Spared(Reason::Replaced)) && !marked,
-            "{ending:?}"
+            matches!(account.ending, Ending::Spared(Reason::Replaced)) && !account.marked,
+            "{account:?}"
         );
-        assert_eq!(trace.len(), 1, "a look, and no write");
+        assert_eq!(account.trace.len(), 1, "a look, and no write");
         assert_untouched(&cluster.pod("replaced").await.unwrap());
 
         let due = condemned(&stuck(&cluster, "due").await);
-        let (ending, _, trace) = fail(&cluster.client, &due, &policy, now).await;
-        assert!(matches!(ending, Ending::Written), "{ending:?}");
-        let steps: Vec<Step> = trace.iter().map(|trace| trace.step).collect();
+        let account = fail(&cluster.client, &due, &policy, now).await;
+        assert!(matches!(account.ending, Ending::Written), "{account:?}");
+        let steps: Vec<Step> = account.trace.iter().map(|trace| trace.step).collect();
         assert_eq!(steps, [Step::Look, Step::Condition, Step::Deadline]);
         assert_failed_by_us(
             &cluster.until_failed("due").await,

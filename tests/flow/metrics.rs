@@ -6,6 +6,7 @@ use std::path::Path;
 use prometheus_client::registry::Registry;
 use pullwarden::judge::{Cause, NodeMode};
 use pullwarden::metrics::{ByBrake, ByDecision, ByMode, BySource, Metrics};
+use serde_json::json;
 
 use crate::support::apiserver::Kind;
 use crate::support::node::{Agent, Node};
@@ -70,6 +71,49 @@ async fn who_is_only_announced_has_not_failed() {
     let text = shown(&agent.metrics);
     assert!(text.contains("pullwarden_pods_condemned_total{"), "{text}");
     assert!(!text.contains("pullwarden_pods_failed_total{"), "{text}");
+}
+
+/// The value of a series without labels.
+fn value(agent: &Agent, name: &str) -> f64 {
+    let text = shown(&agent.metrics);
+    let line = text.lines().find_map(|l| l.strip_prefix(name));
+    line.and_then(|value| value.trim().parse().ok()).unwrap()
+}
+
+#[tokio::test]
+async fn what_was_given_back_is_what_it_asked_for_for_a_day_at_most() {
+    let node = Node::counting_to(1).await;
+    let pod = Pod::bad("p").requests(json!({
+        "cpu": "500m", "memory": "2Gi", "example.com/gpu": "4", "ephemeral-storage": "1Gi",
+    }));
+    node.add(&pod);
+    let agent = node.agent();
+    agent.judges(&pod).await;
+    node.fail_once(&pod);
+    node.asked(Kind::PostEvent, 1).await;
+    until_shown(
+        &agent,
+        r#"pullwarden_pods_failed_total{cause="ImageNotFound",class="permanent"} 1"#,
+    )
+    .await;
+    let cpu = "pullwarden_given_back_cpu_core_seconds_total ";
+    node.advance(std::time::Duration::from_secs(3600));
+    until("an hour is counted", async || value(&agent, cpu) >= 1800.0).await;
+    assert!(value(&agent, cpu) < 1900.0);
+    node.advance(std::time::Duration::from_secs(30 * 86400));
+    until("a day is counted", async || value(&agent, cpu) >= 43200.0).await;
+    node.turns(2).await;
+    for (name, amount) in [
+        (cpu, 0.5),
+        (
+            "pullwarden_given_back_memory_byte_seconds_total ",
+            2_147_483_648.0,
+        ),
+        ("pullwarden_given_back_device_seconds_total ", 4.0),
+    ] {
+        let days = value(&agent, name) / amount / 86400.0;
+        assert!((days - 1.0).abs() < 1e-6, "{name}: {days} days");
+    }
 }
 
 /// An alert on a rise sees the first one only where there was a 0 before it.

@@ -121,6 +121,12 @@ impl Pod {
         self.push("/spec/containers", json!({"name": name, "image": image}))
     }
 
+    /// What the first container asks for.
+    pub fn requests(mut self, requests: Value) -> Self {
+        self.0["spec"]["containers"][0]["resources"] = json!({ "requests": requests });
+        self
+    }
+
     pub fn init(self, name: &str, image: &str) -> Self {
         self.push(
             "/spec/initContainers",
