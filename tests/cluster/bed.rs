@@ -54,6 +54,8 @@ pub enum Group {
     Check,
     /// A node on which deploy/ is installed.
     Deployed,
+    /// The same, by the documentation's own commands.
+    Documented,
     /// The same, and what it stands on goes wrong.
     Hardship,
     /// The same, with as many large Pods as a node has.
@@ -173,7 +175,10 @@ fn kubelet(group: Group) -> Value {
         config["registryPullQPS"] = json!(0);
     }
     // How soon a changed ConfigMap comes to the node.
-    if matches!(group, Group::Deployed | Group::Hardship | Group::Crowd) {
+    if matches!(
+        group,
+        Group::Deployed | Group::Documented | Group::Hardship | Group::Crowd
+    ) {
         config["syncFrequency"] = json!("10s");
     }
     // The agent, and its successor, beside those.

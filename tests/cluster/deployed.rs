@@ -1,6 +1,7 @@
 //! deploy/ as it is shipped: installed, raised from observe to enforce, switched off and on, restarted, uninstalled.
 
 mod crowd;
+mod documented;
 mod hardship;
 mod installed;
 

@@ -30,6 +30,8 @@ mod containers;
 mod deployed;
 mod door;
 mod exact;
+#[cfg(feature = "soak")]
+mod first_time;
 mod healing;
 #[cfg(feature = "soak")]
 mod hours;

@@ -19,6 +19,7 @@ mod interrupt;
 mod kubectl;
 mod long_log;
 mod patience;
+mod picture;
 mod process;
 mod rules;
 mod soak;
@@ -66,6 +67,8 @@ enum Commands {
     Corpus(corpus::Corpus),
     /// Make a long log of a node and measure what it takes to replay it
     LongLog(long_log::LongLog),
+    /// Draw README's picture of a terminal from a run of the demo
+    Picture(picture::Picture),
     /// Make the image that is shipped, without Docker
     Image(image::Make),
     /// Try the alerting rules of deploy/
@@ -102,6 +105,7 @@ impl Cli {
             Commands::BenchNode(bench) => bench.run(),
             Commands::Corpus(corpus) => corpus.run(),
             Commands::LongLog(log) => log.run(),
+            Commands::Picture(picture) => picture.run(),
             Commands::Image(make) => make.run(),
             Commands::Rules(rules) => rules.run(),
             Commands::Supply(supply) => supply.run(),

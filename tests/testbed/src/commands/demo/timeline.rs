@@ -30,7 +30,7 @@ pub enum Tone {
     Good,
 }
 
-/// The lines so far, on standard output; colours on a terminal only.
+/// The lines so far, on standard output; colours on a terminal only, or where `CLICOLOR_FORCE` asks for them.
 #[derive(Debug)]
 pub struct Timeline {
     begun: Stopwatch,
@@ -40,10 +40,11 @@ pub struct Timeline {
 impl Timeline {
     /// Begins now.
     pub fn begin() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let for_them = is_set("CLICOLOR_FORCE") || std::io::stdout().is_terminal();
         Self {
             begun: Stopwatch::start(),
-            colours: wanted && std::io::stdout().is_terminal(),
+            colours: for_them && !is_set("NO_COLOR"),
         }
     }
 
