@@ -1,5 +1,6 @@
 //! Reports: what is done about a condemned Pod, and what is written down about it.
 
+mod account;
 mod event;
 mod guard;
 mod line;
@@ -8,12 +9,10 @@ mod message;
 mod pod;
 mod spare;
 
+pub use account::{Account, Aftermath, Ending, Step, Trace};
 pub use event::{Event, Subject, announce};
 pub use guard::{Guard, Unguarded};
 pub use line::{Line, State};
 pub use log::{NodeLog, Stamp};
-pub use pod::{
-    ANNOTATION_FAILED_AT, Account, Aftermath, CONDITION, DEADLINE, Ending, Step, Trace, aftermath,
-    fail, look, take_back,
-};
+pub use pod::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE, aftermath, fail, look, take_back};
 pub use spare::{Asked, PATIENCE, ask};
