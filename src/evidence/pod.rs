@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference,
 use serde::{Deserialize, Deserializer};
 
 use super::requests::{Quantities, Resources};
+use super::volumes::{Mount, Volume, told_apart};
 use crate::judge::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ContainerState, ContainerView, Owner, Phase,
     PodView, PullPolicy, RestartPolicy, Source, redacted,
@@ -31,6 +32,7 @@ pub(super) struct Spec {
     pub(super) active_deadline_seconds: Option<i64>,
     pub(super) init_containers: Vec<Container>,
     pub(super) containers: Vec<Container>,
+    pub(super) volumes: Vec<Volume>,
     pub(super) resources: Resources,
     pub(super) overhead: Quantities,
 }
@@ -41,6 +43,7 @@ pub(super) struct Container {
     pub(super) name: String,
     pub(super) image: String,
     pub(super) image_pull_policy: String,
+    pub(super) volume_mounts: Vec<Mount>,
     /// Only sidecars have one.
     pub(super) restart_policy: String,
     pub(super) resources: Resources,
@@ -198,7 +201,7 @@ impl Pod {
             marked: status.conditions.iter().any(is_true),
             source: Source::ApiServer,
             first: false,
-            containers: init.chain(app).collect(),
+            containers: told_apart(&self.spec, init.chain(app).collect()),
         }
     }
 
@@ -237,16 +240,25 @@ fn zip<'a>(
         };
         ContainerView {
             name: container.name.clone(),
-            image: cut(&container.image, REFERENCE),
-            pull_policy: match container.image_pull_policy.as_str() {
-                "Always" => PullPolicy::Always,
-                "Never" => PullPolicy::Never,
-                // The API server fills in what is left out.
-                _ => PullPolicy::IfNotPresent,
-            },
+            image: reference(&container.image),
+            pull_policy: pull_policy(&container.image_pull_policy),
             state,
         }
     })
+}
+
+pub(super) fn pull_policy(word: &str) -> PullPolicy {
+    match word {
+        "Always" => PullPolicy::Always,
+        "Never" => PullPolicy::Never,
+        // The API server fills in what is left out.
+        _ => PullPolicy::IfNotPresent,
+    }
+}
+
+/// An image reference as it is kept.
+pub(super) fn reference(image: &str) -> String {
+    cut(image, REFERENCE)
 }
 
 fn cut(text: &str, most: usize) -> String {

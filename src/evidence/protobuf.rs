@@ -3,6 +3,7 @@ use k8s_openapi::jiff::Timestamp;
 use prost::Message as _;
 
 use super::pod::{self, Pod};
+use super::volumes::{ImageSource, Mount, Volume};
 
 pub(super) mod wire {
     include!(concat!(env!("OUT_DIR"), "/core.v1.rs"));
@@ -54,10 +55,12 @@ impl From<wire::ObjectMeta> for ObjectMeta {
 
 impl From<wire::PodSpec> for pod::Spec {
     fn from(spec: wire::PodSpec) -> Self {
+        let mount = |mount: wire::VolumeMount| Mount { name: mount.name };
         let container = |container: wire::Container| pod::Container {
             name: container.name,
             image: container.image,
             image_pull_policy: container.image_pull_policy,
+            volume_mounts: container.volume_mounts.into_iter().map(mount).collect(),
             ..pod::Container::default()
         };
         Self {
@@ -66,7 +69,21 @@ impl From<wire::PodSpec> for pod::Spec {
             active_deadline_seconds: spec.active_deadline_seconds,
             init_containers: spec.init_containers.into_iter().map(container).collect(),
             containers: spec.containers.into_iter().map(container).collect(),
+            volumes: spec.volumes.into_iter().map(Volume::from).collect(),
             ..Self::default()
+        }
+    }
+}
+
+impl From<wire::Volume> for Volume {
+    fn from(volume: wire::Volume) -> Self {
+        let image = volume.volume_source.and_then(|source| source.image);
+        Self {
+            name: volume.name,
+            image: image.map(|image| ImageSource {
+                reference: image.reference,
+                pull_policy: image.pull_policy,
+            }),
         }
     }
 }

@@ -3,7 +3,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::text::{digest, printable};
-use super::waiting::Waiting;
 use super::{ContainerState, ContainerView, Moment, Source};
 
 /// The API server is behind the kubelet by a write that is under way: usually by 5 to 60 ms, never for this long.
@@ -77,7 +76,7 @@ impl LastState {
             (false, true) => None,
         };
         // Getting past a pull drops a count, and what was never counted cannot be counted twice.
-        let is_safe = is_past_pull(container) || !told.counted;
+        let is_safe = container.is_past_pull() || !told.counted;
         let may_be_old = told.first && !is_safe && (told.kubelet || behind.is_some());
         match (told.source, may_be_old) {
             (Source::Kubelet, true) => {
@@ -138,12 +137,5 @@ impl Behind {
             since: self.since,
             seen: rest.to_vec(),
         })
-    }
-}
-
-fn is_past_pull(container: &ContainerView) -> bool {
-    match &container.state {
-        ContainerState::Waiting { reason, .. } => Waiting::of(reason) == Waiting::Pulled,
-        ContainerState::Running | ContainerState::Terminated => true,
     }
 }

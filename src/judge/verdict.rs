@@ -180,7 +180,7 @@ fn decide(
         Stage::Written(_) => return wait(Reason::BeingEnded),
         Stage::Watching | Stage::Announced | Stage::Marked => {}
     }
-    if view.containers.iter().all(is_pulled) {
+    if view.containers.iter().all(ContainerView::is_past_pull) {
         return (Decision::Settle, vec![Reason::AllPulled]);
     }
 
@@ -243,7 +243,7 @@ fn condemn(
     let waiting = view
         .containers
         .iter()
-        .filter(|c| c.image == image && !is_pulled(c));
+        .filter(|c| c.image == image && !c.is_past_pull());
     let mut pulls = waiting.map(|container| container.pull_policy);
     // What has no attempts is not a question of what can be pulled.
     let asks = record.standing.is_none() && !record.spared;
@@ -407,11 +407,4 @@ fn measure(
 fn lasting(record: &ImageRecord, now: Moment) -> Duration {
     let since = record.standing.map_or(record.since, |s| s.since);
     since.map_or(Duration::ZERO, |since| now.since(since))
-}
-
-fn is_pulled(container: &ContainerView) -> bool {
-    match &container.state {
-        ContainerState::Waiting { reason, .. } => Waiting::of(reason) == Waiting::Pulled,
-        ContainerState::Running | ContainerState::Terminated => true,
-    }
 }

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::waiting::Waiting;
+
 /// One Pod as last reported, whichever source reported it. Only what the judge reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PodView {
@@ -38,7 +40,7 @@ pub struct PodView {
     /// Whether it is the first that a freshly opened source says of the Pod: that may be older than what was seen before.
     #[serde(default)]
     pub first: bool,
-    /// Init containers, then app containers, as the Pod lists them.
+    /// Init containers, then app containers, as the Pod lists them; then, as if they were containers, the images that these mount.
     pub containers: Vec<ContainerView>,
 }
 
@@ -133,6 +135,16 @@ pub struct ContainerView {
     pub pull_policy: PullPolicy,
     /// What the status says of it.
     pub state: ContainerState,
+}
+
+impl ContainerView {
+    /// Whether its image was pulled.
+    pub fn is_past_pull(&self) -> bool {
+        match &self.state {
+            ContainerState::Waiting { reason, .. } => Waiting::of(reason) == Waiting::Pulled,
+            ContainerState::Running | ContainerState::Terminated => true,
+        }
+    }
 }
 
 /// `imagePullPolicy`.

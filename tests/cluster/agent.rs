@@ -40,7 +40,8 @@ pub const OWN: [&str; 27] = [
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 24] = [
+pub const SHARED: [&str; 25] = [
+    "volume",
     "team-a",
     "baseline",
     "guarded",

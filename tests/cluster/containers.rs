@@ -19,6 +19,40 @@ fn bad_init_container_is_failed() {
 }
 
 #[test]
+fn an_image_that_is_mounted_is_failed_by_its_own_name() {
+    let bed = Bed::of(Group::Main);
+    bed.node.push_image("volume/good", "1").unwrap();
+    // Until then the API server takes such volumes out of Pods.
+    let minor = bed.node.plan().kubernetes.split('.').nth(1).unwrap();
+    if minor.parse::<u32>().unwrap() < 35 {
+        eprintln!("no image volumes by default before Kubernetes 1.35");
+        return;
+    }
+    let bad = format!("{FAULTY}/volume/missing:1");
+    bed.run("volume", |cluster| {
+        let bad = bad.clone();
+        async move {
+            let mut container = container("main", &format!("{REGISTRY}/volume/good:1"));
+            container["volumeMounts"] = json!([{"name": "model", "mountPath": "/model"}]);
+            let mut pod = pod("mounting", vec![container]);
+            pod["spec"]["volumes"] = json!([{"name": "model", "image": {"reference": bad}}]);
+            cluster.create(pod).await;
+            assert_failed_by_us(
+                &cluster.until_failed("mounting").await,
+                "ImageNotFound",
+                &bad,
+            );
+        }
+    });
+    let counted = bed.agent().failures_logged("mounting");
+    let made = bed.node.pulls(&bad).unwrap().begun;
+    assert!(
+        counted == 3 && counted <= made,
+        "{counted} counted, {made} made"
+    );
+}
+
+#[test]
 fn one_running_and_one_bad_container_are_failed() {
     let bed = Bed::of(Group::Main);
     bed.node.push_image("mixed/good", "1").unwrap();

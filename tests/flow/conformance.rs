@@ -40,6 +40,11 @@ fn both_sources_give_the_same_view() {
             .uid("u"),
     );
     check(pod().restart("Always").deleting());
+    let mounting = pod().image_volume("c", "model", GOOD);
+    assert_eq!(mounting.view().containers.len(), 2);
+    check(mounting.clone());
+    check(mounting.clone().failing(NOT_FOUND));
+    check(mounting.failing(&format!("\"{GOOD}\": not found")));
 }
 
 #[test]

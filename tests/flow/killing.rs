@@ -5,7 +5,7 @@ use std::time::Duration;
 use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, Class, Decision, NodeMode, Reason, Verdict};
 use serde_json::json;
 
-use crate::support::court::{Court, policy};
+use crate::support::court::{Court, condemned, policy};
 use crate::support::fault;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, Pod};
@@ -52,6 +52,37 @@ fn with_a_count_at_exactly_that_failure() {
             }
         }
     }
+}
+
+/// A Pod whose container's image and the image that it mounts can fail, each in its turn: the volume's comes first.
+#[test]
+fn an_image_volume_counts_for_itself() {
+    const MODEL: &str = "r.example/model:1";
+    let text = |image: &str| {
+        format!(
+            "failed to pull and unpack image \"{image}\": failed to resolve image: {image}: not found"
+        )
+    };
+    let pod = || pod().image_volume("c", "model", MODEL);
+    let mut court = Court::counting_to(3);
+    for nth in 0..2 {
+        let verdict = court.fail(&pod(), &text(MODEL), 60 * nth);
+        assert_eq!(verdict.decision, Decision::Wait);
+    }
+    // It has come, for now the container's own image is asked for; what was counted does not go over to that.
+    for nth in 2..4 {
+        let verdict = court.fail(&pod(), &text(BAD), 60 * nth);
+        assert_eq!(verdict.decision, Decision::Wait, "{:?}", verdict.reasons);
+    }
+    let verdict = court.fail(&pod(), &text(BAD), 300);
+    let due = condemned(&verdict).unwrap();
+    assert_eq!((&due.image[..], due.failures), (BAD, 3));
+
+    let mut court = Court::counting_to(3);
+    let verdicts = [0, 60, 120].map(|at| court.fail(&pod(), &text(MODEL), at));
+    let due = condemned(&verdicts[2]).unwrap();
+    assert_eq!((&due.image[..], due.failures), (MODEL, 3));
+    assert_eq!(court.failures(&pod()), None, "of the container's image");
 }
 
 #[test]

@@ -217,10 +217,23 @@ pub fn encode(pod: &Pod) -> Vec<u8> {
         uid: text(&owner["uid"]),
         controller: owner["controller"].as_bool(),
     };
+    let mount = |mount: &Value| v1::VolumeMount {
+        name: text(&mount["name"]),
+    };
+    let volume = |volume: &Value| v1::Volume {
+        name: text(&volume["name"]),
+        volume_source: Some(v1::VolumeSource {
+            image: volume.get("image").map(|image| v1::ImageVolumeSource {
+                reference: text(&image["reference"]),
+                pull_policy: text(&image["pullPolicy"]),
+            }),
+        }),
+    };
     let container = |container: &Value| v1::Container {
         name: text(&container["name"]),
         image: text(&container["image"]),
         image_pull_policy: text(&container["imagePullPolicy"]),
+        volume_mounts: list(&container["volumeMounts"]).iter().map(mount).collect(),
     };
     let condition = |condition: &Value| v1::PodCondition {
         r#type: text(&condition["type"]),
@@ -263,6 +276,7 @@ pub fn encode(pod: &Pod) -> Vec<u8> {
                 .collect(),
         }),
         spec: Some(v1::PodSpec {
+            volumes: list(&spec["volumes"]).iter().map(volume).collect(),
             containers: list(&spec["containers"]).iter().map(container).collect(),
             restart_policy: text(&spec["restartPolicy"]),
             active_deadline_seconds: spec["activeDeadlineSeconds"].as_i64(),

@@ -43,7 +43,7 @@ impl Pod {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}"), "annotations": {}},
-            "spec": {"nodeName": "node1", "restartPolicy": "Never", "initContainers": [], "containers": []},
+            "spec": {"nodeName": "node1", "restartPolicy": "Never", "initContainers": [], "containers": [], "volumes": []},
             "status": {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}],
                 "initContainerStatuses": [], "containerStatuses": []},
         }))
@@ -119,6 +119,21 @@ impl Pod {
 
     pub fn container(self, name: &str, image: &str) -> Self {
         self.push("/spec/containers", json!({"name": name, "image": image}))
+    }
+
+    /// An image that a container mounts as a volume.
+    pub fn image_volume(mut self, container: &str, name: &str, image: &str) -> Self {
+        let volume = json!({"name": name, "image": {"reference": image}});
+        self.0["spec"]["volumes"]
+            .as_array_mut()
+            .unwrap()
+            .push(volume);
+        for entry in self.0["spec"]["containers"].as_array_mut().unwrap() {
+            if entry["name"] == container {
+                entry["volumeMounts"] = json!([{"name": name, "mountPath": "/volume"}]);
+            }
+        }
+        self
     }
 
     /// What the first container asks for.

@@ -1,0 +1,211 @@
+//! Images that are mounted as volumes. The kubelet pulls them before a container's own image, and tells of one that fails in the states of
+//! the containers that mount it: the message says which image is meant.
+
+use serde::Deserialize;
+
+use super::pod::{Container, Spec, pull_policy, reference};
+use crate::judge::{ContainerState, ContainerView, Reference};
+
+/// A volume, if it is an image.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Volume {
+    pub(super) name: String,
+    pub(super) image: Option<ImageSource>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ImageSource {
+    pub(super) reference: String,
+    pub(super) pull_policy: String,
+}
+
+/// Where a container mounts a volume.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Mount {
+    pub(super) name: String,
+}
+
+/// Gives each image volume that is mounted a view of its own, beside those of the containers (init, then app), as if it were one more of
+/// them. What was said of a volume's image is taken from the containers that said it.
+pub(super) fn told_apart(spec: &Spec, mut containers: Vec<ContainerView>) -> Vec<ContainerView> {
+    let mut volumes = Vec::new();
+    let all: Vec<&Container> = spec
+        .init_containers
+        .iter()
+        .chain(&spec.containers)
+        .collect();
+    for volume in &spec.volumes {
+        let Some(source) = &volume.image else {
+            continue;
+        };
+        let image = reference(&source.reference);
+        let mounts = |container: &Container| {
+            container
+                .volume_mounts
+                .iter()
+                .any(|m| m.name == volume.name)
+        };
+        let mounting = all.iter().zip(&mut containers);
+        let mut mounting: Vec<&mut ContainerView> = mounting
+            .filter(|(c, _)| mounts(c))
+            .map(|(_, view)| view)
+            .collect();
+        let of_its_own = |view: &&mut ContainerView| is_same(&view.image, &image);
+        if mounting.is_empty() || mounting.iter().any(of_its_own) {
+            continue;
+        }
+        volumes.push(ContainerView {
+            name: format!("volume/{}", volume.name),
+            pull_policy: pull_policy(&source.pull_policy),
+            state: state(&mut mounting, &image),
+            image,
+        });
+    }
+    containers.extend(volumes);
+    containers
+}
+
+/// The state of a volume's image by the containers that mount it, which say nothing of their own images if they told of this one.
+fn state(mounting: &mut [&mut ContainerView], image: &str) -> ContainerState {
+    // Whoever got past its pull, or as far as pulling its own image, has its volumes.
+    let has_it = |view: &&mut ContainerView| view.is_past_pull() || names(view, &view.image);
+    let is_there = mounting.iter().any(has_it);
+    let mut told = None;
+    for view in mounting.iter_mut().filter(|view| names(view, image)) {
+        let state = std::mem::replace(&mut view.state, silence());
+        told.get_or_insert(state);
+    }
+    match (told, is_there) {
+        (Some(state), _) => state,
+        (None, true) => ContainerState::Running,
+        (None, false) => silence(),
+    }
+}
+
+fn silence() -> ContainerState {
+    ContainerState::Waiting {
+        reason: String::new(),
+        message: String::new(),
+    }
+}
+
+/// Whether the message of a container that waits has this image in quotes: the kubelet and the runtimes write it so.
+fn names(view: &ContainerView, image: &str) -> bool {
+    let ContainerState::Waiting { message, .. } = &view.state else {
+        return false;
+    };
+    message
+        .split('"')
+        .skip(1)
+        .any(|quoted| is_same(quoted, image))
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    Reference::of(one) == Reference::of(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::Pod;
+    use super::*;
+
+    const OWN: &str = "r.test/own:1";
+    const MODEL: &str = "r.test/model:1";
+
+    fn waiting(reason: &str, message: &str) -> Value {
+        json!({"waiting": {"reason": reason, "message": message}})
+    }
+
+    fn failing(image: &str) -> Value {
+        let text = format!(
+            "failed to pull and unpack image \"{image}\": failed to resolve image: {image}: not found"
+        );
+        waiting("ErrImagePull", &text)
+    }
+
+    /// What is seen of a container `c`, the volume that it mounts and, in this state, a container that does not mount it.
+    fn seen(c: &Value, volume: &str) -> Vec<(String, String, ContainerState)> {
+        let pod = json!({
+            "spec": {
+                "volumes": [
+                    {"name": "data", "emptyDir": {}},
+                    {"name": "model", "image": {"reference": volume, "pullPolicy": "Always"}},
+                    {"name": "unused", "image": {"reference": "r.test/unused:1"}},
+                ],
+                "containers": [
+                    {"name": "c", "image": OWN, "volumeMounts": [{"name": "data"}, {"name": "model", "mountPath": "/m"}]},
+                    {"name": "d", "image": OWN, "volumeMounts": [{"name": "data"}]},
+                ],
+            },
+            "status": {"containerStatuses": [{"name": "c", "image": OWN, "state": c}]},
+        });
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        let views = pod.view().containers.into_iter();
+        views
+            .map(|view| (view.name, view.image, view.state))
+            .collect()
+    }
+
+    fn states(c: &Value) -> (ContainerState, ContainerState) {
+        let [(_, _, own), (d, ..), (volume, image, state)] = seen(c, MODEL).try_into().unwrap();
+        assert_eq!(
+            (&d[..], &volume[..], &image[..]),
+            ("d", "volume/model", MODEL)
+        );
+        (own, state)
+    }
+
+    fn is_failing(state: &ContainerState) -> bool {
+        matches!(state, ContainerState::Waiting { reason, .. } if reason == "ErrImagePull")
+    }
+
+    #[test]
+    fn a_failure_is_the_volumes_if_its_image_is_named() {
+        let (own, volume) = states(&failing(MODEL));
+        assert!(own == silence() && is_failing(&volume), "{own:?}");
+        let pause = format!("Back-off pulling image \"{MODEL}\": ErrImagePull: {MODEL}: not found");
+        let (own, volume) = states(&waiting("ImagePullBackOff", &pause));
+        assert!(own == silence() && volume != silence(), "{volume:?}");
+    }
+
+    #[test]
+    fn whoever_pulls_its_own_image_has_its_volumes() {
+        let (own, volume) = states(&failing(OWN));
+        assert!(
+            is_failing(&own) && volume == ContainerState::Running,
+            "{own:?}"
+        );
+    }
+
+    #[test]
+    fn whoever_is_past_its_pull_has_its_volumes() {
+        for state in [
+            json!({"running": {}}),
+            json!({"terminated": {"exitCode": 1}}),
+            waiting("CreateContainerError", "no such command"),
+        ] {
+            assert_eq!(states(&state).1, ContainerState::Running, "{state}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_image_is_the_containers_own() {
+        let (own, volume) = states(&waiting("ErrImagePull", "pull QPS exceeded"));
+        assert!(is_failing(&own) && volume == silence());
+        assert_eq!(states(&waiting("ContainerCreating", "")).1, silence());
+    }
+
+    #[test]
+    fn names_are_compared_as_runtimes_complete_them() {
+        let c = failing("docker.io/library/model:latest");
+        let views = seen(&c, "model");
+        assert!(is_failing(&views[2].2), "{views:?}");
+        // A volume of the container's own image is one image.
+        assert_eq!(seen(&failing(OWN), OWN).len(), 2);
+    }
+}
