@@ -1,9 +1,11 @@
 //! Images that are mounted as volumes. The kubelet pulls them before a container's own image, and tells of one that fails in the states of
 //! the containers that mount it: the message says which image is meant.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Deserialize;
 
-use super::pod::{Container, Spec, pull_policy, reference};
+use super::pod::{Spec, pull_policy, reference};
 use crate::judge::{ContainerState, ContainerView, Reference};
 
 /// A volume, if it is an image.
@@ -31,57 +33,70 @@ pub(super) struct Mount {
 /// Gives each image volume that is mounted a view of its own, beside those of the containers (init, then app), as if it were one more of
 /// them. What was said of a volume's image is taken from the containers that said it.
 pub(super) fn told_apart(spec: &Spec, mut containers: Vec<ContainerView>) -> Vec<ContainerView> {
-    let mut volumes = Vec::new();
-    let all: Vec<&Container> = spec
-        .init_containers
-        .iter()
-        .chain(&spec.containers)
-        .collect();
+    if spec.volumes.iter().all(|volume| volume.image.is_none()) {
+        return containers;
+    }
+    let mut mounting: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let all = spec.init_containers.iter().chain(&spec.containers);
+    for (at, container) in all.enumerate() {
+        for mount in &container.volume_mounts {
+            mounting.entry(&mount.name).or_default().push(at);
+        }
+    }
+    let told: Vec<Told> = containers.iter().map(Told::of).collect();
     for volume in &spec.volumes {
-        let Some(source) = &volume.image else {
+        let (Some(source), Some(by)) = (&volume.image, mounting.get(&volume.name[..])) else {
             continue;
         };
         let image = reference(&source.reference);
-        let mounts = |container: &Container| {
-            container
-                .volume_mounts
-                .iter()
-                .any(|m| m.name == volume.name)
-        };
-        let mounting = all.iter().zip(&mut containers);
-        let mut mounting: Vec<&mut ContainerView> = mounting
-            .filter(|(c, _)| mounts(c))
-            .map(|(_, view)| view)
-            .collect();
-        let of_its_own = |view: &&mut ContainerView| is_same(&view.image, &image);
-        if mounting.is_empty() || mounting.iter().any(of_its_own) {
+        let full = Reference::of(&image).to_string();
+        if by.iter().any(|at| told[*at].own == full) {
             continue;
         }
-        volumes.push(ContainerView {
+        let mut state = None;
+        for at in by.iter().filter(|at| told[**at].names.contains(&full)) {
+            let said = std::mem::replace(&mut containers[*at].state, silence());
+            state.get_or_insert(said);
+        }
+        let is_there = by.iter().any(|at| told[*at].has_volumes);
+        containers.push(ContainerView {
             name: format!("volume/{}", volume.name),
-            pull_policy: pull_policy(&source.pull_policy),
-            state: state(&mut mounting, &image),
             image,
+            pull_policy: pull_policy(&source.pull_policy),
+            state: match (state, is_there) {
+                (Some(state), _) => state,
+                (None, true) => ContainerState::Running,
+                (None, false) => silence(),
+            },
         });
     }
-    containers.extend(volumes);
     containers
 }
 
-/// The state of a volume's image by the containers that mount it, which say nothing of their own images if they told of this one.
-fn state(mounting: &mut [&mut ContainerView], image: &str) -> ContainerState {
-    // Whoever got past its pull, or as far as pulling its own image, has its volumes.
-    let has_it = |view: &&mut ContainerView| view.is_past_pull() || names(view, &view.image);
-    let is_there = mounting.iter().any(has_it);
-    let mut told = None;
-    for view in mounting.iter_mut().filter(|view| names(view, image)) {
-        let state = std::mem::replace(&mut view.state, silence());
-        told.get_or_insert(state);
-    }
-    match (told, is_there) {
-        (Some(state), _) => state,
-        (None, true) => ContainerState::Running,
-        (None, false) => silence(),
+/// What the state of a container tells of images. References are complete here.
+struct Told {
+    own: String,
+    /// Those in quotes: the kubelet and the runtimes write them so.
+    names: BTreeSet<String>,
+    /// It got past its pull, or as far as pulling its own image.
+    has_volumes: bool,
+}
+
+impl Told {
+    fn of(view: &ContainerView) -> Self {
+        let full = |image| Reference::of(image).to_string();
+        let names: BTreeSet<String> = match &view.state {
+            ContainerState::Waiting { message, .. } => {
+                message.split('"').skip(1).map(full).collect()
+            }
+            ContainerState::Running | ContainerState::Terminated => BTreeSet::new(),
+        };
+        let own = full(&view.image);
+        Self {
+            has_volumes: view.is_past_pull() || names.contains(&own),
+            own,
+            names,
+        }
     }
 }
 
@@ -90,21 +105,6 @@ fn silence() -> ContainerState {
         reason: String::new(),
         message: String::new(),
     }
-}
-
-/// Whether the message of a container that waits has this image in quotes: the kubelet and the runtimes write it so.
-fn names(view: &ContainerView, image: &str) -> bool {
-    let ContainerState::Waiting { message, .. } = &view.state else {
-        return false;
-    };
-    message
-        .split('"')
-        .skip(1)
-        .any(|quoted| is_same(quoted, image))
-}
-
-fn is_same(one: &str, other: &str) -> bool {
-    Reference::of(one) == Reference::of(other)
 }
 
 #[cfg(test)]
