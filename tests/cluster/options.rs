@@ -52,7 +52,9 @@ fn deleting_instead_and_namespaces_by_label() {
                     .find(|c| c["type"] == "Failed" && c["status"] == "True")
             });
             assert_eq!(failed.await["reason"], "BackoffLimitExceeded");
-            assert!(agent.reports("written").len() >= 3);
+            // Their ends are written down a little later.
+            let three = || async { (agent.reports("written").len() >= 3).then_some(()) };
+            cluster.until("the ends of three reports", three).await;
             assert_eq!(agent.explain("own-options/bare")["known"], "past");
         }
     });
