@@ -76,7 +76,7 @@ pub(super) fn told_apart(spec: &Spec, mut containers: Vec<ContainerView>) -> Vec
 /// What the state of a container tells of images. References are complete here.
 struct Told {
     own: String,
-    /// Those in quotes: the kubelet and the runtimes write them so.
+    /// Those in quotes, as the kubelet and the runtimes write them; none if its own is among them: what else is quoted then may be a registry's.
     names: BTreeSet<String>,
     /// It got past its pull, or as far as pulling its own image.
     has_volumes: bool,
@@ -85,15 +85,19 @@ struct Told {
 impl Told {
     fn of(view: &ContainerView) -> Self {
         let full = |image| Reference::of(image).to_string();
-        let names: BTreeSet<String> = match &view.state {
+        let mut names: BTreeSet<String> = match &view.state {
             ContainerState::Waiting { message, .. } => {
                 message.split('"').skip(1).map(full).collect()
             }
             ContainerState::Running | ContainerState::Terminated => BTreeSet::new(),
         };
         let own = full(&view.image);
+        let pulls = names.contains(&own);
+        if pulls {
+            names.clear();
+        }
         Self {
-            has_volumes: view.is_past_pull() || names.contains(&own),
+            has_volumes: view.is_past_pull() || pulls,
             own,
             names,
         }
@@ -180,6 +184,14 @@ mod tests {
             is_failing(&own) && volume == ContainerState::Running,
             "{own:?}"
         );
+    }
+
+    #[test]
+    fn what_a_registry_quotes_changes_nothing() {
+        let text =
+            format!("failed to pull and unpack image \"{OWN}\": denied: \"{MODEL}\" is not yours");
+        let (own, volume) = states(&waiting("ErrImagePull", &text));
+        assert!(is_failing(&own) && volume == ContainerState::Running);
     }
 
     #[test]

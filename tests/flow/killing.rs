@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::court::{Court, condemned, policy};
 use crate::support::fault;
 use crate::support::kubelet::Kubelet;
-use crate::support::pod::{BAD, Pod};
+use crate::support::pod::{BAD, Pod, back_off};
 use crate::support::registry::Registry;
 use crate::support::story::{End, Story, hours, minutes};
 
@@ -64,22 +64,28 @@ fn an_image_volume_counts_for_itself() {
         )
     };
     let pod = || pod().image_volume("c", "model", MODEL);
+    let fail = |court: &mut Court, image: &str, at: u64| {
+        let pause = back_off(image, &text(image));
+        let verdict = court.see(pod().failing(&text(image)), at);
+        court.see(pod().waiting("c", "ImagePullBackOff", &pause), at + 10);
+        verdict
+    };
     let mut court = Court::counting_to(3);
     for nth in 0..2 {
-        let verdict = court.fail(&pod(), &text(MODEL), 60 * nth);
+        let verdict = fail(&mut court, MODEL, 60 * nth);
         assert_eq!(verdict.decision, Decision::Wait);
     }
     // It has come, for now the container's own image is asked for; what was counted does not go over to that.
     for nth in 2..4 {
-        let verdict = court.fail(&pod(), &text(BAD), 60 * nth);
+        let verdict = fail(&mut court, BAD, 60 * nth);
         assert_eq!(verdict.decision, Decision::Wait, "{:?}", verdict.reasons);
     }
-    let verdict = court.fail(&pod(), &text(BAD), 300);
+    let verdict = fail(&mut court, BAD, 300);
     let due = condemned(&verdict).unwrap();
     assert_eq!((&due.image[..], due.failures), (BAD, 3));
 
     let mut court = Court::counting_to(3);
-    let verdicts = [0, 60, 120].map(|at| court.fail(&pod(), &text(MODEL), at));
+    let verdicts = [0, 60, 120].map(|at| fail(&mut court, MODEL, at));
     let due = condemned(&verdicts[2]).unwrap();
     assert_eq!((&due.image[..], due.failures), (MODEL, 3));
     assert_eq!(court.failures(&pod()), None, "of the container's image");
