@@ -29,10 +29,7 @@ impl Released {
         for (failed, requests) in &self.pods {
             let from = counted.map_or(*failed, |counted| counted.max(*failed));
             let until = now.min(failed.after(AT_MOST));
-            let seconds = until.since(from).as_secs_f64();
-            sum.cpu += requests.cpu * seconds;
-            sum.memory += requests.memory * seconds;
-            sum.devices += requests.devices * seconds;
+            sum = sum.plus(requests.times(until.since(from).as_secs_f64()));
         }
         let is_over = |failed: Moment| now.since(failed) >= AT_MOST;
         while self

@@ -170,10 +170,7 @@ impl Agent {
                 if let Some(event) = event {
                     self.event(&Subject::of(&condemned), event);
                 }
-                if let Ending::Written = account.ending {
-                    self.release(account.requests, self.clock.now());
-                }
-                self.ended(&condemned, &account.ending, account.marked);
+                self.ended(&condemned, &account);
             }
             Ok(Report::Aftermath {
                 condemned,
@@ -278,7 +275,8 @@ impl Agent {
         self.write_line(self.clock.now(), &line);
     }
 
-    fn ended(&mut self, condemned: &Condemned, ending: &Ending, marked: bool) {
+    fn ended(&mut self, condemned: &Condemned, account: &Account) {
+        let (ending, marked) = (&account.ending, account.marked);
         let Condemned {
             namespace,
             name: pod,
@@ -293,7 +291,9 @@ impl Agent {
         match ending {
             Ending::Written => {
                 info!(%namespace, %pod, %image, %cause, failures, "Pod failed, the kubelet is ending it");
-                self.count_failed(condemned, self.clock.now());
+                let now = self.clock.now();
+                self.count_failed(condemned, now);
+                self.release(account.requests, now);
             }
             Ending::Due => {
                 info!(%namespace, %pod, %image, %cause, failures, "would fail the Pod (observing only)");

@@ -72,7 +72,19 @@ impl Requests {
         requests
     }
 
-    fn plus(self, other: Self) -> Self {
+    /// So many times as much.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self {
+            cpu: self.cpu * factor,
+            memory: self.memory * factor,
+            devices: self.devices * factor,
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
         Self {
             cpu: self.cpu + other.cpu,
             memory: self.memory + other.memory,

@@ -59,12 +59,7 @@ pub async fn fail(
             Undone::Standing => {}
         }
     }
-    Account {
-        ending,
-        marked: door.marked,
-        requests: door.requests,
-        trace: door.trace,
-    }
+    door.account(ending)
 }
 
 /// Looks at a Pod as [`fail`] would, and writes nothing.
@@ -76,8 +71,8 @@ pub async fn look(client: &Client, condemned: &Condemned, policy: &Policy) -> Ac
         Err(refusal) => refusal.into(),
     };
     Account {
-        trace: door.trace,
-        ..ending.into()
+        marked: false,
+        ..door.account(ending)
     }
 }
 
@@ -166,6 +161,15 @@ impl<'a> Door<'a> {
             deletes: false,
             requests: Requests::default(),
             trace: Vec::new(),
+        }
+    }
+
+    fn account(self, ending: Ending) -> Account {
+        Account {
+            ending,
+            marked: self.marked,
+            requests: self.requests,
+            trace: self.trace,
         }
     }
 

@@ -133,13 +133,18 @@ impl Bed {
         self.agent.as_ref().expect("the group has an agent")
     }
 
+    /// The minor version of its Kubernetes.
+    pub fn minor(&self) -> u32 {
+        let minor = self.node.plan().kubernetes.split('.').nth(1);
+        minor.unwrap().parse().unwrap()
+    }
+
     /// Whether the kubelet has its own socket, as from Kubernetes 1.37 on it must and before it cannot. Without one it is said
     /// that `what` cannot be shown here.
     pub fn has_kubelet_socket(&self, what: &str) -> bool {
         let version = &self.node.plan().kubernetes;
-        let minor = version.split('.').nth(1).unwrap();
         let is_there = self.node.kubelet_pods_socket().exists();
-        assert_eq!(is_there, minor.parse::<u32>().unwrap() >= 37, "{version}");
+        assert_eq!(is_there, self.minor() >= 37, "{version}");
         if !is_there {
             eprintln!("Kubernetes {version} has no socket of the kubelet's: without {what}");
         }

@@ -43,8 +43,9 @@ fn thirty_bad_pods_and_a_budget_of_ten() {
                 .until("ten to be failed and twenty to be held", all)
                 .await;
             // The last of their reports may still be under way.
-            let ten = || async { (agent.reports("written").len() >= 10).then_some(()) };
-            cluster.until("ten to be written to", ten).await;
+            let written = || async { Some(agent.reports("written").len()).filter(|n| *n >= 10) };
+            let written = cluster.until("ten to be written to", written).await;
+            assert_eq!(written, 10);
             for index in 0..30 {
                 let failed = cluster.until_failed(&format!("bad-{index}")).await;
                 assert_failed_by_us(&failed, "ImageNotFound", &image);

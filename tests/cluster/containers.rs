@@ -22,10 +22,8 @@ fn bad_init_container_is_failed() {
 fn an_image_that_is_mounted_is_failed_by_its_own_name() {
     let bed = Bed::of(Group::Main);
     bed.node.push_image("volume/good", "1").unwrap();
-    // Until then the API server takes such volumes out of Pods.
-    let minor = bed.node.plan().kubernetes.split('.').nth(1).unwrap();
-    if minor.parse::<u32>().unwrap() < 35 {
-        eprintln!("no image volumes by default before Kubernetes 1.35");
+    if bed.minor() < 35 {
+        eprintln!("without image volumes: the API server takes them out of Pods before 1.35");
         return;
     }
     let bad = format!("{FAULTY}/volume/missing:1");

@@ -15,16 +15,13 @@ fn counting_to(name: &str, image: &str, count: u32) -> Value {
     pod
 }
 
-/// The Pod is failed, and the runtime was asked exactly so often. A failure that was only inferred, from the pause after it, does not
-/// decide: if it is the first of one, it takes another.
+/// The Pod is failed, and the runtime was asked exactly so often.
 async fn assert_exact(node: &Node, cluster: &Cluster, agent: &Agent, name: &str, count: usize) {
     let failed = cluster.until_failed(name).await;
     let image = failed["spec"]["containers"][0]["image"].as_str().unwrap();
     let pulls = node.pulls(image).unwrap();
     let mut lines = agent.lines();
     lines.retain(|line| line["pod"] == name);
-    let inferred = lines.iter().any(|line| line["inferred"] == true);
-    let count = if inferred { count.max(2) } else { count };
     assert_eq!(agent.failures_logged(name), count, "{name}: {lines:#?}");
     assert_eq!(pulls.begun, count, "{name}: {pulls:?}, {lines:#?}");
 }
