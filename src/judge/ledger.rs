@@ -237,7 +237,8 @@ impl Ledger {
                 image.since = None;
                 image.held = None;
                 image.pulled = None;
-                image.new = false;
+                // A pull that comes before its next failure is reported may come after that was tried.
+                image.new = image.failures > 0;
                 for row in image.rows.values_mut() {
                     row.since = None;
                 }

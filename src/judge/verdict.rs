@@ -125,7 +125,8 @@ pub fn judge(
     let observed = ledger.observe(view, now);
     remember(ledger, brake, view, &observed, now);
     let (decision, reasons) = decide(ledger, brake, policy, view, &footing, &observed, now);
-    for image in &observed.failed {
+    // One that was inferred is the last known failure too: the next one is held against what was so then.
+    for image in observed.failed.iter().chain(&observed.inferred) {
         let registries = &brake.memory.registries;
         let (pulled, worked) = (
             registries.last_pull(image),

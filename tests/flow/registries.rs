@@ -6,7 +6,7 @@ use pullwarden::judge::Reason;
 
 use crate::support::court::{Court, at, is_condemned};
 use crate::support::fault;
-use crate::support::pod::{BAD, NOT_FOUND, Pod};
+use crate::support::pod::{BAD, DENIED, NOT_FOUND, Pod};
 use crate::support::registry::Registry;
 use crate::support::story::{Story, hours, minutes};
 
@@ -185,6 +185,36 @@ fn after_a_reboot_the_node_is_new_again() {
     story.go_on(hours(1));
     story.nobody();
     assert!(story.failures.iter().any(|f| f.held(of_new_node)));
+}
+
+/// A refusal is known, and the image's next pull is refused too; between the two the first image comes to the new node.
+fn refused_as_a_pull_comes(mut court: Court, known: impl FnOnce(&mut Court)) {
+    court.policy.failure_count = std::num::NonZeroU32::new(2);
+    known(&mut court);
+    // The second pull is made at 37 s. The node's credentials come at 40 s.
+    court.arrives("r.test/other:1", at(40));
+    let pod = Pod::bad("p");
+    let verdict = court.fail(&pod, DENIED, 49);
+    assert!(verdict.reasons.iter().any(of_new_node), "{verdict:?}");
+    assert!(is_condemned(&court.fail(&pod, DENIED, 95)));
+}
+
+#[test]
+fn a_refusal_from_before_the_first_pull_is_held() {
+    let pod = Pod::bad("p");
+    refused_as_a_pull_comes(Court::on_new_node(), |court| {
+        court.fail(&pod, DENIED, 12);
+    });
+    // The first failure is only inferred from the pause after it.
+    refused_as_a_pull_comes(Court::on_new_node(), |court| {
+        court.see(pod.clone().pausing(DENIED), 12);
+    });
+    // It is known from before the node was started anew.
+    refused_as_a_pull_comes(Court::enforcing(), |court| {
+        court.fail(&pod, DENIED, 5000);
+        court.ledger.rebooted(at(5));
+        court.brake.rebooted(at(5));
+    });
 }
 
 #[test]
