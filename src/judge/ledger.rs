@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::last_state::{LastState, Told};
 use super::text::printable;
-use super::waiting::Waiting;
+use super::waiting::{Waiting, is_free_text};
 use super::{
     Because, Cause, ContainerState, ImageRecord, LastError, Moment, PodView, Reference, Source,
     Standing,
@@ -341,7 +341,9 @@ impl PodRecord {
             match waiting {
                 Waiting::Attempt if entered => failure = failure.or_else(|| Some(error())),
                 Waiting::BackOff => pause = pause.or_else(|| Some(error())),
-                Waiting::Standing => standing = standing.or_else(|| Some(error())),
+                Waiting::Standing => {
+                    standing = standing.or_else(|| Some((error(), is_free_text(reason))));
+                }
                 Waiting::Pulled => pulled |= entered,
                 Waiting::Attempt | Waiting::Silent => {}
             }
@@ -380,12 +382,14 @@ impl PodRecord {
                     seen.insert(image.to_owned());
                 }
             }
-            (None, Some(error)) => {
+            (None, Some((error, free_text))) => {
                 let record = record.or_default();
-                let same = record.standing.filter(|s| s.cause == error.cause);
+                let is_same = |s: &Standing| (s.cause, s.free_text) == (error.cause, free_text);
+                let same = record.standing.filter(is_same);
                 record.standing = Some(Standing {
                     cause: error.cause,
                     since: same.and_then(|s| s.since).or(Some(now)),
+                    free_text,
                 });
                 record.last = Some(error);
             }

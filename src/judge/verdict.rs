@@ -364,7 +364,7 @@ fn measure(
 ) -> Option<Measure> {
     let since = |moment: Option<Moment>| moment.map_or(Duration::ZERO, |m| now.since(m));
     if let Some(standing) = record.standing {
-        let at_least = policy.standing_for(standing.cause.class(), footing)?;
+        let at_least = policy.standing_for(standing, footing)?;
         return Some(Measure::Standing {
             lasting: since(standing.since),
             at_least,

@@ -4,7 +4,8 @@ use pullwarden::judge::Cause;
 
 use crate::support::court::{Court, is_condemned};
 use crate::support::pod::{
-    BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE, back_off,
+    BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE, UNREADABLE_SECRET,
+    back_off,
 };
 
 /// Reports of one Pod, and the failures that are counted after the last.
@@ -36,10 +37,14 @@ fn entering_an_attempt_reason_is_one_failure() {
     check(&[failing(), pausing(), failing(), pausing()], 2);
     check(&[pod().waiting("c", "RegistryUnavailable", "x")], 1);
     check(&[pod().waiting("c", "SignatureValidationFailed", "x")], 1);
-    check(
-        &[pod().waiting("c", "no credentials for this image", "")],
-        1,
-    );
+}
+
+#[test]
+fn an_error_before_the_pull_is_no_failed_pull() {
+    // The kubelet shows its text as reason and as message, and tries again without back-off.
+    let unreadable = || pod().waiting("c", UNREADABLE_SECRET, UNREADABLE_SECRET);
+    check(&[pod(), unreadable(), unreadable()], 0);
+    check(&[unreadable(), failing(), pausing(), unreadable()], 1);
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub const QPS: &str = "pull QPS exceeded";
 pub const CANCELLED: &str = r#"failed to pull and unpack image "r.test/bad:1": context canceled"#;
 /// … in a way that nobody has seen before.
 pub const STRANGE: &str = "the registry is in a funny mood";
+/// What it says, as reason and as message, of a pull secret that it cannot read. It pulls nothing.
+pub const UNREADABLE_SECRET: &str = "illegal base64 data at input byte 4";
 
 /// An image that cannot be pulled.
 pub const BAD: &str = "r.test/bad:1";
