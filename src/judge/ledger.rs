@@ -275,7 +275,7 @@ impl PodRecord {
 
         let images: BTreeSet<&str> = view.containers.iter().map(|c| c.image.as_str()).collect();
         for image in images {
-            self.observe_image(view, image, &entered, now, &mut observed);
+            self.observe_image(view, image, (&states, &entered), now, &mut observed);
         }
         // An edited image starts at zero, whatever was counted for the one before.
         self.images
@@ -303,7 +303,7 @@ impl PodRecord {
             };
             let (state, is_new) = match self.containers.get(&container.name) {
                 Some(last) => last.next(container, told, now),
-                None => (LastState::of(container), true),
+                None => LastState::first(container),
             };
             if is_new {
                 entered.insert(container.name.as_str());
@@ -317,7 +317,7 @@ impl PodRecord {
         &mut self,
         view: &PodView,
         image: &str,
-        entered: &BTreeSet<&str>,
+        (states, entered): (&BTreeMap<String, LastState>, &BTreeSet<&str>),
         now: Moment,
         seen: &mut Observed,
     ) {
@@ -336,16 +336,20 @@ impl PodRecord {
                 cause: Cause::of(reason, message),
                 message: printable(if message.is_empty() { reason } else { message }),
             };
+            let inherited = states
+                .get(&container.name)
+                .is_some_and(LastState::is_inherited);
             let waiting = Waiting::of(reason);
             pulling |= matches!(waiting, Waiting::Attempt | Waiting::BackOff);
             match waiting {
                 Waiting::Attempt if entered => failure = failure.or_else(|| Some(error())),
-                Waiting::BackOff => pause = pause.or_else(|| Some(error())),
-                Waiting::Standing => {
+                Waiting::BackOff if !inherited => pause = pause.or_else(|| Some(error())),
+                // An unreadable secret is in the way of the new image too. It stands from now on.
+                Waiting::Standing if !inherited || is_free_text(reason) => {
                     standing = standing.or_else(|| Some((error(), is_free_text(reason))));
                 }
                 Waiting::Pulled => pulled |= entered,
-                Waiting::Attempt | Waiting::Silent => {}
+                Waiting::Attempt | Waiting::BackOff | Waiting::Standing | Waiting::Silent => {}
             }
         }
 

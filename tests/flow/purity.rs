@@ -28,7 +28,7 @@ const FORBIDDEN_STD: [&str; 9] = [
 ];
 
 /// The judge's own modules and the primitive types.
-const LOCAL: [&str; 36] = [
+const LOCAL: [&str; 37] = [
     "annotation",
     "brake",
     "cause",
@@ -38,6 +38,7 @@ const LOCAL: [&str; 36] = [
     "measure",
     "message",
     "moment",
+    "named_image",
     "outcome",
     "phrases",
     "policy",
