@@ -71,14 +71,10 @@ impl Agent {
             verdict,
             news,
             then,
-            take_back,
         } = judged;
         if news {
             self.note(view, &verdict, now);
             self.unsaved = true;
-        }
-        if take_back {
-            self.take_back(&view.uid, &view.namespace, &view.name);
         }
         match then {
             Then::Nothing => {}
@@ -289,9 +285,6 @@ impl Agent {
             view,
         };
         self.write_line(now, &line);
-        if record.stage == Stage::Marked {
-            self.take_back(uid, namespace, pod);
-        }
         if let Some((image, because)) = record.due().filter(|_| !written) {
             match view {
                 Some(view) if view.has_started(image) => {

@@ -14,6 +14,7 @@ mod sandboxes;
 mod settings;
 mod sources;
 mod status;
+mod undoing;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -45,6 +46,7 @@ use released::Released;
 use reports::Report;
 use sandboxes::Sandboxes;
 use sources::{Choice, Open, next};
+use undoing::{NAMED_BY, Undoing};
 
 /// How long a shutdown waits for reports that are under way.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -147,6 +149,10 @@ struct Agent {
     /// What the Pods that were failed do not hold any more.
     released: Released,
     reports: JoinSet<Report>,
+    /// The conditions that are to be taken back.
+    undoing: Undoing,
+    /// By then the evidence has named whom an earlier run has left.
+    named_by: Moment,
     /// The runtime is asked to pull by one report at a time.
     pulls: Arc<Semaphore>,
     state: StateFile,
@@ -216,6 +222,8 @@ impl Agent {
             wrong: 0,
             released: Released::default(),
             reports: JoinSet::new(),
+            undoing: Undoing::default(),
+            named_by: now.after(NAMED_BY),
             pulls: Arc::new(Semaphore::new(1)),
             state,
             unsaved: true,
@@ -284,6 +292,7 @@ impl Agent {
             // A report that ended without a word: whatever it wrote is found at the next look.
             self.docket.ledger.restarted();
         }
+        self.take_back_what_is_over(now);
         self.forget(now);
         self.head_log();
         self.save();

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::Agent;
 use crate::evidence::ApiServer;
 use crate::judge::{
-    Action, Because, Cause, Complaint, Condemned, ImageRecord, Moment, PodView, Shown, Undone,
+    Action, Because, Complaint, Condemned, ImageRecord, Moment, PodView, Shown, Undone,
 };
 use crate::metrics::ByStep;
 use crate::report::{
@@ -110,7 +110,7 @@ impl Agent {
         image: &str,
         because: Because,
     ) {
-        let mut condemned = Box::new(nobody(uid, namespace, name));
+        let mut condemned = Box::new(Condemned::nobody(uid, namespace, name));
         image.clone_into(&mut condemned.image);
         let api = self.api.clone();
         self.reports.spawn(async move {
@@ -140,22 +140,6 @@ impl Agent {
             let event = Event::InvalidAnnotations(complaints);
             let event = announce(&api, &subject, &node, &event, at).await;
             Report::Complained { subject, event }
-        });
-    }
-
-    pub(super) fn take_back(&mut self, uid: &str, namespace: &str, name: &str) {
-        let condemned = Box::new(nobody(uid, namespace, name));
-        let (api, at) = (self.api.clone(), self.clock.wall());
-        self.reports.spawn(async move {
-            let (undone, trace) = match api.client().await {
-                Ok(client) => report::take_back(client, &condemned, at).await,
-                Err(_) => (Undone::Standing, Vec::new()),
-            };
-            Report::TakenBack {
-                condemned,
-                undone,
-                trace,
-            }
         });
     }
 
@@ -203,28 +187,10 @@ impl Agent {
                 condemned,
                 undone,
                 trace,
-            }) => {
-                self.trace(&condemned, &trace);
-                let (namespace, pod) = (&condemned.namespace, &condemned.name);
-                match undone {
-                    Undone::Clear => info!(%namespace, %pod, "the condition was taken back"),
-                    Undone::Written => {}
-                    Undone::Standing => {
-                        warn!(%namespace, %pod, "the condition could not be taken back");
-                    }
-                }
-                let now = self.clock.now();
-                self.docket.taken_back(&condemned.uid, undone, now);
-                let line = Line::Undone {
-                    namespace,
-                    pod,
-                    uid: &condemned.uid,
-                    undone: undone.as_str(),
-                };
-                self.write_line(now, &line);
-            }
+            }) => self.taken_back(&condemned, undone, &trace),
             Err(error) => warn!(%error, "a report ended unexpectedly"),
         }
+        self.take_back_what_is_over(self.clock.now());
         self.unsaved = true;
         self.head_log();
         self.save();
@@ -240,7 +206,7 @@ impl Agent {
         self.metrics.failed_after.0.observe(after.as_secs_f64());
     }
 
-    fn trace(&mut self, condemned: &Condemned, trace: &[Trace]) {
+    pub(super) fn trace(&mut self, condemned: &Condemned, trace: &[Trace]) {
         for Trace { step, result } in trace {
             let ok = result == "ok";
             self.metrics
@@ -310,6 +276,7 @@ impl Agent {
         }
         let (now, outcome) = (self.clock.now(), ending.outcome());
         self.docket.ended(uid, key, outcome, marked, now);
+        let marked = self.docket.ledger.is_marked(uid);
         let line = Line::Report {
             namespace,
             pod,
@@ -337,22 +304,4 @@ async fn announce(
     at: Timestamp,
 ) -> Result<(), String> {
     report::announce(api.client().await?, subject, node, event, at).await
-}
-
-/// A Pod that is not condemned, where only its name matters.
-fn nobody(uid: &str, namespace: &str, name: &str) -> Condemned {
-    Condemned {
-        uid: uid.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        image: String::new(),
-        cause: Cause::Unrecognised,
-        failures: 0,
-        lasting: std::time::Duration::ZERO,
-        error: String::new(),
-        enforce: true,
-        spare_if_present: false,
-        second_opinion: false,
-        opinion: None,
-    }
 }

@@ -183,6 +183,7 @@ impl Agent {
             Some(Sighting::Lost(error)) => self.lost(&error).await,
             None => self.lost("the watch has ended").await,
         }
+        self.take_back_what_is_over(self.clock.now());
         self.head_log();
         self.save();
     }

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Because, Brake, BrakeMemory, BrakeRules, Condemned, Decision, Latest, Ledger, Moment, Outcome,
-    PodRecord, PodView, Policy, Reason, Source, Stage, Undone, Verdict, judge,
+    Because, Brake, BrakeMemory, BrakeRules, Condemned, Decision, Latest, Ledger, Mark, Moment,
+    Outcome, PodRecord, PodView, Policy, Reason, Stage, Undone, Verdict, judge,
 };
 
 /// All that is judged on one node, and what follows for it from each thing that happens. The agent drives it with what it sees, a replay
@@ -40,8 +40,6 @@ pub struct Judged {
     pub news: bool,
     /// What is to be done.
     pub then: Then,
-    /// Whether our condition, which stands on the Pod, is to be taken back.
-    pub take_back: bool,
 }
 
 /// What is to be done after a verdict.
@@ -103,7 +101,6 @@ impl Docket {
         let mut judged = Judged {
             news: false,
             then: Then::Nothing,
-            take_back: false,
             verdict,
         };
         let verdict = &judged.verdict;
@@ -111,6 +108,10 @@ impl Docket {
             return judged;
         }
         let uid = &view.uid;
+        if view.marked && !view.ending {
+            // Whoever has written it: another run of the agent, whose state is lost, or this one.
+            self.ledger.mark(uid, &view.namespace, &view.name);
+        }
         let before = self.latest.get(uid).map(|latest| &latest.verdict);
         judged.news =
             verdict.observed.changed || before.is_none_or(|before| !before.is_like(verdict));
@@ -120,7 +121,7 @@ impl Docket {
                 return judged;
             }
             Decision::Settle => {
-                judged.take_back = self.take_back_if_marked(view);
+                self.ledger.mark_over(uid);
                 self.latest.remove(uid);
                 judged.then = Then::LookAway;
                 return judged;
@@ -131,7 +132,7 @@ impl Docket {
             self.written_before(uid, now);
         }
         if !verdict.observed.healed.is_empty() {
-            judged.take_back = self.take_back_if_marked(view);
+            self.ledger.mark_over(uid);
         }
         if let Decision::Condemn(condemned) = &verdict.decision {
             let stage = match condemned.enforce {
@@ -171,15 +172,27 @@ impl Docket {
         }
     }
 
-    /// The report on a Pod has ended; `marked` tells whether our condition may be standing.
-    pub fn ended(&mut self, uid: &str, image: &str, outcome: Outcome, marked: bool, now: Moment) {
+    /// The report on a Pod has ended; `marked` tells whether our condition may be standing, `None` that the report has not found out.
+    pub fn ended(
+        &mut self,
+        uid: &str,
+        image: &str,
+        outcome: Outcome,
+        marked: Option<bool>,
+        now: Moment,
+    ) {
         let stage = match outcome {
             Outcome::Written => Stage::Written(now),
             Outcome::Due => Stage::Announced,
-            _ if marked => Stage::Marked,
             _ => Stage::Watching,
         };
         self.ledger.set_stage(uid, stage);
+        match marked {
+            _ if outcome == Outcome::Written => self.ledger.unmark(uid),
+            Some(true) => self.mark(uid),
+            Some(false) => self.ledger.unmark(uid),
+            None => {}
+        }
         if outcome != Outcome::Written {
             self.ledger.postpone(uid, image, now);
         }
@@ -199,44 +212,71 @@ impl Docket {
 
     /// The condition of a Pod was to be taken back. A new report may have begun meanwhile; then what it says counts.
     pub fn taken_back(&mut self, uid: &str, undone: Undone, now: Moment) {
-        let stage = match undone {
-            Undone::Clear => Stage::Watching,
-            Undone::Written => Stage::Written(now),
-            Undone::Standing => Stage::Marked,
-        };
-        let record = self.ledger.pod(uid);
-        if record.is_some_and(|record| record.stage == Stage::Watching) {
-            self.ledger.set_stage(uid, stage);
+        let stage = self.stage(uid);
+        if stage == Some(Stage::Writing) {
+            return;
         }
+        match undone {
+            Undone::Clear => self.ledger.unmark(uid),
+            Undone::Written => {
+                self.ledger.unmark(uid);
+                if !matches!(stage, Some(Stage::Written(_))) {
+                    self.ledger.set_stage(uid, Stage::Written(now));
+                }
+            }
+            Undone::Standing => {}
+        }
+    }
+
+    /// Whoever is not being judged does not wait for a failure that completes what was begun: a condition that stands on it is not true.
+    pub fn unnamed_is_over(&mut self) {
+        let marks = self.ledger.marks().map(|(uid, _)| uid);
+        let unnamed = marks.filter(|uid| !self.latest.contains_key(*uid));
+        let unnamed: Vec<String> = unnamed.map(str::to_owned).collect();
+        for uid in unnamed {
+            self.ledger.mark_over(&uid);
+        }
+    }
+
+    /// The Pods whose condition is to be taken back: it may stand, and is not true any more. Not those whose report is under way.
+    pub fn to_take_back(&self) -> Vec<(String, Mark)> {
+        let is_due = |uid: &str, mark: &Mark| {
+            mark.over && !matches!(self.stage(uid), Some(Stage::Writing | Stage::Written(_)))
+        };
+        let due = self.ledger.marks().filter(|(uid, mark)| is_due(uid, mark));
+        due.map(|(uid, mark)| (uid.to_owned(), mark.clone()))
+            .collect()
     }
 
     /// A Pod is not Pending any more, or gone: what was known of it. `None` if nothing was, or if the report on it is under way: that
     /// will find out, and its end forgets the Pod.
     pub fn left(&mut self, uid: &str) -> Option<PodRecord> {
         self.latest.remove(uid);
-        let record = self.ledger.pod(uid)?;
-        match record.stage {
-            Stage::Writing => None,
-            _ => self.ledger.forget(uid),
+        match self.stage(uid)? {
+            Stage::Writing => return None,
+            Stage::Written(_) => self.ledger.unmark(uid),
+            Stage::Watching | Stage::Announced => self.ledger.mark_over(uid),
+        }
+        self.ledger.forget(uid)
+    }
+
+    fn stage(&self, uid: &str) -> Option<Stage> {
+        self.ledger.pod(uid).map(|record| record.stage)
+    }
+
+    /// Our condition may stand on a Pod that something is known of.
+    fn mark(&mut self, uid: &str) {
+        if let Some(record) = self.ledger.pod(uid) {
+            let (namespace, name) = (record.namespace.clone(), record.name.clone());
+            self.ledger.unmark(uid);
+            self.ledger.mark(uid, &namespace, &name);
         }
     }
 
     /// A Pod that an earlier run has written to and not followed to its end.
     fn written_before(&mut self, uid: &str, now: Moment) {
-        let stage = self.ledger.pod(uid).map(|record| record.stage);
-        if !matches!(stage, Some(Stage::Written(_) | Stage::Writing)) {
+        if !matches!(self.stage(uid), Some(Stage::Written(_) | Stage::Writing)) {
             self.ledger.set_stage(uid, Stage::Written(now));
         }
-    }
-
-    /// The Pod got past its pull: if our condition stands on it, it is not true any more.
-    fn take_back_if_marked(&mut self, view: &PodView) -> bool {
-        let stage = self.ledger.pod(&view.uid).map(|record| record.stage);
-        if stage != Some(Stage::Marked) || view.ending {
-            return false;
-        }
-        self.ledger.set_stage(&view.uid, Stage::Watching);
-        // The kubelet learns of the condition only after a while; before it is taken back the Pod is read afresh anyway.
-        view.marked || view.source == Source::Kubelet
     }
 }

@@ -19,6 +19,21 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
     pods: BTreeMap<String, PodRecord>,
+    /// The Pods that our condition may stand on, by UID, whatever else is known of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    marks: BTreeMap<String, Mark>,
+}
+
+/// A Pod that our condition may stand on with status True. The mark goes only when a fresh read shows that the condition does not stand, or
+/// that the Pod is gone: a condition that is left on a Pod which runs would make a Job's `podFailurePolicy` fail it for a later exit code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The Pod's namespace.
+    pub namespace: String,
+    /// The Pod's name.
+    pub name: String,
+    /// The condition is not true any more: the Pod got past its pull, is not judged any more, or is not Pending.
+    pub over: bool,
 }
 
 /// What is known of one Pod.
@@ -54,10 +69,9 @@ pub enum Stage {
     Watching,
     /// Observing: the Event that says what would have been done was written.
     Announced,
-    /// The report has begun; the condition may have been written.
+    /// The report has begun; the condition may have been written. Earlier versions also kept `Marked`: a report that had ended so.
+    #[serde(alias = "Marked")]
     Writing,
-    /// The report ended after the condition was written and before the deadline was: it must be taken back, or completed.
-    Marked,
     /// Both writes were made, at this moment: the kubelet is about to end the Pod.
     Written(Moment),
 }
@@ -193,9 +207,41 @@ impl Ledger {
         }
     }
 
-    /// Forgets a Pod; what was known of it is returned.
+    /// Forgets a Pod; what was known of it is returned. Its mark stays.
     pub fn forget(&mut self, uid: &str) -> Option<PodRecord> {
         self.pods.remove(uid)
+    }
+
+    /// The Pods that our condition may stand on, by UID.
+    pub fn marks(&self) -> impl Iterator<Item = (&str, &Mark)> {
+        self.marks.iter().map(|(uid, mark)| (uid.as_str(), mark))
+    }
+
+    /// Whether our condition may stand on this Pod.
+    pub fn is_marked(&self, uid: &str) -> bool {
+        self.marks.contains_key(uid)
+    }
+
+    /// Our condition may stand on this Pod.
+    pub fn mark(&mut self, uid: &str, namespace: &str, name: &str) {
+        let mark = || Mark {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            over: false,
+        };
+        self.marks.entry(uid.to_owned()).or_insert_with(mark);
+    }
+
+    /// If our condition stands on this Pod, it is not true any more.
+    pub fn mark_over(&mut self, uid: &str) {
+        if let Some(mark) = self.marks.get_mut(uid) {
+            mark.over = true;
+        }
+    }
+
+    /// Our condition does not stand on this Pod, or is right: the Pod is being ended.
+    pub fn unmark(&mut self, uid: &str) {
+        self.marks.remove(uid);
     }
 
     /// Notes which Pods are on the node and forgets those that have not been for an hour: these, by UID.
@@ -214,12 +260,17 @@ impl Ledger {
         gone.map(|(uid, _)| uid).collect()
     }
 
-    /// The agent was started anew: whatever report was under way may have got as far as the condition.
+    /// Every report has ended, some without a word: whatever was under way may have got as far as the condition.
     pub fn restarted(&mut self) {
-        for record in self.pods.values_mut() {
+        let mut marked = Vec::new();
+        for (uid, record) in &mut self.pods {
             if record.stage == Stage::Writing {
-                record.stage = Stage::Marked;
+                record.stage = Stage::Watching;
+                marked.push((uid.clone(), record.namespace.clone(), record.name.clone()));
             }
+        }
+        for (uid, namespace, name) in marked {
+            self.mark(&uid, &namespace, &name);
         }
     }
 

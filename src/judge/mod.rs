@@ -33,7 +33,7 @@ pub use brake::{Brake, BrakeMemory, BrakeRules, Budget, Due, Spent};
 pub use cause::{Cause, Class};
 pub use docket::{Docket, Judged, Kept, Then};
 pub use latest::Latest;
-pub use ledger::{Ledger, Observed, PodRecord, Stage};
+pub use ledger::{Ledger, Mark, Observed, PodRecord, Stage};
 pub use measure::Measure;
 pub use moment::Moment;
 pub use outcome::{Outcome, Undone};

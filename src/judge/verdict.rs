@@ -105,6 +105,26 @@ pub struct Condemned {
     pub opinion: Option<String>,
 }
 
+impl Condemned {
+    /// A Pod that is not condemned, where only its name matters.
+    pub fn nobody(uid: &str, namespace: &str, name: &str) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            image: String::new(),
+            cause: Cause::Unrecognised,
+            failures: 0,
+            lasting: Duration::ZERO,
+            error: String::new(),
+            enforce: true,
+            spare_if_present: false,
+            second_opinion: false,
+            opinion: None,
+        }
+    }
+}
+
 /// Judges one Pod by its latest view, which may be one that was judged before: then only what stands can have come of age.
 pub fn judge(
     ledger: &mut Ledger,
@@ -178,7 +198,7 @@ fn decide(
     match pod.stage {
         Stage::Writing => return wait(Reason::BeingReported),
         Stage::Written(_) => return wait(Reason::BeingEnded),
-        Stage::Watching | Stage::Announced | Stage::Marked => {}
+        Stage::Watching | Stage::Announced => {}
     }
     if view.containers.iter().all(ContainerView::is_past_pull) {
         return (Decision::Settle, vec![Reason::AllPulled]);

@@ -335,7 +335,7 @@ impl Trial {
                 true => Outcome::Written,
                 false => Outcome::Due,
             };
-            self.ended(&condemned.uid, &condemned.image, outcome, false, at);
+            self.ended(&condemned.uid, &condemned.image, outcome, Some(false), at);
         }
     }
 
@@ -356,10 +356,17 @@ impl Trial {
             // It has not condemned it then.
             (None, Some(_)) => return,
         };
-        self.ended(uid, &image, outcome, marked, at);
+        self.ended(uid, &image, outcome, Some(marked), at);
     }
 
-    fn ended(&mut self, uid: &str, image: &str, outcome: Outcome, marked: bool, at: Moment) {
+    fn ended(
+        &mut self,
+        uid: &str,
+        image: &str,
+        outcome: Outcome,
+        marked: Option<bool>,
+        at: Moment,
+    ) {
         let Some(court) = &mut self.court else { return };
         court.docket.ended(uid, image, outcome, marked, at);
         if court.docket.standing().iter().any(|view| view.uid == uid) && outcome != Outcome::Written

@@ -70,8 +70,8 @@ impl Ending {
 pub struct Account {
     /// How it ended.
     pub ending: Ending,
-    /// Whether the condition may be standing.
-    pub marked: bool,
+    /// Whether the condition may be standing; `None` if that was not found out.
+    pub marked: Option<bool>,
     /// What the Pod asked for when it was looked at last.
     pub requests: Requests,
     /// Each request.
@@ -83,7 +83,7 @@ impl From<Ending> for Account {
     fn from(ending: Ending) -> Self {
         Self {
             ending,
-            marked: false,
+            marked: None,
             requests: Requests::default(),
             trace: Vec::new(),
         }

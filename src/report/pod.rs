@@ -52,9 +52,9 @@ pub async fn fail(
     let mut door = Door::of(client, condemned);
     door.deletes = policy.action == Action::Delete;
     let mut ending = door.fail(policy, at).await;
-    if door.marked && !matches!(ending, Ending::Written | Ending::Gone) {
+    if door.marked == Some(true) && !matches!(ending, Ending::Written | Ending::Gone) {
         match door.take_back(at).await {
-            Undone::Clear => door.marked = false,
+            Undone::Clear => door.marked = Some(false),
             Undone::Written => ending = Ending::Written,
             Undone::Standing => {}
         }
@@ -70,10 +70,7 @@ pub async fn look(client: &Client, condemned: &Condemned, policy: &Policy) -> Ac
         Ok(Looked::Over(ending)) => ending,
         Err(refusal) => refusal.into(),
     };
-    Account {
-        marked: false,
-        ..door.account(ending)
-    }
+    door.account(ending)
 }
 
 /// Looks at what became of a Pod that has left Pending: whether it started after all. The API server may not know yet that it has.
@@ -106,8 +103,8 @@ pub async fn take_back(
 struct Door<'a> {
     api: Api<Pod>,
     condemned: &'a Condemned,
-    /// Whether our condition may stand on the Pod.
-    marked: bool,
+    /// Whether our condition may stand on the Pod; `None` as long as that was not found out.
+    marked: Option<bool>,
     /// Whether a Pod that is being deleted is so by us.
     deletes: bool,
     /// What the Pod asks for.
@@ -157,7 +154,7 @@ impl<'a> Door<'a> {
         Self {
             api: Api::namespaced(client.clone(), &condemned.namespace),
             condemned,
-            marked: false,
+            marked: None,
             deletes: false,
             requests: Requests::default(),
             trace: Vec::new(),
@@ -165,9 +162,11 @@ impl<'a> Door<'a> {
     }
 
     fn account(self, ending: Ending) -> Account {
+        let is_gone = matches!(ending, Ending::Gone);
         Account {
             ending,
-            marked: self.marked,
+            // Whatever was written to a Pod that is gone went with it.
+            marked: if is_gone { Some(false) } else { self.marked },
             requests: self.requests,
             trace: self.trace,
         }
@@ -178,10 +177,7 @@ impl<'a> Door<'a> {
         for _ in 0..TRIES {
             match self.try_once(policy, at).await {
                 Ok(ending) => return ending,
-                Err(Refusal::Gone) => {
-                    self.marked = false;
-                    return Ending::Gone;
-                }
+                Err(Refusal::Gone) => return Ending::Gone,
                 Err(refusal @ Refusal::Denied(_)) => return refusal.into(),
                 Err(refusal) => last = refusal.into(),
             }
@@ -225,7 +221,7 @@ impl<'a> Door<'a> {
         self.requests = pod.requests();
         let view = pod.view();
         // Whatever was written to a Pod that was replaced went with it.
-        self.marked = view.marked && view.uid == self.condemned.uid;
+        self.marked = Some(view.marked && view.uid == self.condemned.uid);
         let deleted = self.deletes && view.deleting && view.marked;
         if (view.ending || deleted) && view.uid == self.condemned.uid {
             // An earlier try was made, though its answer was lost.
@@ -244,11 +240,11 @@ impl<'a> Door<'a> {
         };
         if !view.marked {
             // Even if the answer is lost, the condition may be standing from here on.
-            self.marked = true;
+            self.marked = Some(true);
             let patch = self.condition("True", at, &view.resource_version);
             let written = self.patch_status(Step::Condition, patch).await;
             let refused = Refusal::is_definite;
-            self.marked = !written.as_ref().is_err_and(refused);
+            self.marked = Some(!written.as_ref().is_err_and(refused));
             view = written?.view();
             // The answer is the Pod as it is now.
             if let Err(reason) = still_due(self.condemned, policy, &view) {

@@ -63,7 +63,7 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         cluster.delete_pod("gone").await;
         let account = fail(&cluster.client, &gone, &policy, now).await;
         assert!(
-            matches!(account.ending, Ending::Gone) && !account.marked,
+            matches!(account.ending, Ending::Gone) && account.marked == Some(false),
             "{account:?}"
         );
         assert_eq!(account.trace.len(), 1);
@@ -73,7 +73,8 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         stuck(&cluster, "replaced").await;
         let account = fail(&cluster.client, &before, &policy, now).await;
         assert!(
-            matches!(account.ending, Ending::Spared(Reason::Replaced)) && !account.marked,
+            matches!(account.ending, Ending::Spared(Reason::Replaced))
+                && account.marked == Some(false),
             "{account:?}"
         );
         assert_eq!(account.trace.len(), 1, "a look, and no write");

@@ -31,6 +31,7 @@ mod hours;
 mod killing;
 mod kubelet_socket;
 mod logging;
+mod marks;
 mod metrics;
 mod namespaces;
 mod outages;

@@ -15,7 +15,7 @@ fn pod() -> Pod {
 }
 
 /// Our condition's status on the Pod; Null if it has none.
-fn condition(node: &Node) -> Value {
+pub fn condition(node: &Node) -> Value {
     let store = node.api.store();
     let conditions = store.pod("p").unwrap()["status"]["conditions"]
         .as_array()

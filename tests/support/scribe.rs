@@ -168,7 +168,7 @@ impl Scribe {
     pub fn end_report(&mut self, index: usize, outcome: Outcome, marked: bool, now: Moment) {
         let condemned = self.reports.remove(index);
         let (uid, image) = (&condemned.uid, &condemned.image);
-        self.docket.ended(uid, image, outcome, marked, now);
+        self.docket.ended(uid, image, outcome, Some(marked), now);
         let line = Line::Report {
             namespace: &condemned.namespace,
             pod: &condemned.name,
