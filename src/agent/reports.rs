@@ -11,7 +11,7 @@ use crate::judge::{
 };
 use crate::metrics::ByStep;
 use crate::report::{
-    self, Account, Aftermath, Asked, Ending, Event, Line, Subject, Trace, Unguarded,
+    self, Account, Aftermath, Asked, Ending, Event, InForce, Line, Subject, Trace, Unguarded,
 };
 
 /// What became of one report.
@@ -41,6 +41,8 @@ pub(super) enum Report {
         name: String,
         labels: Result<BTreeMap<String, String>, String>,
     },
+    /// Whether the API server holds the agent to its own node.
+    Guarded(Result<(), Unguarded>),
     /// A condition that was taken back.
     TakenBack {
         condemned: Box<Condemned>,
@@ -60,26 +62,30 @@ impl Agent {
         self.save();
 
         let policy = self.config.policy.clone();
+        let (in_force, mut ending) = (InForce::of(&self.in_force), self.ending.request());
         let at = self.clock.wall();
         let mut condemned = Box::new(condemned);
         let (mut runtime, pulls) = (self.runtime.clone(), self.pulls.clone());
         let (api, guard) = (self.api.clone(), self.guard.clone());
         self.reports.spawn(async move {
             // The last look at the Pod comes last: it is the freshest at the write, and who is spared before costs no request.
-            let asked = report::ask(&mut runtime, &pulls, report::PATIENCE, &mut condemned).await;
+            let asked = tokio::select! {
+                () = ending.asked() => Asked::NoAnswer("the agent is ending".to_owned()),
+                asked = report::ask(&mut runtime, &pulls, report::PATIENCE, &mut condemned) => asked,
+            };
             let account = match asked {
                 Asked::Spared(reason) => Ending::Spared(reason).into(),
                 Asked::NoAnswer(why) => Ending::Failed(why).into(),
                 Asked::Due => match api.client().await {
                     Err(why) => Ending::Failed(why).into(),
                     Ok(client) if condemned.enforce => match guard.make_sure(client).await {
-                        Ok(()) => report::fail(client, &condemned, &policy, at).await,
+                        Ok(()) => report::fail(client, &condemned, &in_force, at).await,
                         Err(Unguarded::Open(why) | Unguarded::Off(why)) => {
                             Ending::Denied(why).into()
                         }
                         Err(Unguarded::Unknown(why)) => Ending::Failed(why).into(),
                     },
-                    Ok(client) => report::look(client, &condemned, &policy).await,
+                    Ok(client) => report::look(client, &condemned, &in_force).await,
                 },
             };
             let event = match (&account.ending, policy.action) {
@@ -143,7 +149,11 @@ impl Agent {
         });
     }
 
-    pub(super) fn reported(&mut self, report: Result<Report, JoinError>) {
+    /// Takes up what a report has come to.
+    ///
+    /// # Errors
+    /// If the agent must not go on.
+    pub(super) fn reported(&mut self, report: Result<Report, JoinError>) -> anyhow::Result<()> {
         match report {
             Ok(Report::Condemned {
                 condemned,
@@ -183,6 +193,7 @@ impl Agent {
             }
             Ok(Report::Complained { subject, event }) => self.event(&subject, event),
             Ok(Report::Labels { name, labels }) => self.labelled(name, labels),
+            Ok(Report::Guarded(tried)) => self.guarded(tried)?,
             Ok(Report::TakenBack {
                 condemned,
                 undone,
@@ -194,6 +205,7 @@ impl Agent {
         self.unsaved = true;
         self.head_log();
         self.save();
+        Ok(())
     }
 
     fn count_failed(&self, condemned: &Condemned, now: Moment) {
@@ -275,7 +287,7 @@ impl Agent {
             }
         }
         let (now, outcome) = (self.clock.now(), ending.outcome());
-        self.docket.ended(uid, key, outcome, marked, now);
+        let has_left = self.docket.ended(uid, key, outcome, marked, now);
         let marked = self.docket.ledger.is_marked(uid);
         let line = Line::Report {
             namespace,
@@ -289,8 +301,7 @@ impl Agent {
         };
         self.write_line(now, &line);
         // Of a Pod that was deleted or replaced evidence still tells: forgotten before that, a late view of it would count anew.
-        if !self.docket.latest.contains_key(uid) {
-            // It left while the report was under way.
+        if has_left {
             self.left(uid, None);
         }
     }

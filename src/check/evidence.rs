@@ -52,7 +52,7 @@ pub(super) async fn ask(config: &Config) -> Kubelet {
             match watch.next().await {
                 Some(Sighting::Complete(_)) => return Kubelet::Answers,
                 Some(Sighting::Lost(error)) => return Kubelet::Silent(error),
-                Some(Sighting::Seen(_) | Sighting::Left(..)) => {}
+                Some(Sighting::Seen(_) | Sighting::Left(..) | Sighting::Alive) => {}
                 None => return Kubelet::Silent("the stream has ended".to_owned()),
             }
         }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
@@ -16,6 +16,10 @@ pub struct Docket {
     pub brake: Brake,
     /// The newest view of each Pod that is being judged.
     pub latest: BTreeMap<String, Latest>,
+    /// The last verdict on each Pod that has nothing to judge for now.
+    settled: BTreeMap<String, Verdict>,
+    /// The Pods that left while the report on them was under way.
+    gone: BTreeSet<String>,
 }
 
 /// What is kept of an earlier run.
@@ -68,6 +72,8 @@ impl Docket {
                 memory: BrakeMemory::default(),
             },
             latest: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            gone: BTreeSet::new(),
         }
     }
 
@@ -113,6 +119,7 @@ impl Docket {
             self.ledger.mark(uid, &view.namespace, &view.name);
         }
         let before = self.latest.get(uid).map(|latest| &latest.verdict);
+        let before = before.or_else(|| self.settled.get(uid));
         judged.news =
             verdict.observed.changed || before.is_none_or(|before| !before.is_like(verdict));
         match &verdict.decision {
@@ -123,11 +130,13 @@ impl Docket {
             Decision::Settle => {
                 self.ledger.mark_over(uid);
                 self.latest.remove(uid);
+                self.settled.insert(uid.clone(), verdict.clone());
                 judged.then = Then::LookAway;
                 return judged;
             }
             Decision::Wait | Decision::Hold | Decision::Condemn(_) => judged.then = Then::GoOn,
         }
+        self.settled.remove(uid);
         if view.ending {
             self.written_before(uid, now);
         }
@@ -147,6 +156,13 @@ impl Docket {
         let latest = Latest::new(view.clone(), judged.verdict.clone(), now, before);
         self.latest.insert(uid.clone(), latest);
         judged
+    }
+
+    /// Whether an image of a Pod that is being judged fails at present.
+    pub fn is_any_failing(&self) -> bool {
+        let records = self.latest.keys().filter_map(|uid| self.ledger.pod(uid));
+        let mut images = records.flat_map(|record| record.images.values());
+        images.any(|image| image.last.is_some())
     }
 
     /// The Pods with a reason that stands: only these are decided by the clock, and are to be judged again as it goes on.
@@ -173,6 +189,7 @@ impl Docket {
     }
 
     /// The report on a Pod has ended; `marked` tells whether our condition may be standing, `None` that the report has not found out.
+    /// True if the Pod has left meanwhile.
     pub fn ended(
         &mut self,
         uid: &str,
@@ -180,7 +197,7 @@ impl Docket {
         outcome: Outcome,
         marked: Option<bool>,
         now: Moment,
-    ) {
+    ) -> bool {
         let stage = match outcome {
             Outcome::Written => Stage::Written(now),
             Outcome::Due => Stage::Announced,
@@ -208,6 +225,13 @@ impl Docket {
         if outcome == Outcome::SparedByRuntime {
             self.ledger.note_spared(uid, image);
         }
+        self.gone.remove(uid)
+    }
+
+    /// No report is under way: one that ended without a word may have written the condition.
+    pub fn no_report(&mut self) {
+        self.ledger.restarted();
+        self.gone.clear();
     }
 
     /// The condition of a Pod was to be taken back. A new report may have begun meanwhile; then what it says counts.
@@ -252,12 +276,28 @@ impl Docket {
     /// will find out, and its end forgets the Pod.
     pub fn left(&mut self, uid: &str) -> Option<PodRecord> {
         self.latest.remove(uid);
+        self.settled.remove(uid);
         match self.stage(uid)? {
-            Stage::Writing => return None,
+            Stage::Writing => {
+                self.gone.insert(uid.to_owned());
+                return None;
+            }
             Stage::Written(_) => self.ledger.unmark(uid),
             Stage::Watching | Stage::Announced => self.ledger.mark_over(uid),
         }
         self.ledger.forget(uid)
+    }
+
+    /// Forgets a Pod, whatever became of it. Its mark stays.
+    pub fn forget(&mut self, uid: &str) {
+        self.ledger.forget(uid);
+        self.latest.remove(uid);
+        self.settled.remove(uid);
+    }
+
+    /// Forgets the verdicts on Pods that have nothing to judge: the next one on each is news.
+    pub fn forget_settled(&mut self) {
+        self.settled.clear();
     }
 
     fn stage(&self, uid: &str) -> Option<Stage> {

@@ -146,12 +146,6 @@ impl Ledger {
         }
     }
 
-    /// Whether some image fails at present.
-    pub fn is_any_failing(&self) -> bool {
-        let images = self.pods.values().flat_map(|pod| pod.images.values());
-        images.into_iter().any(|image| image.last.is_some())
-    }
-
     /// The time of an image had come, and the Pod was not failed.
     pub fn note_due(&mut self, uid: &str, image: &str, because: Because) {
         if let Some(record) = self.image(uid, image) {

@@ -169,8 +169,7 @@ impl Trial {
     /// Forgets a Pod, whatever became of it.
     pub(super) fn forget(&mut self, uid: &str) {
         if let Some(court) = &mut self.court {
-            court.docket.ledger.forget(uid);
-            court.docket.latest.remove(uid);
+            court.docket.forget(uid);
             self.unsure.remove(uid);
             court.wakes.remove(uid);
         }
@@ -214,7 +213,8 @@ impl Trial {
     /// A new file: what it says at its head is known, unless the files before it were not there.
     fn go_on(&mut self, head: &Head, at: Moment) -> Result<(), Faults> {
         self.close_open();
-        if self.court.is_some() {
+        if let Some(court) = &mut self.court {
+            court.docket.forget_settled();
             return Ok(());
         }
         let config = self.config(head)?;

@@ -3,6 +3,7 @@
 mod account;
 mod event;
 mod guard;
+mod in_force;
 mod line;
 mod log;
 mod message;
@@ -12,6 +13,7 @@ mod spare;
 pub use account::{Account, Aftermath, Ending, Step, Trace};
 pub use event::{Event, Subject, announce};
 pub use guard::{Guard, Unguarded};
+pub use in_force::InForce;
 pub use line::{Line, State};
 pub use log::{NodeLog, Stamp};
 pub use pod::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE, aftermath, fail, look, take_back};

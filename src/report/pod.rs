@@ -12,11 +12,10 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use super::account::{Account, Aftermath, Ending, Step, Trace};
+use super::in_force::InForce;
 use super::message::message;
 use crate::evidence::{Pod, Requests};
-use crate::judge::{
-    Action, Condemned, Phase, PodView, Policy, Reason, Undone, redacted, still_due,
-};
+use crate::judge::{Action, Condemned, Phase, PodView, Reason, Undone, redacted, still_due};
 
 /// The condition on the Pod; a Job's `podFailurePolicy` matches it.
 pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
@@ -46,11 +45,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn fail(
     client: &Client,
     condemned: &Condemned,
-    policy: &Policy,
+    policy: &InForce,
     at: Timestamp,
 ) -> Account {
     let mut door = Door::of(client, condemned);
-    door.deletes = policy.action == Action::Delete;
+    door.deletes = policy.now().action == Action::Delete;
     let mut ending = door.fail(policy, at).await;
     if door.marked == Some(true) && !matches!(ending, Ending::Written | Ending::Gone) {
         match door.take_back(at).await {
@@ -63,7 +62,7 @@ pub async fn fail(
 }
 
 /// Looks at a Pod as [`fail`] would, and writes nothing.
-pub async fn look(client: &Client, condemned: &Condemned, policy: &Policy) -> Account {
+pub async fn look(client: &Client, condemned: &Condemned, policy: &InForce) -> Account {
     let mut door = Door::of(client, condemned);
     let ending = match door.look(policy).await {
         Ok(Looked::Due(_)) => Ending::Due,
@@ -172,7 +171,7 @@ impl<'a> Door<'a> {
         }
     }
 
-    async fn fail(&mut self, policy: &Policy, at: Timestamp) -> Ending {
+    async fn fail(&mut self, policy: &InForce, at: Timestamp) -> Ending {
         let mut last = Ending::Failed(String::new());
         for _ in 0..TRIES {
             match self.try_once(policy, at).await {
@@ -197,7 +196,7 @@ impl<'a> Door<'a> {
         }
     }
 
-    async fn look(&mut self, policy: &Policy) -> Result<Looked, Refusal> {
+    async fn look(&mut self, policy: &InForce) -> Result<Looked, Refusal> {
         let mut looked = self.look_once(policy).await?;
         let mut pause = LAG;
         for _ in 1..LOOKS {
@@ -215,7 +214,7 @@ impl<'a> Door<'a> {
         Ok(looked)
     }
 
-    async fn look_once(&mut self, policy: &Policy) -> Result<Looked, Refusal> {
+    async fn look_once(&mut self, policy: &InForce) -> Result<Looked, Refusal> {
         let api = self.api.clone();
         let pod = self.ask(Step::Look, api.get(&self.condemned.name)).await?;
         self.requests = pod.requests();
@@ -227,13 +226,13 @@ impl<'a> Door<'a> {
             // An earlier try was made, though its answer was lost.
             return Ok(Looked::Over(Ending::Written));
         }
-        Ok(match still_due(self.condemned, policy, &view) {
+        Ok(match still_due(self.condemned, &policy.now(), &view) {
             Ok(()) => Looked::Due(view),
             Err(reason) => Looked::Over(Ending::Spared(reason)),
         })
     }
 
-    async fn try_once(&mut self, policy: &Policy, at: Timestamp) -> Result<Ending, Refusal> {
+    async fn try_once(&mut self, policy: &InForce, at: Timestamp) -> Result<Ending, Refusal> {
         let mut view = match self.look(policy).await? {
             Looked::Due(view) => view,
             Looked::Over(ending) => return Ok(ending),
@@ -247,7 +246,7 @@ impl<'a> Door<'a> {
             self.marked = Some(!written.as_ref().is_err_and(refused));
             view = written?.view();
             // The answer is the Pod as it is now.
-            if let Err(reason) = still_due(self.condemned, policy, &view) {
+            if let Err(reason) = still_due(self.condemned, &policy.now(), &view) {
                 return Ok(Ending::Spared(reason));
             }
         }

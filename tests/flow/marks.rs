@@ -231,11 +231,10 @@ async fn a_pod_that_is_gone_is_asked_for_once() {
     let node = marked_and_killed().await;
     node.remove(&pod());
     let _agent = node.agent();
-    until("the Pod is asked for", async || {
-        node.advance(Duration::from_secs(5));
-        node.api.count(Get) > 0
-    })
-    .await;
+    node.turns(1).await;
+    node.advance(Duration::from_secs(31));
+    node.asked(Get, 1).await;
+    node.turns(2).await;
     for _ in 0..5 {
         node.advance(Duration::from_secs(3600));
         node.turns(2).await;
