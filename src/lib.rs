@@ -18,6 +18,7 @@
 
 pub mod judge;
 
+mod deadline;
 mod socket;
 
 pub mod cri;
