@@ -14,6 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::agent::Question;
+use crate::deadline::within;
 
 /// How long one side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -68,7 +69,7 @@ pub async fn serve(listener: UnixListener, agent: mpsc::Sender<Question>) -> Inf
             continue;
         };
         // Whoever does not read its answer has itself to blame.
-        let _ = tokio::time::timeout(PATIENCE, answer(stream, &agent)).await;
+        let _ = within(PATIENCE, answer(stream, &agent)).await;
     }
 }
 
@@ -117,7 +118,7 @@ pub async fn ask<T: DeserializeOwned>(path: &Path, question: &Ask) -> anyhow::Re
         stream.read_to_end(&mut text).await?;
         anyhow::Ok(serde_json::from_slice(&text)?)
     };
-    let answer = tokio::time::timeout(PATIENCE, attempt).await;
-    let answer = answer.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PATIENCE:?}")));
+    let answer = within(PATIENCE, attempt).await;
+    let answer = answer.unwrap_or_else(|late| Err(anyhow::anyhow!("{late}")));
     answer.with_context(|| format!("asking the agent at {} (is it running?)", path.display()))
 }

@@ -18,6 +18,8 @@
 
 pub mod judge;
 
+mod deadline;
+mod duty;
 mod socket;
 
 pub mod cri;

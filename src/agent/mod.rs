@@ -35,6 +35,7 @@ use crate::admin::Health;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Given, LogFormat};
 use crate::cri::Runtime;
+use crate::duty;
 use crate::evidence::ApiServer;
 use crate::judge::{Docket, Kept, Moment, Policy, redacted};
 use crate::metrics::Metrics;
@@ -83,13 +84,28 @@ pub struct Surroundings {
     pub questions: mpsc::Receiver<Question>,
     /// The request to end.
     pub shutdown: Shutdown,
+    /// Told once no other agent works on this node.
+    pub on_duty: Option<oneshot::Sender<()>>,
 }
 
 /// Runs the agent until it is asked to end.
 ///
 /// # Errors
 /// Only what makes it pointless to start; whatever goes wrong later is told and lived with.
-pub async fn run(config: Config, surroundings: Surroundings) -> anyhow::Result<()> {
+pub async fn run(config: Config, mut surroundings: Surroundings) -> anyhow::Result<()> {
+    let Surroundings {
+        clock,
+        health,
+        metrics,
+        shutdown,
+        ..
+    } = &mut surroundings;
+    let _duty = tokio::select! {
+        () = shutdown.asked() => return Ok(()),
+        duty = duty::wait(&config.state_dir, clock, health, metrics) => duty,
+    };
+    // Whoever waits for it may have gone away.
+    let _ = surroundings.on_duty.take().map(|on_duty| on_duty.send(()));
     let (mut agent, mut questions, mut shutdown) = Agent::start(config, surroundings)?;
     agent.make_sure();
     let mut pause = std::pin::pin!(sleep(agent.jitter()));

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::list::{LONGEST, List};
 use super::{ApiServer, Pod, Sighting};
+use crate::deadline::within;
 use crate::judge::redacted;
 
 /// The API server ends a watch after this, and it is taken up where it ended. In seconds.
@@ -236,8 +237,9 @@ async fn line(body: &mut Body) -> io::Result<Option<Vec<u8>>> {
 }
 
 async fn in_time<T>(patience: Duration, what: impl Future<Output = T>) -> Result<T, String> {
-    let result = tokio::time::timeout(patience, what).await;
-    result.map_err(|_| format!("no answer within {patience:?}"))
+    within(patience, what)
+        .await
+        .map_err(|late| late.to_string())
 }
 
 /// An error and what caused it, in one line, without secrets.
