@@ -11,11 +11,13 @@
 mod support;
 
 mod admin;
+mod answers;
 mod braking;
 mod causes;
 mod checking;
 mod commands;
 mod conformance;
+mod contents;
 mod corpus;
 mod counting;
 mod deciding;
@@ -43,6 +45,7 @@ mod refusals;
 mod registries;
 mod replaying;
 mod restarts;
+mod runtimes;
 mod scope;
 mod screens;
 mod settings;
