@@ -24,7 +24,16 @@ fn of_attempt(reason: &str, message: &str) -> Cause {
         "InvalidImageName" => return Cause::InvalidImageName,
         "ImageInspectError" => return Cause::ImageInspect,
         "RegistryUnavailable" => return Cause::RegistryUnavailable,
-        "SignatureValidationFailed" => return Cause::SignatureRefused,
+        "SignatureValidationFailed" => {
+            // A judgement, unless the message says why there is none.
+            let cause = of_error(message);
+            let known = cause != Cause::Unrecognised;
+            let patient = cause.class().patience() > Cause::SignatureRefused.class().patience();
+            return match known && patient {
+                true => cause,
+                false => Cause::SignatureRefused,
+            };
+        }
         "ErrImageNeverPull" => {
             // From 1.33 on also where the image is there, and it is not known whether the Pod may use it.
             let present = after_quoted(message, "Container image ");

@@ -154,12 +154,15 @@ const DENIED: [&str; 5] = [
     "denied",
 ];
 
-const REFUSED_IMAGE: [&str; 4] = [
+const REFUSED_IMAGE: [&str; 3] = [
     "SignatureValidationFailed",
     "Source image rejected",
-    "image verifier ",
     "A signature was required",
 ];
+
+/// How containerd speaks of an image verifier, and of one that has refused.
+const VERIFIER: &str = "image verifier ";
+const BLOCKED: &str = " blocked pull of ";
 
 /// Whether a phrase begins so. A single word must be the whole phrase: a registry may be named `json.example`.
 fn begins(phrase: &str, beginning: &str) -> bool {
@@ -215,7 +218,10 @@ impl Phrases<'_> {
         {
             return Some(Cause::Cancelled);
         }
-        self.ends(&BROKEN_STORE).then_some(Cause::RuntimeTrouble)
+        // A verifier that was killed, or cannot be run, has not judged the image.
+        let failed = |phrase: &&str| phrase.starts_with(VERIFIER) && !phrase.contains(BLOCKED);
+        let no_judgement = self.phrases.iter().any(failed);
+        (no_judgement || self.ends(&BROKEN_STORE)).then_some(Cause::RuntimeTrouble)
     }
 
     fn of_content(&self) -> Option<Cause> {
@@ -290,7 +296,8 @@ impl Phrases<'_> {
     }
 
     fn of_refusal(&self) -> Option<Cause> {
-        if self.any(&REFUSED_IMAGE) {
+        let blocked = |phrase: &&str| phrase.starts_with(VERIFIER) && phrase.contains(BLOCKED);
+        if self.any(&REFUSED_IMAGE) || self.phrases.iter().any(blocked) {
             return Some(Cause::SignatureRefused);
         }
         if self.any(&["too many requests to registry", "toomanyrequests"]) {

@@ -1,6 +1,6 @@
 //! Causes of what is wrong with an image's content, and with the node that stores it.
 
-use pullwarden::judge::Cause::*;
+use pullwarden::judge::Cause::{self, *};
 
 use crate::causes::{PULL, check};
 
@@ -67,4 +67,39 @@ fn content_and_manifests() {
     ] {
         check(&format!("{PULL}{text}"), expected);
     }
+}
+
+#[test]
+fn a_verifier_refuses_only_where_it_has_judged() {
+    let image = "r.example/a:1 with digest sha256:0";
+    let blocking = format!("{PULL}blocking pull of {image}: image verifier bindir");
+    for error in [
+        "failed to call verifier cosign (runtime 10.001s): waiting on command to exit: signal: killed",
+        "failed to call verifier cosign (runtime 1ms): fork/exec /opt/cosign: permission denied",
+        "failed to read dir contents: open /opt/image-verifier/bin: input/output error",
+        "something that nobody has heard",
+    ] {
+        check(
+            &format!("{blocking} returned error: {error}"),
+            RuntimeTrouble,
+        );
+    }
+    check(
+        &format!("{PULL}image verifier bindir blocked pull of {image} for reason: no"),
+        SignatureRefused,
+    );
+}
+
+#[test]
+fn a_failed_signature_is_a_refusal_unless_the_text_says_more() {
+    let of = |message: &str| Cause::of("SignatureValidationFailed", message);
+    let rejected = "Source image rejected";
+    assert_eq!(of(rejected), SignatureRefused);
+    assert_eq!(of("a word nobody has heard"), SignatureRefused);
+    assert_eq!(
+        of(&format!(
+            "{rejected}: Get \"https://s.example/sig\": dial tcp 10.0.0.1:443: i/o timeout"
+        )),
+        Timeout
+    );
 }
