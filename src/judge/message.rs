@@ -60,12 +60,7 @@ fn of_attempt(reason: &str, message: &str) -> Cause {
 /// What follows `head` and a quoted text, if the text begins so.
 fn after_quoted<'a>(text: &'a str, head: &str) -> Option<&'a str> {
     let quoted = text.strip_prefix(head)?.strip_prefix('"')?;
-    let mut escaped = false;
-    let end = quoted.find(|c| {
-        let ends = c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    })?;
+    let end = end_of_quoted(quoted)?;
     quoted.get(end + 1..)
 }
 
@@ -111,7 +106,9 @@ fn of_error(text: &str) -> Cause {
     // Below the first line stands the registry's own text. Only a list of its error codes is looked at, as CRI-O writes it.
     let (line, below) = text.split_once('\n').unwrap_or((text, ""));
     let bare = bare(line);
-    let mut phrases: Vec<&str> = bare.split(": ").map(str::trim).collect();
+    // A quoted name in front of a phrase says nothing of it.
+    let phrases = bare.split(": ").map(str::trim);
+    let mut phrases: Vec<&str> = phrases.map(|p| p.trim_start_matches(['"', ' '])).collect();
     while let Some(&("unknown" | "" | "errors:")) = phrases.last() {
         phrases.pop();
     }
@@ -135,22 +132,39 @@ fn code(mut text: &str) -> (&str, &str) {
 }
 
 /// A line without what others chose: quoted texts are emptied, and the registry's words are cut off. A URL that is not quoted stays: it has no `: `, and stands
-/// at no phrase's beginning.
+/// at no phrase's beginning. A quoted digest stays as well: it is compared as a value.
 fn bare(line: &str) -> String {
     let line = [" - Server message: ", "server message: "]
         .into_iter()
         .fold(line, |line, mark| line.split(mark).next().unwrap_or(line));
     let mut unquoted = String::with_capacity(line.len());
-    let (mut quoted, mut escaped) = (false, false);
-    for character in line.chars() {
-        let quote = character == '"' && !escaped;
-        escaped = quoted && character == '\\' && !escaped;
-        if quote {
-            quoted = !quoted;
+    let mut rest = line;
+    while let Some((before, quoted)) = rest.split_once('"') {
+        unquoted.push_str(before);
+        unquoted.push('"');
+        let end = end_of_quoted(quoted).unwrap_or(quoted.len());
+        let (inside, after) = quoted.split_at(end);
+        if is_digest(inside) {
+            unquoted.push_str(inside);
         }
-        if !quoted {
-            unquoted.push(character);
-        }
+        unquoted.push('"');
+        rest = after.strip_prefix('"').unwrap_or(after);
     }
-    unquoted
+    unquoted + rest
+}
+
+/// The place of the quote that ends a quoted text.
+fn end_of_quoted(quoted: &str) -> Option<usize> {
+    let mut escaped = false;
+    quoted.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })
+}
+
+fn is_digest(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(algorithm, digits)| {
+        matches!(algorithm, "sha256" | "sha512") && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    })
 }

@@ -13,6 +13,7 @@ mod latest;
 mod ledger;
 mod measure;
 mod message;
+mod mismatch;
 mod moment;
 mod outcome;
 mod phrases;

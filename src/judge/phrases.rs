@@ -1,4 +1,4 @@
-use super::Cause;
+use super::{Cause, mismatch};
 
 /// One error of a runtime: its gRPC code, if it is shown, and its phrases.
 pub(super) struct Phrases<'a> {
@@ -32,14 +32,6 @@ const LOCAL_STEPS: [&str; 9] = [
     "apply layer error",
     "failed to get reader from content store",
     "unable to initialize unpacker",
-];
-
-const MISMATCH: [&str; 5] = [
-    "unexpected commit digest",
-    "unexpected commit size",
-    "failed size validation",
-    "Digest did not match",
-    "wrong diff id calculated on extraction",
 ];
 
 const BAD_LAYER: [&str; 7] = [
@@ -225,8 +217,8 @@ impl Phrases<'_> {
     }
 
     fn of_content(&self) -> Option<Cause> {
-        if self.any(&MISMATCH) {
-            return Some(Cause::DigestMismatch);
+        if let Some(cause) = mismatch::cause(&self.phrases) {
+            return Some(cause);
         }
         if self.any(&LOCAL_STEPS) {
             return Some(match self.any(&BAD_LAYER) {

@@ -13,7 +13,7 @@ fn content_and_manifests() {
         ),
         (
             r#"failed commit on ref "layer-sha256:0": unexpected commit size 10, expected 20: failed precondition"#,
-            DigestMismatch,
+            ConnectionBroken,
         ),
         (
             "failed to extract layer sha256:0: failed to get stream processor for application/vnd.oci.image.layer.v1.tar: gzip: invalid header",
@@ -102,4 +102,70 @@ fn a_failed_signature_is_a_refusal_unless_the_text_says_more() {
         )),
         Timeout
     );
+}
+
+/// The digest of no bytes at all.
+const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+#[test]
+fn a_digest_that_differs_is_damage_unless_nothing_came() {
+    let commit = format!("{PULL}failed commit on ref \"layer-sha256:0\": unexpected commit digest");
+    let cri_o = "reading blob sha256:0: happened during read: Digest did not match, expected";
+    let extract =
+        format!("{PULL}failed to extract layer sha256:0: wrong diff id calculated on extraction");
+    for (digest, expected) in [("sha256:1", DigestMismatch), (EMPTY, RuntimeTrouble)] {
+        check(
+            &format!("{commit} {digest}, expected sha256:0: failed precondition"),
+            expected,
+        );
+        check(&format!("{cri_o} sha256:0, got {digest}"), expected);
+        check(&format!("{extract} \"{digest}\": unknown"), expected);
+        check(
+            &format!("{extract} \"{digest}\", desc \"sha256:0\""),
+            expected,
+        );
+    }
+    // What was expected says nothing of what came.
+    check(
+        &format!("{commit} sha256:1, expected {EMPTY}: failed precondition"),
+        DigestMismatch,
+    );
+}
+
+#[test]
+fn a_size_that_differs_is_a_broken_transfer() {
+    let reference = r#"failed commit on ref "layer-sha256:0""#;
+    for (got, expected) in [
+        ("20", ConnectionBroken),
+        ("5", ConnectionBroken),
+        ("0", RuntimeTrouble),
+    ] {
+        check(
+            &format!("{PULL}{reference}: unexpected commit size {got}, expected 10: unknown"),
+            expected,
+        );
+        check(
+            &format!(
+                r#"{PULL}{reference}: "layer-sha256:0" failed size validation: {got} != 10: failed precondition"#
+            ),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn a_mismatch_without_its_values_says_nothing() {
+    for text in [
+        "unexpected commit digest sha256:1",
+        "unexpected commit digest ",
+        "unexpected commit size 20",
+        "unexpected commit size many, expected few",
+        "failed size validation",
+        "Digest did not match, expected sha256:0",
+    ] {
+        check(
+            &format!("{PULL}failed commit on ref \"layer\": {text}"),
+            Unrecognised,
+        );
+    }
 }
