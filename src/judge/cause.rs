@@ -45,7 +45,7 @@ pub enum Cause {
     TlsFailure,
     /// 429: the registry wants fewer requests.
     TooManyRequests,
-    /// 5xx, or trouble of the registry's token server.
+    /// 5xx, a page in place of an answer, or trouble of the registry's token server or storage.
     RegistryUnavailable,
     /// The kubelet's own limiter (`registryPullQPS`): no pull was tried.
     PullQpsExceeded,
@@ -269,7 +269,9 @@ impl Cause {
                 "no agreement on TLS: a certificate that is expired, unknown, of another host"
             }
             Self::TooManyRequests => "429: the registry wants fewer requests",
-            Self::RegistryUnavailable => "5xx, or trouble of the registry's token server",
+            Self::RegistryUnavailable => {
+                "5xx, a page in place of an answer, or trouble of the registry's token server or storage"
+            }
             Self::PullQpsExceeded => {
                 "the kubelet's own limiter (registryPullQPS): no pull was tried"
             }

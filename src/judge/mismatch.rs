@@ -12,18 +12,18 @@ const EMPTY: [&str; 2] = [
 pub(super) fn cause(phrases: &[&str]) -> Option<Cause> {
     phrases.iter().enumerate().find_map(|(at, phrase)| {
         let after = |head: &str| phrase.strip_prefix(head);
-        if let Some(values) = after("unexpected commit digest ") {
+        if let Some(values) = after("unexpected commit digest") {
             return Some(of_digests(values.split_once(", expected ")));
         }
-        if let Some(values) = after("Digest did not match, expected ") {
+        if let Some(values) = after("Digest did not match, expected") {
             let values = values.split_once(", got ");
             return Some(of_digests(values.map(|(expected, got)| (got, expected))));
         }
         // What an unpacked layer should have been is not told by all versions.
-        if let Some(got) = after("wrong diff id calculated on extraction ") {
+        if let Some(got) = after("wrong diff id calculated on extraction") {
             return Some(of_digests(Some((got, ""))));
         }
-        if let Some(values) = after("unexpected commit size ") {
+        if let Some(values) = after("unexpected commit size") {
             return Some(of_sizes(values.split_once(", expected ")));
         }
         after("failed size validation").map(|_| {
@@ -39,6 +39,7 @@ fn of_digests(values: Option<(&str, &str)>) -> Cause {
     };
     let got = got.split(',').next().unwrap_or_default();
     let got = got.trim_matches(['"', ' ']);
+    let expected = expected.trim();
     if EMPTY.contains(&got) {
         // No registry sends an image of nothing: the node's ingest has lost what came.
         Cause::RuntimeTrouble

@@ -24,10 +24,12 @@ mod redact;
 mod reference;
 mod registries;
 mod selector;
+mod status;
 mod text;
 mod verdict;
 mod view;
 mod waiting;
+mod wordings;
 
 pub use annotation::{ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes};
 pub use brake::{Brake, BrakeMemory, BrakeRules, Budget, Due, Spent};

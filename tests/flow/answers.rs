@@ -175,3 +175,211 @@ fn the_way_to_the_registry() {
         check(&format!("{RESOLVE}{HEAD}{text}"), expected);
     }
 }
+
+/// Docker's frame of an answer that is not JSON.
+fn page(status: &str, body: &str) -> String {
+    format!(
+        "error parsing HTTP {status} response body: invalid character '<' looking for beginning of value: \"{body}\""
+    )
+}
+
+#[test]
+fn an_answer_that_is_not_json_goes_by_its_status() {
+    for (status, expected) in [
+        ("400", RegistryUnavailable),
+        ("401", Denied),
+        ("403", Denied),
+        ("404", RegistryUnavailable),
+        ("408", Timeout),
+        ("429", TooManyRequests),
+        ("500", RegistryUnavailable),
+        ("503", RegistryUnavailable),
+    ] {
+        let page = page(status, "<html><body>503 toomanyrequests</body></html>");
+        check(&page, expected);
+        check(&format!("Error response from daemon: {page}"), expected);
+    }
+    check(
+        "error parsing HTTP 404 response body: unexpected end of JSON input: \"\"",
+        RegistryUnavailable,
+    );
+    // Without a status it is a page all the same.
+    check(
+        "error unmarshalling content: invalid character '<' looking for beginning of value",
+        RegistryUnavailable,
+    );
+}
+
+#[test]
+fn a_storages_refusal_says_nothing_of_rights() {
+    let open = "failed to copy: httpReadSeeker: failed open: unexpected status code";
+    for url in [
+        "https://bucket.s3.us-east-1.example/docker/registry/v2/blobs/sha256/ab/ab0/data?X-Amz-Signature=0",
+        "https://storage.example/artifacts/containers/images/sha256:ab0",
+        "https://account.blob.example/container/?…",
+    ] {
+        for status in ["401 Unauthorized", "403 Forbidden"] {
+            check(
+                &format!("{PULL}{open} {url}: {status}"),
+                RegistryUnavailable,
+            );
+        }
+        check(
+            &format!("{PULL}{open} {url}: 429 Too Many Requests"),
+            TooManyRequests,
+        );
+        // The same address is none of a storage's while the image's name is looked up.
+        check(
+            &format!("{RESOLVE}unexpected status from HEAD request to {url}: 403 Forbidden"),
+            Denied,
+        );
+    }
+    for url in [
+        "https://r.example/v2/a/blobs/sha256:ab0",
+        "https://mirror.example/prefix/v2/a/manifests/sha256:ab0?ns=r.example",
+    ] {
+        check(&format!("{PULL}{open} {url}: 403 Forbidden"), Denied);
+    }
+    let error = "<?xml version=\\\"1.0\\\"?>\\n<Error><Code>AccessDenied</Code></Error>";
+    for stage in [
+        "error pulling image configuration",
+        "error pulling image configuration: download failed after attempts=6",
+    ] {
+        check(
+            &format!("{stage}: {}", page("403", "<html>")),
+            RegistryUnavailable,
+        );
+        check(
+            &format!("{stage}: {}", page("403", error)),
+            RegistryUnavailable,
+        );
+    }
+    // Docker does not tell the stage of a layer; storage services answer in XML.
+    check(&page("403", error), RegistryUnavailable);
+    check(
+        "reading blob sha256:0: fetching blob: StatusCode: 403, <?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Err...",
+        RegistryUnavailable,
+    );
+}
+
+#[test]
+fn a_refusal_that_speaks_of_a_limit_is_no_refusal() {
+    let url = "https://r.example/v2/a/manifests/1";
+    for (text, expected) in [
+        (
+            format!(
+                "{RESOLVE}unexpected status from GET request to {url}: 403 Forbidden\ntoomanyrequests: x"
+            ),
+            TooManyRequests,
+        ),
+        (
+            format!(
+                "{PULL}unexpected status code {url}: 403 Forbidden - Server message: denied: Quota exceeded for x"
+            ),
+            TooManyRequests,
+        ),
+        (
+            "Error response from daemon: denied: you have reached the rate limit".to_owned(),
+            TooManyRequests,
+        ),
+        (
+            format!(
+                "{RESOLVE}unexpected status from GET request to {url}: 403 Forbidden\ndenied: no"
+            ),
+            Denied,
+        ),
+    ] {
+        check(&text, expected);
+    }
+}
+
+#[test]
+fn a_proxy_that_refuses_to_connect_is_not_the_registry() {
+    for words in ["Forbidden", "Proxy Authentication Required", "Bad Gateway"] {
+        check(&format!("{RESOLVE}{HEAD}{words}"), Unreachable);
+        for url in ["https://r.example/v2/", "https://auth.example/token"] {
+            check(
+                &format!("Error response from daemon: Get \"{url}\": {words}"),
+                Unreachable,
+            );
+        }
+    }
+    // Of the image itself it is the registry's answer.
+    let head = "Error response from daemon: Head \"https://r.example/v2/a/manifests/1\"";
+    check(&format!("{head}: Forbidden"), Denied);
+    check(&format!("{head}: Service Unavailable"), RegistryUnavailable);
+    check(&format!("{head}: a word nobody has heard"), Unreachable);
+}
+
+#[test]
+fn a_status_is_found_behind_the_hosts_name() {
+    for (status, expected) in [
+        ("401 Unauthorized", Denied),
+        ("403 Forbidden", Denied),
+        ("404 Not Found", MissingContent),
+        ("429 Too Many Requests", TooManyRequests),
+        ("502 Bad Gateway", RegistryUnavailable),
+    ] {
+        for host in ["r.example", "503.example:5000"] {
+            check(
+                &format!(
+                    "{RESOLVE}pulling from host {host} failed with status code [manifests 1]: {status}"
+                ),
+                expected,
+            );
+        }
+        check(
+            &format!(
+                "Error response from daemon: login attempt to https://r.example/v2/ failed with status: {status}"
+            ),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn a_policy_of_harbor_refuses_unless_a_scan_is_pending() {
+    let why =
+        "cannot be pulled due to configured policy in 'Prevent images with severity of \"Low\"'.";
+    for (text, expected) in [
+        (
+            format!("current image with 3 vulnerabilities {why}"),
+            SignatureRefused,
+        ),
+        (
+            format!("current image with \"\" vulnerable' {why}"),
+            SignatureRefused,
+        ),
+        (
+            format!("current image without vulnerability scanning {why}"),
+            RegistryUnavailable,
+        ),
+        (
+            format!("current image with \"Running\" status of vulnerability scanning {why}"),
+            RegistryUnavailable,
+        ),
+        (
+            "The image is not signed in Notary.".to_owned(),
+            SignatureRefused,
+        ),
+    ] {
+        check(
+            &format!("Error response from daemon: unknown: {text}"),
+            expected,
+        );
+        check(
+            &format!(
+                "{RESOLVE}pulling from host r.example failed with status code [manifests 1]: 412 Precondition Failed\nunknown: {text}"
+            ),
+            expected,
+        );
+    }
+    check(
+        &format!("{RESOLVE}PROJECT_POLICY_VIOLATION: \"Cannot get the image severity.\""),
+        RegistryUnavailable,
+    );
+    check(
+        &format!("{RESOLVE}PROJECT_POLICY_VIOLATION: \"something else\""),
+        SignatureRefused,
+    );
+}

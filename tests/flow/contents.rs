@@ -169,3 +169,129 @@ fn a_mismatch_without_its_values_says_nothing() {
         );
     }
 }
+
+#[test]
+fn trouble_of_the_store() {
+    for (text, expected) in [
+        (
+            "failed to extract layer sha256:0: failed to commit snapshot extract-1: failed to stat active key usage: x",
+            RuntimeTrouble,
+        ),
+        ("failed to commit snapshot extract-1: x", RuntimeTrouble),
+        (
+            "unable to prepare extraction snapshot: target snapshot \"sha256:0\": already exists",
+            RuntimeTrouble,
+        ),
+        (
+            "failed to copy: failed to open writer: ref layer-sha256:0 locked for 1m0s (since 2026-01-01): unavailable",
+            RuntimeTrouble,
+        ),
+        (
+            "failed to copy: failed to send write: error reading from server: EOF: unavailable",
+            RuntimeTrouble,
+        ),
+        (
+            "failed commit on ref \"layer-sha256:0\": a word nobody has heard",
+            RuntimeTrouble,
+        ),
+        ("content digest sha256:0: not found", RuntimeTrouble),
+        (
+            "failed to copy: write /var/lib/x: no space left on device: unavailable",
+            DiskFull,
+        ),
+        (
+            "failed to copy: failed to write (/var/lib/x: no space left on device)",
+            DiskFull,
+        ),
+        (
+            "failed to copy: sync /var/lib/x: input/output error: unavailable",
+            RuntimeTrouble,
+        ),
+        (
+            "chmod /var/lib/x: a word nobody has heard: unavailable",
+            RuntimeTrouble,
+        ),
+        ("open C:\\ProgramData\\x: Access is denied.", RuntimeTrouble),
+        // Not every call that begins so is one on a file.
+        ("read tcp 10.0.0.2:1->10.0.0.1:443: x", Unrecognised),
+    ] {
+        check(&format!("{PULL}{text}"), expected);
+        check(
+            &format!("rpc error: code = Unavailable desc = {PULL}{text}"),
+            expected,
+        );
+    }
+    check(
+        "writing blob: adding layer with blob \"sha256:0\": ApplyLayer exit status 1 stdout:  stderr: lchown /etc/x: invalid argument",
+        RuntimeTrouble,
+    );
+    check(
+        "invalid policy in \"/etc/containers/policy.json\": json: unknown field",
+        RuntimeTrouble,
+    );
+}
+
+#[test]
+fn a_layer_that_no_runtime_takes_and_one_that_was_damaged() {
+    let kind = "application/vnd.oci.image.layer.v1.tar";
+    for (text, expected) in [
+        (
+            format!(
+                "failed to get stream processor for {kind}+zstd: no processor for media-type: unknown"
+            ),
+            UnsupportedManifest,
+        ),
+        // Another node may have the decoder.
+        (
+            format!(
+                "failed to get stream processor for {kind}+gzip+encrypted: no processor for media-type: unknown"
+            ),
+            RuntimeTrouble,
+        ),
+        (
+            "archive/tar: invalid tar header: unknown".to_owned(),
+            InvalidLayer,
+        ),
+        // The layer's digest was right when it came: it has lost its end, or a bit, since.
+        ("unexpected EOF: unknown".to_owned(), RuntimeTrouble),
+        ("gzip: invalid checksum".to_owned(), RuntimeTrouble),
+        (
+            "flate: corrupt input before offset 7".to_owned(),
+            RuntimeTrouble,
+        ),
+    ] {
+        check(
+            &format!("{PULL}failed to extract layer sha256:0: {text}"),
+            expected,
+        );
+    }
+    check(
+        "failed to unpack image on snapshotter overlayfs: mismatched image rootfs and manifest layers",
+        InvalidLayer,
+    );
+    check(
+        "failed to unpack image on snapshotter overlayfs: a word nobody has heard",
+        RuntimeTrouble,
+    );
+}
+
+#[test]
+fn a_manifest_that_was_lost_is_not_an_invalid_one() {
+    for (text, expected) in [
+        ("unexpected end of JSON input", ConnectionBroken),
+        (
+            r"invalid character '\x00' looking for beginning of value",
+            RuntimeTrouble,
+        ),
+        (
+            "invalid character '<' looking for beginning of value",
+            RegistryUnavailable,
+        ),
+        (
+            "invalid character 'h' in literal true (expecting 'r')",
+            InvalidManifest,
+        ),
+    ] {
+        check(&format!("{PULL}{text}"), expected);
+    }
+}
