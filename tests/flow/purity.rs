@@ -28,7 +28,7 @@ const FORBIDDEN_STD: [&str; 9] = [
 ];
 
 /// The judge's own modules and the primitive types.
-const LOCAL: [&str; 36] = [
+const LOCAL: [&str; 39] = [
     "annotation",
     "brake",
     "cause",
@@ -37,6 +37,7 @@ const LOCAL: [&str; 36] = [
     "ledger",
     "measure",
     "message",
+    "mismatch",
     "moment",
     "outcome",
     "phrases",
@@ -47,10 +48,12 @@ const LOCAL: [&str; 36] = [
     "reference",
     "registries",
     "selector",
+    "status",
     "text",
     "verdict",
     "view",
     "waiting",
+    "wordings",
     "bool",
     "char",
     "str",
