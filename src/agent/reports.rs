@@ -10,9 +10,7 @@ use crate::judge::{
     Action, Because, Cause, Complaint, Condemned, ImageRecord, Moment, PodView, Shown, Undone,
 };
 use crate::metrics::ByStep;
-use crate::report::{
-    self, Account, Aftermath, Asked, Ending, Event, Line, Subject, Trace, Unguarded,
-};
+use crate::report::{self, Account, Aftermath, Asked, Ending, Event, Line, Subject, Trace};
 
 /// What became of one report.
 #[derive(Debug)]
@@ -74,10 +72,7 @@ impl Agent {
                     Err(why) => Ending::Failed(why).into(),
                     Ok(client) if condemned.enforce => match guard.make_sure(client).await {
                         Ok(()) => report::fail(client, &condemned, &policy, at).await,
-                        Err(Unguarded::Open(why) | Unguarded::Off(why)) => {
-                            Ending::Denied(why).into()
-                        }
-                        Err(Unguarded::Unknown(why)) => Ending::Failed(why).into(),
+                        Err(unguarded) => Ending::from(unguarded).into(),
                     },
                     Ok(client) => report::look(client, &condemned, &policy).await,
                 },

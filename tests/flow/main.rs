@@ -43,6 +43,7 @@ mod refusals;
 mod registries;
 mod replaying;
 mod restarts;
+mod retrying;
 mod scope;
 mod screens;
 mod settings;
