@@ -284,13 +284,17 @@ impl<'a> Door<'a> {
         Ok(Undone::Clear)
     }
 
-    /// A patch of the deadline and the annotation.
+    /// A patch of the deadline, and of the annotation where there is none: the policy lets nobody change one that the Pod's author has set.
     fn deadline(&self, at: Timestamp, view: &PodView) -> serde_json::Value {
+        let annotations = match view.annotations.contains_key(ANNOTATION_FAILED_AT) {
+            true => json!({}),
+            false => json!({ ANNOTATION_FAILED_AT: at.to_string() }),
+        };
         json!({
             "metadata": {
                 "uid": self.condemned.uid,
                 "resourceVersion": view.resource_version,
-                "annotations": { ANNOTATION_FAILED_AT: at.to_string() },
+                "annotations": annotations,
             },
             "spec": { "activeDeadlineSeconds": DEADLINE },
         })
