@@ -18,6 +18,7 @@
 
 pub mod judge;
 
+mod api;
 mod deadline;
 mod duty;
 mod socket;

@@ -80,10 +80,7 @@ impl Agent {
                     Err(why) => Ending::Failed(why).into(),
                     Ok(client) if condemned.enforce => match guard.make_sure(client).await {
                         Ok(()) => report::fail(client, &condemned, &in_force, at).await,
-                        Err(Unguarded::Open(why) | Unguarded::Off(why)) => {
-                            Ending::Denied(why).into()
-                        }
-                        Err(Unguarded::Unknown(why)) => Ending::Failed(why).into(),
+                        Err(unguarded) => Ending::from(unguarded).into(),
                     },
                     Ok(client) => report::look(client, &condemned, &in_force).await,
                 },

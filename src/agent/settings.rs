@@ -45,7 +45,9 @@ impl Agent {
                 "not starting with mode: {}: {why}",
                 self.config.policy.mode.as_str()
             ),
-            Err(Unguarded::Off(error) | Unguarded::Unknown(error)) => {
+            Err(
+                Unguarded::Off(error) | Unguarded::NotByPolicy(error) | Unguarded::Unknown(error),
+            ) => {
                 warn!(
                     error,
                     "whether the API server holds this agent to its own node is not known yet; nothing is written before it is"

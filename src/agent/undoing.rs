@@ -14,7 +14,7 @@ use crate::report::{self, Line, Trace};
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
 
 /// How long a try may take. One that has not ended by then ended without a word.
-const LEASE: Duration = Duration::from_secs(180);
+const LEASE: Duration = Duration::from_secs(300);
 
 /// How long after a start the evidence may take to name a Pod that an earlier run has marked. Then the Pod itself is read.
 pub(super) const NAMED_BY: Duration = Duration::from_secs(30);
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_try_without_a_word_is_made_again() {
         let mut undoing = Undoing::default();
-        assert!(undoing.begins("a", at(0)) && !undoing.begins("a", at(179)));
-        assert!(undoing.begins("a", at(180)));
+        assert!(undoing.begins("a", at(0)) && !undoing.begins("a", at(299)));
+        assert!(undoing.begins("a", at(300)));
     }
 }

@@ -3,19 +3,23 @@
 //! The kubelet itself must end the Pod, after it has let go of it: a phase written from outside frees the node for the scheduler while
 //! the kubelet still counts the Pod, and the next Job's Pod is refused. So: a condition that says why, then a deadline that has passed.
 
-use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
-use kube::{Api, Client};
+use kube::api::{DeleteParams, GetParams, Patch, PatchParams, Preconditions};
+use kube::core::{Request, request};
+use kube::{Client, Resource as _};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
 use super::account::{Account, Aftermath, Ending, Step, Trace};
 use super::in_force::InForce;
 use super::message::message;
+use super::refusal::Refusal;
+use super::retry::Tries;
+use crate::api::call;
 use crate::evidence::{Pod, Requests};
-use crate::judge::{Action, Condemned, Phase, PodView, Reason, Undone, redacted, still_due};
+use crate::judge::{Action, Condemned, Phase, PodView, Reason, Undone, still_due};
 
 /// The condition on the Pod; a Job's `podFailurePolicy` matches it.
 pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
@@ -26,7 +30,7 @@ pub const ANNOTATION_FAILED_AT: &str = "pullwarden.io/failed-at";
 /// `spec.activeDeadlineSeconds`: the smallest there is, passed since the Pod was started.
 pub const DEADLINE: i64 = 1;
 
-/// A Pod that keeps changing between the look and the write is left for its next failure.
+/// A Pod that keeps changing between the look and the write, or whose write keeps failing, is left for its next failure.
 const TRIES: usize = 3;
 
 /// The kubelet's socket tells of a failure some 5 to 60 ms before the API server knows of it, on a busy node seconds before. A look that
@@ -35,9 +39,6 @@ const LAG: Duration = Duration::from_millis(250);
 
 /// So many looks at most: for some eight seconds.
 const LOOKS: usize = 6;
-
-/// An answer of the API server takes milliseconds; one that takes longer than this is not waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Fails a Pod: last look, condition, deadline.
 ///
@@ -64,10 +65,14 @@ pub async fn fail(
 /// Looks at a Pod as [`fail`] would, and writes nothing.
 pub async fn look(client: &Client, condemned: &Condemned, policy: &InForce) -> Account {
     let mut door = Door::of(client, condemned);
-    let ending = match door.look(policy).await {
-        Ok(Looked::Due(_)) => Ending::Due,
-        Ok(Looked::Over(ending)) => ending,
-        Err(refusal) => refusal.into(),
+    let mut tries = Tries::new(TRIES);
+    let ending = loop {
+        match door.look(policy).await {
+            Ok(Looked::Due(_)) => break Ending::Due,
+            Ok(Looked::Over(ending)) => break ending,
+            Err(refusal) if tries.again(&refusal).await => {}
+            Err(refusal) => break refusal.into(),
+        }
     };
     door.account(ending)
 }
@@ -75,16 +80,19 @@ pub async fn look(client: &Client, condemned: &Condemned, policy: &InForce) -> A
 /// Looks at what became of a Pod that has left Pending: whether it started after all. The API server may not know yet that it has.
 pub async fn aftermath(client: &Client, condemned: &Condemned) -> (Aftermath, Vec<Trace>) {
     let mut door = Door::of(client, condemned);
-    let mut aftermath = door.aftermath().await;
-    let mut pause = LAG;
-    for _ in 1..LOOKS {
-        if aftermath != Aftermath::Unknown {
-            break;
+    let (mut looks, mut pause, mut tries) = (1, LAG, Tries::new(TRIES));
+    let aftermath = loop {
+        match door.aftermath().await {
+            Ok(Aftermath::Unknown) if looks < LOOKS => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+                looks += 1;
+            }
+            Ok(aftermath) => break aftermath,
+            Err(refusal) if tries.again(&refusal).await => {}
+            Err(_) => break Aftermath::Unknown,
         }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-        aftermath = door.aftermath().await;
-    }
+    };
     (aftermath, door.trace)
 }
 
@@ -100,7 +108,9 @@ pub async fn take_back(
 }
 
 struct Door<'a> {
-    api: Api<Pod>,
+    client: &'a Client,
+    /// The Pods of the namespace.
+    pods: Request,
     condemned: &'a Condemned,
     /// Whether our condition may stand on the Pod; `None` as long as that was not found out.
     marked: Option<bool>,
@@ -109,35 +119,6 @@ struct Door<'a> {
     /// What the Pod asks for.
     requests: Requests,
     trace: Vec<Trace>,
-}
-
-/// Why a request did not do what it should.
-enum Refusal {
-    /// 409, or 422 for the UID: the Pod has moved or was replaced.
-    Moved(String),
-    /// 404.
-    Gone,
-    /// 403, or 422 for anything else.
-    Denied(String),
-    /// No answer, or one that may be another next time.
-    Failed(String),
-}
-
-impl Refusal {
-    /// Whether it is certain that nothing was written.
-    fn is_definite(&self) -> bool {
-        !matches!(self, Self::Failed(_))
-    }
-}
-
-impl From<Refusal> for Ending {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Gone => Self::Gone,
-            Refusal::Denied(why) => Self::Denied(why),
-            Refusal::Moved(why) | Refusal::Failed(why) => Self::Failed(why),
-        }
-    }
 }
 
 /// What the last look found.
@@ -149,9 +130,10 @@ enum Looked {
 }
 
 impl<'a> Door<'a> {
-    fn of(client: &Client, condemned: &'a Condemned) -> Self {
+    fn of(client: &'a Client, condemned: &'a Condemned) -> Self {
         Self {
-            api: Api::namespaced(client.clone(), &condemned.namespace),
+            client,
+            pods: Request::new(Pod::url_path(&(), Some(&condemned.namespace))),
             condemned,
             marked: None,
             deletes: false,
@@ -172,28 +154,30 @@ impl<'a> Door<'a> {
     }
 
     async fn fail(&mut self, policy: &InForce, at: Timestamp) -> Ending {
-        let mut last = Ending::Failed(String::new());
-        for _ in 0..TRIES {
+        let mut tries = Tries::new(TRIES);
+        loop {
             match self.try_once(policy, at).await {
                 Ok(ending) => return ending,
                 Err(Refusal::Gone) => return Ending::Gone,
-                Err(refusal @ Refusal::Denied(_)) => return refusal.into(),
-                Err(refusal) => last = refusal.into(),
+                Err(refusal) if tries.again(&refusal).await => {}
+                Err(refusal) => return refusal.into(),
             }
         }
-        last
     }
 
-    async fn aftermath(&mut self) -> Aftermath {
-        let api = self.api.clone();
-        let answer = self.ask(Step::Look, api.get(&self.condemned.name)).await;
-        match answer.map(|pod| pod.view()) {
-            Ok(view) if view.uid != self.condemned.uid => Aftermath::Ended,
-            Ok(view) if view.has_started(&self.condemned.image) => Aftermath::Started,
-            Ok(view) if view.phase == Phase::Pending && !view.deleting => Aftermath::Unknown,
-            Ok(_) | Err(Refusal::Gone) => Aftermath::Ended,
-            Err(_) => Aftermath::Unknown,
-        }
+    /// What became of the Pod; unknown while the API server still has it as Pending.
+    async fn aftermath(&mut self) -> Result<Aftermath, Refusal> {
+        let view = match self.get().await {
+            Ok(pod) => pod.view(),
+            Err(Refusal::Gone) => return Ok(Aftermath::Ended),
+            Err(refusal) => return Err(refusal),
+        };
+        Ok(match view {
+            view if view.uid != self.condemned.uid => Aftermath::Ended,
+            view if view.has_started(&self.condemned.image) => Aftermath::Started,
+            view if view.phase == Phase::Pending && !view.deleting => Aftermath::Unknown,
+            _ => Aftermath::Ended,
+        })
     }
 
     async fn look(&mut self, policy: &InForce) -> Result<Looked, Refusal> {
@@ -215,8 +199,7 @@ impl<'a> Door<'a> {
     }
 
     async fn look_once(&mut self, policy: &InForce) -> Result<Looked, Refusal> {
-        let api = self.api.clone();
-        let pod = self.ask(Step::Look, api.get(&self.condemned.name)).await?;
+        let pod = self.get().await?;
         self.requests = pod.requests();
         let view = pod.view();
         // Whatever was written to a Pod that was replaced went with it.
@@ -253,17 +236,9 @@ impl<'a> Door<'a> {
         if self.deletes {
             return self.delete(&view.resource_version).await;
         }
-        let patch = Patch::Merge(json!({
-            "metadata": {
-                "uid": self.condemned.uid,
-                "resourceVersion": view.resource_version,
-                "annotations": { ANNOTATION_FAILED_AT: at.to_string() },
-            },
-            "spec": { "activeDeadlineSeconds": DEADLINE },
-        }));
-        let (api, parameters) = (self.api.clone(), parameters());
-        let request = api.patch(&self.condemned.name, &parameters, &patch);
-        self.ask(Step::Deadline, request).await?;
+        let patch = Patch::Merge(self.deadline(at, &view));
+        let request = self.pods.patch(&self.condemned.name, &parameters(), &patch);
+        self.ask::<IgnoredAny>(Step::Deadline, request).await?;
         Ok(Ending::Written)
     }
 
@@ -275,31 +250,26 @@ impl<'a> Door<'a> {
             }),
             ..DeleteParams::default()
         };
-        let api = self.api.clone();
-        let request = api.delete(&self.condemned.name, &parameters);
-        self.ask(Step::Delete, request).await?;
+        let request = self.pods.delete(&self.condemned.name, &parameters);
+        self.ask::<IgnoredAny>(Step::Delete, request).await?;
         Ok(Ending::Written)
     }
 
     /// Sets our condition to False, unless it turns out that the deadline was written after all.
     async fn take_back(&mut self, at: Timestamp) -> Undone {
-        for _ in 0..TRIES {
+        let mut tries = Tries::new(TRIES);
+        loop {
             match self.try_take_back(at).await {
                 Ok(undone) => return undone,
-                Err(Refusal::Moved(_)) => {}
                 Err(Refusal::Gone) => return Undone::Clear,
-                Err(Refusal::Denied(_) | Refusal::Failed(_)) => return Undone::Standing,
+                Err(refusal) if tries.again(&refusal).await => {}
+                Err(_) => return Undone::Standing,
             }
         }
-        Undone::Standing
     }
 
     async fn try_take_back(&mut self, at: Timestamp) -> Result<Undone, Refusal> {
-        let api = self.api.clone();
-        let view = self
-            .ask(Step::Look, api.get(&self.condemned.name))
-            .await?
-            .view();
+        let view = self.get().await?.view();
         if view.uid != self.condemned.uid || !view.marked {
             return Ok(Undone::Clear);
         }
@@ -309,6 +279,22 @@ impl<'a> Door<'a> {
         let patch = self.condition("False", at, &view.resource_version);
         self.patch_status(Step::TakeBack, patch).await?;
         Ok(Undone::Clear)
+    }
+
+    /// A patch of the deadline, and of the annotation where there is none: the policy lets nobody change one that the Pod's author has set.
+    fn deadline(&self, at: Timestamp, view: &PodView) -> serde_json::Value {
+        let annotations = match view.annotations.contains_key(ANNOTATION_FAILED_AT) {
+            true => json!({}),
+            false => json!({ ANNOTATION_FAILED_AT: at.to_string() }),
+        };
+        json!({
+            "metadata": {
+                "uid": self.condemned.uid,
+                "resourceVersion": view.resource_version,
+                "annotations": annotations,
+            },
+            "spec": { "activeDeadlineSeconds": DEADLINE },
+        })
     }
 
     /// A patch of the condition alone; strategic merge keeps everyone else's conditions.
@@ -329,28 +315,27 @@ impl<'a> Door<'a> {
         })
     }
 
+    async fn get(&mut self) -> Result<Pod, Refusal> {
+        let request = self.pods.get(&self.condemned.name, &GetParams::default());
+        self.ask(Step::Look, request).await
+    }
+
     async fn patch_status(&mut self, step: Step, patch: serde_json::Value) -> Result<Pod, Refusal> {
-        let api = self.api.clone();
         let (patch, parameters) = (Patch::Strategic(patch), parameters());
-        let request = api.patch_status(&self.condemned.name, &parameters, &patch);
+        let name = &self.condemned.name;
+        let request = self
+            .pods
+            .patch_subresource("status", name, &parameters, &patch);
         self.ask(step, request).await
     }
 
-    async fn ask<T>(
+    async fn ask<T: DeserializeOwned>(
         &mut self,
         step: Step,
-        request: impl Future<Output = kube::Result<T>>,
+        request: Result<http::Request<Vec<u8>>, request::Error>,
     ) -> Result<T, Refusal> {
-        let answer = match tokio::time::timeout(PATIENCE, request).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(refusal(error)),
-            Err(_) => Err(Refusal::Failed(format!("no answer within {PATIENCE:?}"))),
-        };
-        let result = match &answer {
-            Ok(_) => "ok",
-            Err(Refusal::Gone) => "gone",
-            Err(Refusal::Moved(why) | Refusal::Denied(why) | Refusal::Failed(why)) => why,
-        };
+        let answer = call(self.client, request).await.map_err(Refusal::from);
+        let result = answer.as_ref().err().map_or("ok", Refusal::text);
         self.trace.push(Trace {
             step,
             result: result.to_owned(),
@@ -363,20 +348,5 @@ fn parameters() -> PatchParams {
     PatchParams {
         field_manager: Some("pullwarden".to_owned()),
         ..PatchParams::default()
-    }
-}
-
-fn refusal(error: kube::Error) -> Refusal {
-    let kube::Error::Api(status) = error else {
-        return Refusal::Failed(redacted(&error.to_string()).into_owned());
-    };
-    let text = format!("{} {}", status.code, redacted(&status.message));
-    match status.code {
-        404 => Refusal::Gone,
-        409 => Refusal::Moved(text),
-        // A policy's denial is a 422 too; a UID that does not match is told by its field.
-        422 if status.message.contains("metadata.uid") => Refusal::Moved(text),
-        403 | 422 => Refusal::Denied(text),
-        _ => Refusal::Failed(text),
     }
 }

@@ -47,6 +47,7 @@ mod refusals;
 mod registries;
 mod replaying;
 mod restarts;
+mod retrying;
 mod runtimes;
 mod scope;
 mod screens;

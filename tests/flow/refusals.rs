@@ -64,6 +64,24 @@ async fn a_denial_is_not_tried_again() {
     }
 }
 
+/// The policy lets nobody change an annotation that is there.
+#[tokio::test]
+async fn a_failed_at_of_the_pods_author_stays_as_it_is() {
+    let race = Race::start().await;
+    race.node.api.before(Get, 1, |store| {
+        store.edit("p", |pod| {
+            pod["metadata"]["annotations"]["pullwarden.io/failed-at"] = json!("long ago");
+        });
+    });
+    race.ends("written").await;
+    let deadline = race.node.api.bodies(PatchPod).pop().unwrap();
+    assert_eq!(deadline["metadata"]["annotations"], json!({}));
+    assert_eq!(race.deadline(), 1);
+    let store = race.node.api.store();
+    let annotations = &store.pod("p").unwrap()["metadata"]["annotations"];
+    assert_eq!(annotations["pullwarden.io/failed-at"], "long ago");
+}
+
 #[tokio::test]
 async fn a_denial_of_the_first_write_is_the_only_write() {
     let race = Race::start().await;
