@@ -32,6 +32,7 @@ pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod escaping;
 pub mod metrics;
 pub mod process;
 pub mod shutdown;

@@ -41,6 +41,7 @@ mod races;
 mod redacting;
 mod refusals;
 mod registries;
+mod replay_command;
 mod replaying;
 mod restarts;
 mod scope;
