@@ -48,7 +48,7 @@ pub fn load(
             "is not given, and the environment has no NODE_NAME".to_owned(),
         );
     }
-    let own_pod = reader.own_pod(&variable);
+    let own_pod = reader.own_pod(variable);
     let config = reader.config(node_name, own_pod);
     match (config, reader.faults.is_empty()) {
         (Some(config), true) => Ok(config),

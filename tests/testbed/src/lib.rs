@@ -56,7 +56,7 @@ pub use progress::Progress;
 
 pub use cache::build;
 pub use clock::{Stopwatch, unix_micros, until};
-pub use host::check_root;
+pub use host::{check_root, variable};
 pub use image::Image;
 pub use log::tail;
 pub use plan::families;

@@ -62,7 +62,7 @@ impl Demo {
         let dir = node.dir().to_owned();
         drop(node);
         ensure!(
-            !dir.exists() || std::env::var_os("TESTBED_KEEP").is_some(),
+            !dir.exists() || testbed::variable("TESTBED_KEEP").is_some(),
             "{} is still there",
             dir.display()
         );
