@@ -14,6 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::agent::Question;
+use crate::permissions;
 
 /// How long one side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,7 +44,7 @@ pub enum Ask {
 pub async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     let attempt = async {
         if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir)?;
+            permissions::make_folder(dir)?;
         }
         if UnixStream::connect(path).await.is_ok() {
             return Err(io::Error::other("another agent answers on it"));

@@ -34,6 +34,7 @@ pub mod config;
 pub mod control;
 pub mod escaping;
 pub mod metrics;
+pub mod permissions;
 pub mod process;
 pub mod shutdown;
 pub mod telemetry;
