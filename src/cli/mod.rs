@@ -22,6 +22,10 @@ use crate::escaping;
 /// The exit code for a configuration with faults.
 const BAD_CONFIGURATION: u8 = 64;
 
+/// The answer to a question that somebody who lets the agent write must have asked.
+const PENDING: &str = "Only Pods in phase Pending are failed. A Pod is Pending until each of its containers has started: \
+    if its main container runs while a sidecar's image cannot be pulled, it is failed as a whole, and the main container ends with it.";
+
 /// Runs the command that `arguments` ask for.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match command().try_get_matches_from(arguments) {
@@ -69,6 +73,7 @@ fn command() -> Command {
         .help("The configuration, in YAML");
     let run = Command::new("run")
         .about("Run the agent of this node")
+        .after_help(PENDING)
         .arg(config.clone())
         .args(scalars().map(flag));
     let check = Command::new("check")
