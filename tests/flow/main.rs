@@ -46,6 +46,7 @@ mod replaying;
 mod restarts;
 mod scope;
 mod screens;
+mod seeds;
 mod settings;
 mod sources;
 mod sparing;

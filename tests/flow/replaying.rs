@@ -13,6 +13,7 @@ use super::properties::reports;
 use crate::support::court::at;
 use crate::support::node::Node;
 use crate::support::pod::{GOOD, NOT_FOUND, Pod};
+use crate::support::random::cases;
 use crate::support::record::{self, Replayed};
 use crate::support::scribe::{self, Scribe};
 use crate::support::until;
@@ -363,7 +364,7 @@ fn happen(scribe: &mut Scribe, what: Happens, view: &PodView, now: Moment) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn whatever_happens_the_replay_comes_to_the_same(

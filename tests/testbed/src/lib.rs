@@ -21,6 +21,8 @@ mod family;
 mod host;
 mod log;
 mod progress;
+pub mod random;
+mod waits;
 
 mod component;
 mod image;
@@ -60,3 +62,4 @@ pub use host::{check_root, variable};
 pub use image::Image;
 pub use log::tail;
 pub use plan::families;
+pub use waits::{longest, longest_after};
