@@ -34,6 +34,7 @@ mod logging;
 mod metrics;
 mod namespaces;
 mod outages;
+mod printing;
 mod properties;
 mod purity;
 mod quiet;
