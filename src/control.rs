@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::agent::Question;
 use crate::deadline::within;
+use crate::permissions;
 
 /// How long one side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,7 +45,7 @@ pub enum Ask {
 pub async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     let attempt = async {
         if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir)?;
+            permissions::make_folder(dir)?;
         }
         if UnixStream::connect(path).await.is_ok() {
             return Err(io::Error::other("another agent answers on it"));

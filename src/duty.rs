@@ -3,9 +3,8 @@
 //! Two DaemonSets may have an agent on the same node for a while, when a node changes sides, say. Both would count, spend a budget each and
 //! write over each other's state.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use tracing::{info, warn};
 use crate::admin::Health;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::permissions;
 
 /// How often an agent in standby tries to take over.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -56,11 +56,9 @@ pub async fn wait(dir: &Path, clock: &Clock, health: &Health, metrics: &Metrics)
 /// The lock, if nobody else holds it.
 fn take(path: &Path) -> io::Result<Option<File>> {
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
+        permissions::make_folder(dir)?;
     }
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true).mode(0o640);
-    let file = options.open(path)?;
+    let file = permissions::append_to(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

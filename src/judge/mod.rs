@@ -47,7 +47,7 @@ pub use redact::redacted;
 pub use reference::Reference;
 pub use registries::{Registries, RegistryRule};
 pub use selector::{Requirement, Selector};
-pub use text::{Shown, digest, printable};
+pub use text::{Shown, digest, is_hidden, printable};
 pub use verdict::{Condemned, Decision, Verdict, judge, still_due};
 pub use view::{
     ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy, Source,

@@ -113,7 +113,13 @@ impl Trial {
         match &record.what {
             What::Configuration(config) => {
                 if self.given.is_none() {
-                    let mut config = Config::judged_by(config.clone())?;
+                    let mut config = match Config::judged_by(config.clone()) {
+                        Ok(config) => config,
+                        Err(faults) => {
+                            self.court = None;
+                            return Err(faults);
+                        }
+                    };
                     let policy =
                         std::mem::replace(&mut court.config, Config::clone(&config)).policy;
                     config.policy.node = policy.node;
@@ -189,9 +195,11 @@ impl Trial {
         self.close_open();
         self.expected.clear();
         self.unsure.clear();
+        // By a configuration that cannot be read nothing is judged, least of all by the one before.
+        let before = self.court.take();
         let config = self.config(head)?;
         let mut docket = Docket::new(config.brake, config.warm_up, at);
-        let before = self.court.take().filter(|_| head.counts == "kept");
+        let before = before.filter(|_| head.counts == "kept");
         let adopts = self.given.is_none() || before.is_none();
         match (&head.state, before) {
             (Some(state), _) if adopts => adopt(&mut docket, state),

@@ -15,8 +15,8 @@ use crate::shapes::{FAULTY, REGISTRY, asking, container, job, short_container};
 
 /// How many Jobs are queued: 20 in CI, more where a soak asks for it.
 fn pairs() -> usize {
-    let asked = std::env::var("PULLWARDEN_SOAK_PAIRS").ok();
-    asked.map_or(20, |text| text.parse().unwrap())
+    let asked = testbed::variable("PULLWARDEN_SOAK_PAIRS");
+    asked.map_or(20, |text| text.to_str().unwrap().parse().unwrap())
 }
 
 /// A resource that a node has so much of.

@@ -229,7 +229,8 @@ async fn metrics_have_labels_of_closed_enums_only() {
 
 #[tokio::test]
 async fn the_control_socket_answers_with_the_status_as_json() {
-    let node = Node::counting_to(3).await;
+    let mut node = Node::counting_to(3).await;
+    node.stop_the_clock(1_000_000);
     let pod = Pod::bad("p");
     node.add(&pod);
     let agent = node.agent();
@@ -262,10 +263,11 @@ async fn the_control_socket_answers_with_the_status_as_json() {
         entry["reasons"][0],
         format!("{BAD}: ImageNotFound, 2 of 3 failures")
     );
-    // The client of `pullwarden status` reads the same.
-    let read: Status = serde_json::from_str(&text).unwrap();
-    let asked: Status = control::ask(&path, &Ask::Status).await.unwrap();
-    assert_eq!(asked.pods[0].reasons, read.pods[0].reasons);
+    // The client of `pullwarden status` reads the same, but the agent may have looked meanwhile.
+    let first: Status = serde_json::from_str(&text).unwrap();
+    let mut status = control::ask::<Status>(&path, &Ask::Status).await.unwrap();
+    status.looks = first.looks;
+    assert_eq!(status, first);
     // A second agent does not take the socket of one that runs.
     let second = control::bind(&path).await;
     assert!(format!("{:#}", second.unwrap_err()).contains("another agent answers"));

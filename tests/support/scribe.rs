@@ -85,7 +85,7 @@ impl Scribe {
         let docket = self.docket.clone();
         let line = Line::Start {
             version: "0",
-            node: "node1",
+            node: &self.config.policy.node.clone(),
             boot: &self.boot.to_string(),
             counts,
             config: self.config.judging(),
@@ -211,7 +211,7 @@ impl Scribe {
         let docket = self.docket.clone();
         let line = Line::Continued {
             version: "0",
-            node: "node1",
+            node: &self.config.policy.node.clone(),
             boot: &self.boot.to_string(),
             config: self.config.judging(),
             state: Some(State::of(&docket)),
