@@ -14,5 +14,7 @@ pub use event::{Event, Subject, announce};
 pub use guard::{Guard, Unguarded};
 pub use line::{Line, State};
 pub use log::{NodeLog, Stamp};
-pub use pod::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE, aftermath, fail, look, take_back};
+pub use pod::{
+    ANNOTATION_FAILED_AT, CONDITION, DEADLINE, MOST_ANNOTATIONS, aftermath, fail, look, take_back,
+};
 pub use spare::{Asked, PATIENCE, ask};

@@ -24,6 +24,10 @@ pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
 /// When the Pod was failed, in RFC 3339.
 pub const ANNOTATION_FAILED_AT: &str = "pullwarden.io/failed-at";
 
+/// Number of annotations up to which a Pod is given [`ANNOTATION_FAILED_AT`]. The admission policy
+/// compares them one by one, in quadratic time; of a Pod with more it lets none be changed.
+pub const MOST_ANNOTATIONS: usize = 256;
+
 /// `spec.activeDeadlineSeconds`: the smallest there is, passed since the Pod was started.
 pub const DEADLINE: i64 = 1;
 
@@ -112,6 +116,8 @@ struct Door<'a> {
     deletes: bool,
     /// What the Pod asks for.
     requests: Requests,
+    /// Whether the Pod may be given our annotation.
+    annotates: bool,
     trace: Vec<Trace>,
 }
 
@@ -160,6 +166,7 @@ impl<'a> Door<'a> {
             marked: false,
             deletes: false,
             requests: Requests::default(),
+            annotates: true,
             trace: Vec::new(),
         }
     }
@@ -223,6 +230,7 @@ impl<'a> Door<'a> {
         let api = self.api.clone();
         let pod = self.ask(Step::Look, api.get(&self.condemned.name)).await?;
         self.requests = pod.requests();
+        self.annotates = pod.may_be_annotated();
         let view = pod.view();
         // Whatever was written to a Pod that was replaced went with it.
         self.marked = view.marked && view.uid == self.condemned.uid;
@@ -258,15 +266,14 @@ impl<'a> Door<'a> {
         if self.deletes {
             return self.delete(&view.resource_version).await;
         }
-        let patch = Patch::Merge(json!({
-            "metadata": {
-                "uid": self.condemned.uid,
-                "resourceVersion": view.resource_version,
-                "annotations": { ANNOTATION_FAILED_AT: at.to_string() },
-            },
+        let mut patch = json!({
+            "metadata": { "uid": self.condemned.uid, "resourceVersion": view.resource_version },
             "spec": { "activeDeadlineSeconds": DEADLINE },
-        }));
-        let (api, parameters) = (self.api.clone(), parameters());
+        });
+        if self.annotates {
+            patch["metadata"]["annotations"] = json!({ ANNOTATION_FAILED_AT: at.to_string() });
+        }
+        let (api, patch, parameters) = (self.api.clone(), Patch::Merge(patch), parameters());
         let request = api.patch(&self.condemned.name, &parameters, &patch);
         self.ask(Step::Deadline, request).await?;
         Ok(Ending::Written)

@@ -102,6 +102,15 @@ fn paths(schema: &Value, above: &str, into: &mut BTreeSet<String>) {
     }
 }
 
+/// The agent annotates a Pod exactly where the policy lets it.
+#[test]
+fn the_policy_and_the_agent_have_the_same_bound() {
+    let text = std::fs::read_to_string(deploy().join("base/policy.yaml")).unwrap();
+    let most = pullwarden::report::MOST_ANNOTATIONS;
+    let bound = format!("size(variables.oldAnnotations) <= {most}\n");
+    assert!(text.contains(&bound), "not {bound}");
+}
+
 #[test]
 fn every_variable_is_a_key() {
     let mut seen = 0;
