@@ -111,6 +111,25 @@ fn the_policy_and_the_agent_have_the_same_bound() {
     assert!(text.contains(&bound), "not {bound}");
 }
 
+/// A Pod's address may be of either kind, and has no brackets.
+#[test]
+fn the_admin_address_is_one_for_every_pod() {
+    let text = std::fs::read_to_string(deploy().join("base/daemonset.yaml")).unwrap();
+    let set: Value = serde_saphyr::from_str(&text).unwrap();
+    let variables = set["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+    let named = |variable: &&Value| variable["name"] == "PULLWARDEN_ADMIN_ADDRESS";
+    let variable = variables.as_array().unwrap().iter().find(named).unwrap();
+    for (pod, address) in [("10.0.0.7", "10.0.0.7:9797"), ("fd00::7", "[fd00::7]:9797")] {
+        let value = variable["value"]
+            .as_str()
+            .unwrap()
+            .replace("$(POD_IP)", pod);
+        let flags = [("adminAddress", value), ("nodeName", "n".to_owned())];
+        let config = Given::new(flags.into(), |_| None, None).load().unwrap();
+        assert_eq!(config.admin_address.to_string(), address);
+    }
+}
+
 #[test]
 fn every_variable_is_a_key() {
     let mut seen = 0;

@@ -75,6 +75,7 @@ spec:
               valueFrom:
                 fieldRef:
                   fieldPath: status.podIP
+            # The address of an IPv6 Pod has no brackets; the agent takes it as it is.
             - name: PULLWARDEN_ADMIN_ADDRESS
               value: $(POD_IP):9797
             {{- if ne $values.distribution "plain" }}
