@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pullwarden::config::{Given, KEYS};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder)
@@ -127,6 +127,25 @@ fn the_admin_address_is_one_for_every_pod() {
         let flags = [("adminAddress", value), ("nodeName", "n".to_owned())];
         let config = Given::new(flags.into(), |_| None, None).load().unwrap();
         assert_eq!(config.admin_address.to_string(), address);
+    }
+}
+
+/// Pods of such nodes run elsewhere.
+#[test]
+fn no_agent_is_put_on_a_node_that_is_no_machine() {
+    let text = std::fs::read_to_string(deploy().join("base/daemonset.yaml")).unwrap();
+    let set: Value = serde_saphyr::from_str(&text).unwrap();
+    let required = &set["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let terms = required["nodeSelectorTerms"].as_array().unwrap();
+    assert_eq!(terms.len(), 1, "one term that matches would be enough");
+    for (key, value) in [
+        ("eks.amazonaws.com/compute-type", "fargate"),
+        ("type", "virtual-kubelet"),
+        ("virtualization", "virtualnode2"),
+    ] {
+        let expected = json!({"key": key, "operator": "NotIn", "values": [value]});
+        let expressions = terms[0]["matchExpressions"].as_array().unwrap();
+        assert!(expressions.contains(&expected), "not {expected}");
     }
 }
 
