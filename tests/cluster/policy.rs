@@ -273,30 +273,64 @@ fn pod_security_has_nothing_against_the_pod_but_its_folders_of_the_host() {
         let namespace = Ask::new("PATCH /api/v1/namespaces/baseline", label);
         admin.ask(&namespace).await.unwrap();
 
-        let manifest = include_str!("../../deploy/base/daemonset.yaml");
-        let set: Value = serde_saphyr::from_str(manifest).unwrap();
-        let mut pod = set["spec"]["template"].clone();
-        pod["metadata"]["name"] = json!("agent");
-        pod["spec"]["serviceAccountName"] = json!("default");
-        let refused = try_pod(&admin, &pod).await.unwrap_err();
+        let mut pod = agents_pod();
+        let spec = pod["spec"].as_object_mut().unwrap();
+        spec.remove("priorityClassName").unwrap();
+        let refused = try_pod(&admin, "baseline", &pod).await.unwrap_err();
         let (_, why) = refused.split_once("violates PodSecurity").expect(&refused);
         // One complaint only, about hostPath, and it names the volumes.
         let expected =
             r#" "baseline:latest": hostPath volumes (volumes "runtime", "pods-api", "state", "log")"#;
         assert_eq!(why, expected);
 
-        for volume in pod["spec"]["volumes"].as_array_mut().unwrap() {
-            if volume["hostPath"].is_object() {
-                *volume = json!({"name": volume["name"], "emptyDir": {}});
-            }
-        }
-        try_pod(&admin, &pod).await.unwrap();
+        without_folders(&mut pod);
+        try_pod(&admin, "baseline", &pod).await.unwrap();
     });
 }
 
-async fn try_pod(admin: &Holder, pod: &Value) -> Result<(), String> {
-    let path = "POST /api/v1/namespaces/baseline/pods?dryRun=All";
-    match admin.ask(&Ask::new(path, pod.clone())).await {
+/// The DaemonSet's Pod.
+fn agents_pod() -> Value {
+    let manifest = include_str!("../../deploy/base/daemonset.yaml");
+    let set: Value = serde_saphyr::from_str(manifest).unwrap();
+    let mut pod = set["spec"]["template"].clone();
+    pod["metadata"]["name"] = json!("agent");
+    pod["spec"]["serviceAccountName"] = json!("default");
+    pod
+}
+
+fn without_folders(pod: &mut Value) {
+    for volume in pod["spec"]["volumes"].as_array_mut().unwrap() {
+        if volume["hostPath"].is_object() {
+            *volume = json!({"name": volume["name"], "emptyDir": {}});
+        }
+    }
+}
+
+/// The testbed's API server asks for a quota as GKE's does.
+#[test]
+fn a_critical_pod_is_admitted_where_the_quota_is() {
+    let bed = Bed::of(Group::Policy);
+    bed.run("default", |cluster| async move {
+        let admin = Holder::new(cluster.client.clone());
+        let mut pod = agents_pod();
+        without_folders(&mut pod);
+        let refused = try_pod(&admin, "default", &pod).await.unwrap_err();
+        assert!(refused.contains("insufficient quota"), "{refused}");
+
+        let manifest = include_str!("../../deploy/base/quota.yaml");
+        let mut quota: Value = serde_saphyr::from_str(manifest).unwrap();
+        quota["metadata"]["namespace"] = json!("default");
+        let path = "POST /api/v1/namespaces/default/resourcequotas";
+        admin.ask(&Ask::new(path, quota)).await.unwrap();
+        // A controller must have counted first.
+        let admitted = || async { try_pod(&admin, "default", &pod).await.ok() };
+        cluster.until("the Pod to be admitted", admitted).await;
+    });
+}
+
+async fn try_pod(admin: &Holder, namespace: &str, pod: &Value) -> Result<(), String> {
+    let path = format!("POST /api/v1/namespaces/{namespace}/pods?dryRun=All");
+    match admin.ask(&Ask::new(&path, pod.clone())).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) => Err(status.message.clone()),
         Err(error) => Err(error.to_string()),
