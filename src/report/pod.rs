@@ -27,6 +27,10 @@ pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
 /// When the Pod was failed, in RFC 3339.
 pub const ANNOTATION_FAILED_AT: &str = "pullwarden.io/failed-at";
 
+/// Number of annotations up to which a Pod is given [`ANNOTATION_FAILED_AT`]. The admission policy
+/// compares them one by one, in quadratic time; of a Pod with more it lets none be changed.
+pub const MOST_ANNOTATIONS: usize = 256;
+
 /// `spec.activeDeadlineSeconds`: the smallest there is, passed since the Pod was started.
 pub const DEADLINE: i64 = 1;
 
@@ -118,6 +122,8 @@ struct Door<'a> {
     deletes: bool,
     /// What the Pod asks for.
     requests: Requests,
+    /// Whether the Pod may be given our annotation.
+    annotates: bool,
     trace: Vec<Trace>,
 }
 
@@ -138,6 +144,7 @@ impl<'a> Door<'a> {
             marked: None,
             deletes: false,
             requests: Requests::default(),
+            annotates: true,
             trace: Vec::new(),
         }
     }
@@ -201,6 +208,7 @@ impl<'a> Door<'a> {
     async fn look_once(&mut self, policy: &InForce) -> Result<Looked, Refusal> {
         let pod = self.get().await?;
         self.requests = pod.requests();
+        self.annotates = pod.may_be_annotated();
         let view = pod.view();
         // Whatever was written to a Pod that was replaced went with it.
         self.marked = Some(view.marked && view.uid == self.condemned.uid);
@@ -281,20 +289,20 @@ impl<'a> Door<'a> {
         Ok(Undone::Clear)
     }
 
-    /// A patch of the deadline, and of the annotation where there is none: the policy lets nobody change one that the Pod's author has set.
+    /// A patch of the deadline, and of the annotation where there is none. The policy lets nobody change one that the Pod's author has set, nor
+    /// add one to very many.
     fn deadline(&self, at: Timestamp, view: &PodView) -> serde_json::Value {
-        let annotations = match view.annotations.contains_key(ANNOTATION_FAILED_AT) {
-            true => json!({}),
-            false => json!({ ANNOTATION_FAILED_AT: at.to_string() }),
-        };
-        json!({
+        let mut patch = json!({
             "metadata": {
                 "uid": self.condemned.uid,
                 "resourceVersion": view.resource_version,
-                "annotations": annotations,
             },
             "spec": { "activeDeadlineSeconds": DEADLINE },
-        })
+        });
+        if self.annotates && !view.annotations.contains_key(ANNOTATION_FAILED_AT) {
+            patch["metadata"]["annotations"] = json!({ ANNOTATION_FAILED_AT: at.to_string() });
+        }
+        patch
     }
 
     /// A patch of the condition alone; strategic merge keeps everyone else's conditions.

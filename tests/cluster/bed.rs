@@ -50,6 +50,8 @@ pub enum Group {
     Gone,
     /// A node whose API server holds an agent's token to its writes.
     Policy,
+    /// The same, and Pods as large as can be.
+    Costly,
     /// The same, for the preflight: nobody switches its writes off.
     Check,
     /// A node on which deploy/ is installed.

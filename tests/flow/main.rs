@@ -31,6 +31,7 @@ mod guarding;
 mod healing;
 mod hostile;
 mod hours;
+mod interleavings;
 mod killing;
 mod kubelet_socket;
 mod logging;
