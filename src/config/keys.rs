@@ -192,7 +192,7 @@ pub const KEYS: [Key; 35] = [
         "registryBrake.atMost",
         "1h",
         SPAN,
-        "How long that holds verdicts of class permanent",
+        "How long that holds verdicts of class permanent; those of class denied 6h, or so long if it is longer",
     ),
     scalar(
         "newNodeBrake",

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::pod::{Spec, pull_policy, reference};
-use crate::judge::{ContainerState, ContainerView, Reference};
+use crate::judge::{ContainerState, ContainerView, Reference, named_image};
 
 /// A volume, if it is an image.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -87,7 +87,11 @@ impl Told {
         let full = |image| Reference::of(image).to_string();
         let mut names: BTreeSet<String> = match &view.state {
             ContainerState::Waiting { message, .. } => {
-                message.split('"').skip(1).map(full).collect()
+                match named_image(message) {
+                    // What is quoted after it may be a registry's.
+                    Some(name) => BTreeSet::from([full(name)]),
+                    None => message.split('"').skip(1).map(full).collect(),
+                }
             }
             ContainerState::Running | ContainerState::Terminated => BTreeSet::new(),
         };
@@ -192,6 +196,14 @@ mod tests {
             format!("failed to pull and unpack image \"{OWN}\": denied: \"{MODEL}\" is not yours");
         let (own, volume) = states(&waiting("ErrImagePull", &text));
         assert!(is_failing(&own) && volume == ContainerState::Running);
+    }
+
+    #[test]
+    fn what_a_registry_quotes_of_a_volume_changes_nothing() {
+        let text =
+            format!("failed to pull and unpack image \"{MODEL}\": denied: \"{OWN}\" is not yours");
+        let (own, volume) = states(&waiting("ErrImagePull", &text));
+        assert!(own == silence() && is_failing(&volume), "{own:?}");
     }
 
     #[test]

@@ -129,19 +129,20 @@ impl Brake {
             let held = due.held.map_or(Duration::ZERO, |held| now.since(held));
             at_most.checked_sub(held).filter(|left| !left.is_zero())
         };
-        let limited = due.class == Class::Permanent;
+        let limit = rule.limit(due.class);
         // A registry that worked before this image failed may have stopped then, and one that works since the last failure was reported may
         // have begun while this one was under way.
         let pulled = due.pulled.filter(|at| now.since(*at) <= due.lasting);
         let registries = &self.memory.registries;
         let trouble = registries.trouble(due.image, rule, pulled, now);
+        let limit_left = limit.map(left);
         if let Some(repositories) = trouble
-            && (!limited || left(rule.at_most).is_some())
+            && limit_left != Some(None)
         {
             return Some(Reason::RegistryInTrouble {
                 registry: registry(),
                 repositories,
-                left: left(rule.at_most).filter(|_| limited),
+                left: limit_left.flatten(),
             });
         }
         let new = due.new || !registries.worked_since_boot(due.image);

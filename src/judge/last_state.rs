@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::named_image::names_image;
 use super::text::{digest, printable};
+use super::waiting::Waiting;
 use super::{ContainerState, ContainerView, Moment, Source};
 
 /// The API server is behind the kubelet by a write that is under way: usually by 5 to 60 ms, never for this long.
@@ -25,6 +27,46 @@ pub(super) struct LastState {
     /// What the API server may say again, though the kubelet has shown it.
     #[serde(default)]
     behind: Option<Behind>,
+    /// Which image the state is about; `None` for the container's own, of which an error or a pull
+    /// was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    about: Option<About>,
+}
+
+/// Which image the state of a container is about. The kubelet keeps its last error by the
+/// container's name. After an edit it shows the old image's error with the new image, until the
+/// first pull of the new one has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum About {
+    /// No error was seen yet. Whether the image was edited before is not known.
+    Unknown,
+    /// The image was edited, and no error was seen since.
+    Edited,
+    /// The state is an error of the image before.
+    Before,
+}
+
+impl About {
+    /// Returns which image the container's state is about, after a state that was about `self`.
+    /// `is_same`: the reason and the message are those of before.
+    fn then(self, container: &ContainerView, is_same: bool) -> Option<Self> {
+        let ContainerState::Waiting { reason, message } = &container.state else {
+            return None;
+        };
+        match (Waiting::of(reason), self) {
+            (Waiting::Pulled, _) => return None,
+            (Waiting::Silent, Self::Unknown) => return Some(Self::Unknown),
+            (Waiting::Silent, Self::Edited | Self::Before) => return Some(Self::Edited),
+            (Waiting::Attempt | Waiting::BackOff | Waiting::Standing, _) => {}
+        }
+        let named = names_image(message, &container.image);
+        let is_own = match self {
+            Self::Unknown => named != Some(false),
+            Self::Edited => named == Some(true),
+            Self::Before => !is_same,
+        };
+        (!is_own).then_some(Self::Before)
+    }
 }
 
 /// The API server has the word after the kubelet had it.
@@ -61,11 +103,37 @@ impl LastState {
             message,
             before: None,
             behind: None,
+            about: None,
         }
+    }
+
+    /// The first state of a container that is seen, and whether the container has entered it by itself.
+    pub(super) fn first(container: &ContainerView) -> (Self, bool) {
+        let mut first = Self::of(container);
+        first.about = About::Unknown.then(container, false);
+        let is_new = !first.is_inherited();
+        (first, is_new)
     }
 
     /// The state after this one, and whether the container has entered it since.
     pub(super) fn next(&self, container: &ContainerView, told: Told, now: Moment) -> (Self, bool) {
+        let (mut next, is_new) = self.followed_by(container, told, now);
+        let is_same = (&self.state, self.message) == (&next.state, next.message);
+        next.about = match self.image == next.image {
+            true => self.about.and_then(|about| about.then(container, is_same)),
+            false if is_same => About::Before.then(container, true),
+            false => About::Edited.then(container, false),
+        };
+        let is_new = is_new && !next.is_inherited();
+        (next, is_new)
+    }
+
+    /// Whether the state is an error of the image that the container had before.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.about == Some(About::Before)
+    }
+
+    fn followed_by(&self, container: &ContainerView, told: Told, now: Moment) -> (Self, bool) {
         let mut next = Self::of(container);
         let is_same = self.is_same(&next);
         let behind = self.behind.as_ref();

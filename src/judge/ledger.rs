@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::last_state::{LastState, Told};
 use super::text::printable;
-use super::waiting::Waiting;
+use super::waiting::{Waiting, is_free_text};
 use super::{
     Because, Cause, ContainerState, ImageRecord, LastError, Moment, PodView, Reference, Source,
     Standing,
@@ -282,7 +282,8 @@ impl Ledger {
                 image.since = None;
                 image.held = None;
                 image.pulled = None;
-                image.new = false;
+                // A pull that comes before its next failure is reported may come after that was tried.
+                image.new = image.failures > 0;
                 for row in image.rows.values_mut() {
                     row.since = None;
                 }
@@ -319,7 +320,7 @@ impl PodRecord {
 
         let images: BTreeSet<&str> = view.containers.iter().map(|c| c.image.as_str()).collect();
         for image in images {
-            self.observe_image(view, image, &entered, now, &mut observed);
+            self.observe_image(view, image, (&states, &entered), now, &mut observed);
         }
         // An edited image starts at zero, whatever was counted for the one before.
         self.images
@@ -347,7 +348,7 @@ impl PodRecord {
             };
             let (state, is_new) = match self.containers.get(&container.name) {
                 Some(last) => last.next(container, told, now),
-                None => (LastState::of(container), true),
+                None => LastState::first(container),
             };
             if is_new {
                 entered.insert(container.name.as_str());
@@ -361,7 +362,7 @@ impl PodRecord {
         &mut self,
         view: &PodView,
         image: &str,
-        entered: &BTreeSet<&str>,
+        (states, entered): (&BTreeMap<String, LastState>, &BTreeSet<&str>),
         now: Moment,
         seen: &mut Observed,
     ) {
@@ -380,14 +381,20 @@ impl PodRecord {
                 cause: Cause::of(reason, message),
                 message: printable(if message.is_empty() { reason } else { message }),
             };
+            let inherited = states
+                .get(&container.name)
+                .is_some_and(LastState::is_inherited);
             let waiting = Waiting::of(reason);
             pulling |= matches!(waiting, Waiting::Attempt | Waiting::BackOff);
             match waiting {
                 Waiting::Attempt if entered => failure = failure.or_else(|| Some(error())),
-                Waiting::BackOff => pause = pause.or_else(|| Some(error())),
-                Waiting::Standing => standing = standing.or_else(|| Some(error())),
+                Waiting::BackOff if !inherited => pause = pause.or_else(|| Some(error())),
+                // An unreadable secret is in the way of the new image too. It stands from now on.
+                Waiting::Standing if !inherited || is_free_text(reason) => {
+                    standing = standing.or_else(|| Some((error(), is_free_text(reason))));
+                }
                 Waiting::Pulled => pulled |= entered,
-                Waiting::Attempt | Waiting::Silent => {}
+                Waiting::Attempt | Waiting::BackOff | Waiting::Standing | Waiting::Silent => {}
             }
         }
 
@@ -424,12 +431,14 @@ impl PodRecord {
                     seen.insert(image.to_owned());
                 }
             }
-            (None, Some(error)) => {
+            (None, Some((error, free_text))) => {
                 let record = record.or_default();
-                let same = record.standing.filter(|s| s.cause == error.cause);
+                let is_same = |s: &Standing| (s.cause, s.free_text) == (error.cause, free_text);
+                let same = record.standing.filter(is_same);
                 record.standing = Some(Standing {
                     cause: error.cause,
                     since: same.and_then(|s| s.since).or(Some(now)),
+                    free_text,
                 });
                 record.last = Some(error);
             }

@@ -2,9 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Class, Phase, PodMode, PodView, Reason, RestartPolicy, Selector, Wishes};
+use super::{Class, Phase, PodMode, PodView, Reason, RestartPolicy, Selector, Standing, Wishes};
 
-/// How long a standing reason must have stood where the user gave a failure count.
+/// How long a standing reason of the kubelet's own must have stood where the user gave a failure
+/// count. An error's text gets its class's patience: it may pass by itself.
 const STANDING_WITH_COUNT: Duration = Duration::from_secs(30);
 
 /// What the node's configuration says about judging.
@@ -214,12 +215,12 @@ impl Policy {
         })
     }
 
-    /// How long a standing reason of `class` must have stood; `None` if it never condemns.
-    pub(super) fn standing_for(&self, class: Class, footing: &Footing) -> Option<Duration> {
-        let threshold = self.thresholds.of(class)?;
+    /// How long a standing reason must have stood; `None` if it never condemns.
+    pub(super) fn standing_for(&self, standing: Standing, footing: &Footing) -> Option<Duration> {
+        let threshold = self.thresholds.of(standing.cause.class())?;
         Some(match footing.count {
-            Some(_) => STANDING_WITH_COUNT,
-            None => threshold.lasting,
+            Some(_) if !standing.free_text => STANDING_WITH_COUNT,
+            _ => threshold.lasting,
         })
     }
 }

@@ -114,6 +114,9 @@ pub struct Standing {
     pub cause: Cause,
     /// Since when it has been seen; `None` if that was on another boot.
     pub since: Option<Moment>,
+    /// The reason is an error's text. It may pass by itself: a secret can be mended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub free_text: bool,
 }
 
 /// An error as it was reported.

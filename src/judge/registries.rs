@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Reference};
+use super::{Class, Moment, Reference};
 
 /// When a registry itself, rather than its images, seems to be in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,23 @@ pub struct RegistryRule {
     pub repositories: NonZeroU32,
     /// … within this time, and nothing was pulled from the registry in it.
     pub within: Duration,
-    /// Verdicts of class permanent are held no longer than this.
+    /// The longest time that verdicts of class permanent are held.
     pub at_most: Duration,
+}
+
+/// Verdicts of class denied are held no longer than this, or than `at_most` where that is longer.
+/// Three images of one Pod with a wrong pull secret would otherwise hold each other for ever.
+const DENIED_AT_MOST: Duration = Duration::from_secs(6 * 3600);
+
+impl RegistryRule {
+    /// Returns the longest time that verdicts of a class are held; `None` where there is no limit.
+    pub fn limit(&self, class: Class) -> Option<Duration> {
+        match class {
+            Class::Permanent => Some(self.at_most),
+            Class::Denied => Some(self.at_most.max(DENIED_AT_MOST)),
+            Class::Corrupt | Class::Transient | Class::Unknown | Class::Node => None,
+        }
+    }
 }
 
 /// What is known of the registries that Pods of this node pull from. Kept in the state file.

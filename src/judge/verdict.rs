@@ -145,7 +145,8 @@ pub fn judge(
     let observed = ledger.observe(view, now);
     remember(ledger, brake, view, &observed, now);
     let (decision, reasons) = decide(ledger, brake, policy, view, &footing, &observed, now);
-    for image in &observed.failed {
+    // One that was inferred is the last known failure too: the next one is held against what was so then.
+    for image in observed.failed.iter().chain(&observed.inferred) {
         let registries = &brake.memory.registries;
         let (pulled, worked) = (
             registries.last_pull(image),
@@ -383,7 +384,7 @@ fn measure(
 ) -> Option<Measure> {
     let since = |moment: Option<Moment>| moment.map_or(Duration::ZERO, |m| now.since(m));
     if let Some(standing) = record.standing {
-        let at_least = policy.standing_for(standing.cause.class(), footing)?;
+        let at_least = policy.standing_for(standing, footing)?;
         return Some(Measure::Standing {
             lasting: since(standing.since),
             at_least,

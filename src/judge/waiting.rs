@@ -27,11 +27,17 @@ impl Waiting {
             | "PreStartHookError"
             | "PostStartHookError"
             | "RunContainerError" => Self::Pulled,
-            // With kubelet's credential checks an error becomes the reason verbatim: words, not a CamelCase name.
-            free if free.contains(char::is_whitespace) => Self::Attempt,
+            free if is_free_text(free) => Self::Standing,
             _ => Self::Silent,
         }
     }
+}
+
+/// Whether a reason is an error's text, not a CamelCase name. The kubelet shows the error that way
+/// if it gives up before the pull, over an unreadable pull secret for example. It tries again at
+/// each sync, without back-off, and the text stays the same.
+pub(super) fn is_free_text(reason: &str) -> bool {
+    reason.contains(char::is_whitespace)
 }
 
 #[cfg(test)]
@@ -42,8 +48,8 @@ mod tests {
     fn reasons_are_told_apart() {
         assert_eq!(Waiting::of("ErrImagePull"), Waiting::Attempt);
         assert_eq!(
-            Waiting::of("image pull failed: no credentials"),
-            Waiting::Attempt
+            Waiting::of("illegal base64 data at input byte 4"),
+            Waiting::Standing
         );
         assert_eq!(Waiting::of("ImagePullBackOff"), Waiting::BackOff);
         assert_eq!(Waiting::of("CreateContainerError"), Waiting::Pulled);

@@ -4,7 +4,8 @@ use pullwarden::judge::Cause;
 
 use crate::support::court::{Court, is_condemned};
 use crate::support::pod::{
-    BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE, back_off,
+    BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE, UNREADABLE_SECRET,
+    back_off,
 };
 
 /// Reports of one Pod, and the failures that are counted after the last.
@@ -36,10 +37,14 @@ fn entering_an_attempt_reason_is_one_failure() {
     check(&[failing(), pausing(), failing(), pausing()], 2);
     check(&[pod().waiting("c", "RegistryUnavailable", "x")], 1);
     check(&[pod().waiting("c", "SignatureValidationFailed", "x")], 1);
-    check(
-        &[pod().waiting("c", "no credentials for this image", "")],
-        1,
-    );
+}
+
+#[test]
+fn an_error_before_the_pull_is_no_failed_pull() {
+    // The kubelet shows its text as reason and as message, and tries again without back-off.
+    let unreadable = || pod().waiting("c", UNREADABLE_SECRET, UNREADABLE_SECRET);
+    check(&[pod(), unreadable(), unreadable()], 0);
+    check(&[unreadable(), failing(), pausing(), unreadable()], 1);
 }
 
 #[test]
@@ -181,13 +186,23 @@ fn the_same_state_after_a_restart_is_not_counted_again() {
     );
 }
 
+/// The Pod with its image edited to the good one, and reported so.
+fn edited() -> Pod {
+    Pod::new("p").container("c", GOOD)
+}
+
+/// The same error of the good image.
+fn of_good(message: &str) -> String {
+    message.replace(BAD, GOOD)
+}
+
 #[test]
 fn an_edited_image_starts_at_zero() {
     let mut court = Court::counting_to(3);
     court.fail(&pod(), NOT_FOUND, 0);
     court.fail(&pod(), NOT_FOUND, 30);
-    let edited = || Pod::new("p").container("c", GOOD);
-    assert!(!is_condemned(&court.see(edited().failing(NOT_FOUND), 60)));
+    let verdict = court.see(edited().failing(&of_good(NOT_FOUND)), 60);
+    assert!(!is_condemned(&verdict));
     let images = &court.ledger.pod("uid-p").unwrap().images;
     assert_eq!(images.keys().collect::<Vec<_>>(), [GOOD]);
     assert_eq!(images[GOOD].failures, 1);
@@ -209,7 +224,7 @@ fn a_status_from_before_an_edit_is_no_failure_of_the_new_image() {
             assert_eq!(images.get(GOOD).map_or(0, |image| image.failures), 0);
         }
         // Now it has, and the new one is no better.
-        let verdict = court.see(Pod::new("p").container("c", GOOD).failing(NOT_FOUND), 9);
+        let verdict = court.see(edited().failing(&of_good(NOT_FOUND)), 9);
         assert!(is_condemned(&verdict), "{verdict:?}");
     }
 }
@@ -249,14 +264,14 @@ fn a_sibling_past_its_pull_drops_the_count_of_that_image_only() {
     court.see(
         pod()
             .failing(NOT_FOUND)
-            .waiting("e", "ErrImagePull", NOT_FOUND),
+            .waiting("e", "ErrImagePull", &of_good(NOT_FOUND)),
         0,
     );
     let verdict = court.see(
         pod()
             .pausing(NOT_FOUND)
             .running("d")
-            .waiting("e", "ErrImagePull", NOT_FOUND),
+            .waiting("e", "ErrImagePull", &of_good(NOT_FOUND)),
         1,
     );
     assert_eq!(verdict.observed.healed, [BAD.to_owned()].into());

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use pullwarden::judge::{Brake, Decision, Reason, Spent};
 
 use crate::support::court::{Court, at, condemned, is_condemned};
-use crate::support::pod::{BAD, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE};
+use crate::support::pod::{
+    BAD, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE, UNREADABLE_SECRET,
+};
 
 fn pod() -> Pod {
     Pod::bad("p")
@@ -192,6 +194,25 @@ fn standing_reasons_are_decided_by_the_clock() {
     check_standing("ErrImageNeverPull", None, Some(600));
     check_standing("ImageInspectError", Some(1), None);
     check_standing("ImageInspectError", None, None);
+}
+
+#[test]
+fn an_unreadable_pull_secret_gets_the_patience_of_its_class() {
+    // Unknown errors: 6 h, with a failure count too.
+    for mut court in [Court::enforcing(), Court::counting_to(1)] {
+        let pod = pod().waiting("c", UNREADABLE_SECRET, UNREADABLE_SECRET);
+        let decided = (0..10)
+            .map(|hour| hour * 3600)
+            .find(|second| is_condemned(&court.see(pod.clone(), *second)));
+        assert_eq!(decided, Some(6 * 3600));
+    }
+    // The secret is mended after five hours, and the first pull is refused.
+    let mut court = Court::enforcing();
+    let unreadable = || pod().waiting("c", UNREADABLE_SECRET, UNREADABLE_SECRET);
+    court.see(unreadable(), 0);
+    court.see(unreadable(), 5 * 3600);
+    assert!(!is_condemned(&court.fail(&pod(), DENIED, 6 * 3600)));
+    assert!(!is_condemned(&court.see(unreadable(), 7 * 3600)));
 }
 
 #[test]

@@ -97,11 +97,11 @@ async fn megabytes_of_annotations() {
 #[tokio::test]
 async fn absurd_names_and_values() {
     let pod = Pod::new("hostile").container("c", "r.test/\u{1b}[31m\u{202e}:1");
-    check(pod.failing(NOT_FOUND), true).await;
+    check(pod.not_found(), true).await;
     let image = format!("r.test/{}\u{1b}[31m:1", "a".repeat(100_000));
     let pod = Pod::new("hostile")
         .container("c", &image)
-        .failing(NOT_FOUND);
+        .failing("failed to resolve image: r.test/bad:1: not found");
     check(pod, true).await;
     let pod = hostile()
         .restart("Sometimes")

@@ -24,6 +24,7 @@ mod counting;
 mod deciding;
 mod deploy;
 mod documented;
+mod edits;
 mod explaining;
 mod failing;
 mod faults;

@@ -28,7 +28,7 @@ const FORBIDDEN_STD: [&str; 9] = [
 ];
 
 /// The judge's own modules and the primitive types.
-const LOCAL: [&str; 39] = [
+const LOCAL: [&str; 40] = [
     "annotation",
     "brake",
     "cause",
@@ -39,6 +39,7 @@ const LOCAL: [&str; 39] = [
     "message",
     "mismatch",
     "moment",
+    "named_image",
     "outcome",
     "phrases",
     "policy",

@@ -6,9 +6,10 @@ use pullwarden::judge::Reason;
 
 use crate::support::court::{Court, at, is_condemned};
 use crate::support::fault;
-use crate::support::pod::{BAD, NOT_FOUND, Pod};
+use crate::support::kubelet::Kubelet;
+use crate::support::pod::{BAD, DENIED, NOT_FOUND, Pod};
 use crate::support::registry::Registry;
-use crate::support::story::{Story, hours, minutes};
+use crate::support::story::{End, Story, hours, minutes};
 
 fn of_registry(reason: &Reason) -> bool {
     matches!(reason, Reason::RegistryInTrouble { .. })
@@ -62,31 +63,67 @@ fn transient_trouble_of_a_registry_holds_as_well() {
     assert!(first_held(&story, of_registry) >= hours(6));
 }
 
+/// How long the registry's brake held each Pod that was failed in the end.
+fn held_by_registry(story: &Story) -> Vec<Duration> {
+    let held = |end: &End| {
+        let mut of_pod = story.failures.iter().filter(|f| f.uid == end.condemned.uid);
+        end.at - of_pod.find(|f| f.held(of_registry)).unwrap().at
+    };
+    story.ends.iter().map(held).collect()
+}
+
 #[test]
-fn what_is_missing_is_held_for_an_hour_at_most() {
-    for (fault, limited) in [(fault::MISSING, true), (fault::FORBIDDEN, false)] {
+fn a_registry_in_trouble_holds_each_class_for_its_time() {
+    for (fault, limit) in [
+        (fault::MISSING, Some(hours(1))),
+        (fault::FORBIDDEN, Some(hours(6))),
+        (fault::WRONG_DIGEST, None),
+    ] {
         let mut story = Story::of_failing(
             Court::enforcing(),
             &Pod::of_repositories("r.test", 3),
             fault,
         );
-        story.go_on(hours(6));
-        if !limited {
+        story.go_on(hours(24));
+        let Some(limit) = limit else {
             story.nobody();
             continue;
-        }
-        assert_eq!(story.ends.len(), 3);
+        };
+        assert_eq!(story.ends.len(), 3, "{fault}");
         story.let_go_at_failures();
-        for end in &story.ends {
-            let of_pod = story.failures.iter().filter(|f| f.uid == end.condemned.uid);
-            let since = of_pod.clone().find(|f| f.held(of_registry)).unwrap().at;
-            let held = end.at - since;
-            assert!(
-                (hours(1)..hours(1) + minutes(6)).contains(&held),
-                "{held:?}"
-            );
+        for held in held_by_registry(&story) {
+            assert!((limit..limit + minutes(6)).contains(&held), "{held:?}");
         }
     }
+}
+
+#[test]
+fn three_refused_images_of_one_pod_do_not_hold_it_for_ever() {
+    let images = ["r.test/a:1", "r.test/b:1", "r.test/c:1"];
+    let pod = Pod::new("p").container("c", images[0]);
+    let pod = pod.container("d", images[1]).container("e", images[2]);
+    let mut story = Story::of(Kubelet::new(), Court::enforcing());
+    for image in images {
+        story.registries(|r| r.image(image, Registry::failing(fault::UNAUTHORIZED)));
+    }
+    story.start(pod);
+    story.go_on(hours(6));
+    story.nobody();
+    story.go_on(hours(7));
+    assert_eq!(story.ends.len(), 1);
+    story.let_go_at_failures();
+}
+
+#[test]
+fn a_longer_limit_of_the_registry_brake_holds_refusals_too() {
+    let mut court = Court::enforcing();
+    court.brake.rules.registry.at_most = hours(12);
+    let pods = Pod::of_repositories("r.test", 3);
+    let mut story = Story::of_failing(court, &pods, fault::FORBIDDEN);
+    story.go_on(hours(12));
+    story.nobody();
+    story.go_on(hours(13));
+    assert_eq!(story.ends.len(), 3);
 }
 
 #[test]
@@ -185,6 +222,36 @@ fn after_a_reboot_the_node_is_new_again() {
     story.go_on(hours(1));
     story.nobody();
     assert!(story.failures.iter().any(|f| f.held(of_new_node)));
+}
+
+/// A refusal is known, and the image's next pull is refused too; between the two the first image comes to the new node.
+fn refused_as_a_pull_comes(mut court: Court, known: impl FnOnce(&mut Court)) {
+    court.policy.failure_count = std::num::NonZeroU32::new(2);
+    known(&mut court);
+    // The second pull is made at 37 s. The node's credentials come at 40 s.
+    court.arrives("r.test/other:1", at(40));
+    let pod = Pod::bad("p");
+    let verdict = court.fail(&pod, DENIED, 49);
+    assert!(verdict.reasons.iter().any(of_new_node), "{verdict:?}");
+    assert!(is_condemned(&court.fail(&pod, DENIED, 95)));
+}
+
+#[test]
+fn a_refusal_from_before_the_first_pull_is_held() {
+    let pod = Pod::bad("p");
+    refused_as_a_pull_comes(Court::on_new_node(), |court| {
+        court.fail(&pod, DENIED, 12);
+    });
+    // The first failure is only inferred from the pause after it.
+    refused_as_a_pull_comes(Court::on_new_node(), |court| {
+        court.see(pod.clone().pausing(DENIED), 12);
+    });
+    // It is known from before the node was started anew.
+    refused_as_a_pull_comes(Court::enforcing(), |court| {
+        court.fail(&pod, DENIED, 5000);
+        court.ledger.rebooted(at(5));
+        court.brake.rebooted(at(5));
+    });
 }
 
 #[test]

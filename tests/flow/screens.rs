@@ -61,6 +61,11 @@ async fn fails(node: &Node, pod: &Pod, error: &str, times: u32) {
     }
 }
 
+/// What the registry says of the Pod's image: it does not have it.
+fn missing(pod: &Pod) -> String {
+    MISSING.replace(&stuck().image_of("c"), &pod.image_of("c"))
+}
+
 /// The Pod in the pause after a failed pull.
 fn pausing(pod: &Pod, error: &str) -> Pod {
     let image = pod.0["spec"]["containers"][0]["image"].as_str().unwrap();
@@ -229,10 +234,10 @@ async fn held_by_the_registrys_brake() {
     for pod in &pods {
         node.add(pod);
         agent.judges(pod).await;
-        fails(&node, pod, MISSING, 1).await;
+        fails(&node, pod, &missing(pod), 1).await;
     }
     for pod in &pods {
-        fails(&node, pod, MISSING, 2).await;
+        fails(&node, pod, &missing(pod), 2).await;
     }
     check_status("registry", &node, &agent).await;
     check_explain("registry", &node, &agent, &format!("team-a/{POD}")).await;

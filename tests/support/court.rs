@@ -8,7 +8,7 @@ use pullwarden::judge::{
     Policy, Reason, RegistryRule, RestartPolicy, Scope, Threshold, Thresholds, Verdict, judge,
 };
 
-use super::pod::{BAD, Pod};
+use super::pod::{BAD, Pod, back_off};
 
 const MINUTE: u64 = 60;
 
@@ -125,10 +125,17 @@ impl Court {
         )
     }
 
-    /// One failed pull of the container `c` and the pause after it, as two reports. The first one's verdict.
+    /// One failed pull of the container `c` and the pause after it, as two reports. The first one's verdict. A message about the bad image is
+    /// made one about the container's.
     pub fn fail(&mut self, pod: &Pod, message: &str, seconds: u64) -> Verdict {
+        let image = pod.image_of("c");
+        let message = &message.replace(BAD, &image);
         let verdict = self.see(pod.clone().failing(message), seconds);
-        let after = self.see(pod.clone().pausing(message), seconds);
+        let pause = back_off(&image, message);
+        let after = self.see(
+            pod.clone().waiting("c", "ImagePullBackOff", &pause),
+            seconds,
+        );
         assert!(!is_condemned(&after), "a pause decided: {after:?}");
         verdict
     }

@@ -95,13 +95,13 @@ impl Kubelet {
         self.pods.push(Worker::new(pod, self.now));
     }
 
-    /// A container's image is edited in place. Its status is about the one before until the next sync.
+    /// A container's image is edited in place. Its status is about the one before until the next sync, and shows the error of the one
+    /// before until the first pull of the new one has ended.
     pub fn edit(&mut self, uid: &str, container: &str, image: &str) {
         let soon = self.now + PROMPT;
         for worker in self.pods.iter_mut().filter(|w| w.pod.has_uid() == uid) {
             assert_eq!(worker.pulling, None, "not in the middle of a pull");
             worker.pod = worker.pod.clone().edited(container, image);
-            worker.results.remove(container);
             worker.news = true;
             worker.next_sync = Some(soon);
             self.reported.push_back((self.now, worker.pod.clone()));

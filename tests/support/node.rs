@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use super::apiserver::{ApiServer, Kind};
 use super::court::{RULES, policy};
 use super::kubelet_pods::KubeletPods;
-use super::pod::{NOT_FOUND, Pod};
+use super::pod::Pod;
 use super::runtime::Runtime;
 use super::until;
 
@@ -226,17 +226,17 @@ impl Node {
     pub async fn fail_to(&self, agent: &Agent, pod: &Pod, failures: u32) {
         while agent.failures(pod).await < failures {
             let next = agent.failures(pod).await + 1;
-            self.report(&pod.clone().failing(NOT_FOUND));
+            self.report(&pod.clone().not_found());
             let what = format!("failure {next} of {} is counted", pod.name());
             until(&what, async || agent.failures(pod).await >= next).await;
-            self.report(&pod.clone().pausing(NOT_FOUND));
+            self.report(&pod.clone().not_found_pausing());
             self.advance(Duration::from_secs(30));
         }
     }
 
     /// One more failed pull of the container `c`, which may be the last that is counted.
     pub fn fail_once(&self, pod: &Pod) {
-        self.report(&pod.clone().failing(NOT_FOUND));
+        self.report(&pod.clone().not_found());
     }
 
     /// The agent has made a request of this kind, at least so often, and it was answered.

@@ -16,6 +16,8 @@ pub const QPS: &str = "pull QPS exceeded";
 pub const CANCELLED: &str = r#"failed to pull and unpack image "r.test/bad:1": context canceled"#;
 /// … in a way that nobody has seen before.
 pub const STRANGE: &str = "the registry is in a funny mood";
+/// What it says, as reason and as message, of a pull secret that it cannot read. It pulls nothing.
+pub const UNREADABLE_SECRET: &str = "illegal base64 data at input byte 4";
 
 /// An image that cannot be pulled.
 pub const BAD: &str = "r.test/bad:1";
@@ -177,6 +179,19 @@ impl Pod {
         self.waiting("c", "ImagePullBackOff", &back_off(BAD, message))
     }
 
+    /// `ErrImagePull` of the container `c`: the registry does not have its image.
+    pub fn not_found(self) -> Self {
+        let message = NOT_FOUND.replace(BAD, &self.image_of("c"));
+        self.failing(&message)
+    }
+
+    /// The pause after it.
+    pub fn not_found_pausing(self) -> Self {
+        let image = self.image_of("c");
+        let message = back_off(&image, &NOT_FOUND.replace(BAD, &image));
+        self.waiting("c", "ImagePullBackOff", &message)
+    }
+
     /// What a container's status says, by the container's name.
     pub fn state(mut self, container: &str, state: Value) -> Self {
         let init = self.0["spec"]["initContainers"].as_array().unwrap();
@@ -185,7 +200,7 @@ impl Pod {
             false => "containerStatuses",
         };
         // As the spec has it at the time of the report: after an edit the status is about the old image until the next.
-        let image = self.image_of(container);
+        let image = json!(self.image_of(container));
         let statuses = self.0["status"][list].as_array_mut().unwrap();
         statuses.retain(|status| status["name"] != container);
         statuses.push(json!({"name": container, "image": image, "state": state}));
@@ -204,13 +219,15 @@ impl Pod {
         self
     }
 
-    fn image_of(&self, container: &str) -> Value {
+    /// The image of a container, as the spec has it.
+    pub fn image_of(&self, container: &str) -> String {
         let lists = ["initContainers", "containers"];
         let mut all = lists
             .iter()
             .flat_map(|list| self.0["spec"][list].as_array().unwrap());
         let found = all.find(|entry| entry["name"] == container);
-        found.map_or(Value::Null, |entry| entry["image"].clone())
+        let image = found.and_then(|entry| entry["image"].as_str());
+        image.unwrap_or_default().to_owned()
     }
 
     /// The Pod as the judge sees it.

@@ -1,0 +1,75 @@
+use super::Reference;
+
+/// The beginnings of messages that go on with an image's name in quotes: the kubelet's, then
+/// containerd's.
+const HEADS: [&str; 8] = [
+    "Back-off pulling image ",
+    "Failed to pull image ",
+    "Failed to inspect image ",
+    "Failed to apply default image tag ",
+    "Container image ",
+    "failed to pull and unpack image ",
+    "failed to resolve reference ",
+    "failed to parse image reference ",
+];
+
+/// Longest name that is compared, in bytes. No image with a longer one can be pulled.
+const LONGEST: usize = 512;
+
+/// Returns the image that a waiting message is about, if the message begins with its name.
+/// A name with escapes, or with something taken out, cannot be compared and is none.
+pub fn named_image(message: &str) -> Option<&str> {
+    // With several credentials the message is a list of errors, all about one image.
+    let mut text = message.strip_prefix('[').unwrap_or(message);
+    while let Some(rest) = text.strip_prefix("rpc error: code = ") {
+        text = rest.split_once(" desc = ")?.1;
+    }
+    let rest = HEADS.iter().find_map(|head| text.strip_prefix(head))?;
+    let (name, _) = rest.strip_prefix('"')?.split_once('"')?;
+    let is_whole = !name.is_empty() && name.len() <= LONGEST && !name.contains(['\\', '…']);
+    is_whole.then_some(name)
+}
+
+/// Returns whether a waiting message is about this image; `None` if it does not say.
+pub(super) fn names_image(message: &str, image: &str) -> Option<bool> {
+    named_image(message).map(|name| Reference::of(name) == Reference::of(image))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kubelet_and_containerd_begin_with_the_image() {
+        for head in [
+            "Back-off pulling image ",
+            "Container image ",
+            "failed to pull and unpack image ",
+            "rpc error: code = NotFound desc = failed to pull and unpack image ",
+            "[rpc error: code = Unknown desc = failed to pull and unpack image ",
+        ] {
+            let message = format!("{head}\"docker.io/library/nginx:latest\": \"other\" and more");
+            assert_eq!(names_image(&message, "nginx"), Some(true), "{head}");
+            assert_eq!(names_image(&message, "nginx:2"), Some(false), "{head}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_no_name() {
+        for message in [
+            "",
+            "pull QPS exceeded",
+            "denied: \"nginx\" is not yours",
+            "Back-off pulling image ",
+            "Back-off pulling image \"nginx",
+            "Failed to inspect image \"\": no answer",
+            "Failed to apply default image tag \"a\\\"b\": no name",
+            "Container image \"https://…@r.test/a\" is not present",
+            "rpc error: code = NotFound",
+        ] {
+            assert_eq!(names_image(message, "nginx"), None, "{message}");
+        }
+        let long = format!("Back-off pulling image \"{}\"", "a".repeat(2000));
+        assert_eq!(names_image(&long, "nginx"), None);
+    }
+}
