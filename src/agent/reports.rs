@@ -21,8 +21,8 @@ pub(super) enum Report {
     Condemned {
         condemned: Box<Condemned>,
         account: Account,
-        /// What became of the Event; `None` if none was due.
-        event: Option<Result<(), String>>,
+        /// The Event that is to be written; `None` if none is due.
+        event: Option<Event>,
     },
     /// A Pod that would have been failed, and left Pending.
     Aftermath {
@@ -31,8 +31,8 @@ pub(super) enum Report {
         aftermath: Aftermath,
         trace: Vec<Trace>,
     },
-    /// The Pod's author was told of annotations that cannot be read.
-    Complained {
+    /// An Event was to be written.
+    Announced {
         subject: Subject,
         event: Result<(), String>,
     },
@@ -86,15 +86,10 @@ impl Agent {
                 },
             };
             let event = match (&account.ending, policy.action) {
-                (Ending::Written, Action::Fail) => Some(Event::Failed((*condemned).clone())),
-                (Ending::Written, Action::Delete) => Some(Event::Deleted((*condemned).clone())),
-                (Ending::Due, _) => Some(Event::WouldFail((*condemned).clone())),
+                (Ending::Written, Action::Fail) => Some(Event::Failed(condemned.clone())),
+                (Ending::Written, Action::Delete) => Some(Event::Deleted(condemned.clone())),
+                (Ending::Due, _) => Some(Event::WouldFail(condemned.clone())),
                 _ => None,
-            };
-            let subject = Subject::of(&condemned);
-            let event = match event {
-                Some(event) => Some(announce(&api, &subject, &policy.node, &event, at).await),
-                None => None,
             };
             Report::Condemned {
                 condemned,
@@ -137,12 +132,16 @@ impl Agent {
             namespace: view.namespace.clone(),
             name: view.name.clone(),
         };
+        self.announce(subject, Event::InvalidAnnotations(complaints));
+    }
+
+    /// Writes an Event. It may take minutes where the API server asks for pauses, so nothing waits for it.
+    fn announce(&mut self, subject: Subject, event: Event) {
         let (node, at) = (self.config.policy.node.clone(), self.clock.wall());
         let api = self.api.clone();
         self.reports.spawn(async move {
-            let event = Event::InvalidAnnotations(complaints);
             let event = announce(&api, &subject, &node, &event, at).await;
-            Report::Complained { subject, event }
+            Report::Announced { subject, event }
         });
     }
 
@@ -158,10 +157,10 @@ impl Agent {
                 event,
             }) => {
                 self.trace(&condemned, &account.trace);
-                if let Some(event) = event {
-                    self.event(&Subject::of(&condemned), event);
-                }
                 self.ended(&condemned, &account);
+                if let Some(event) = event {
+                    self.announce(Subject::of(&condemned), event);
+                }
             }
             Ok(Report::Aftermath {
                 condemned,
@@ -188,7 +187,7 @@ impl Agent {
                     self.started(namespace, name, uid, image, because);
                 }
             }
-            Ok(Report::Complained { subject, event }) => self.event(&subject, event),
+            Ok(Report::Announced { subject, event }) => self.event(&subject, event),
             Ok(Report::Labels { name, labels }) => self.labelled(name, labels),
             Ok(Report::Guarded(tried)) => self.guarded(tried)?,
             Ok(Report::TakenBack {

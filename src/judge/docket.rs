@@ -215,7 +215,9 @@ impl Docket {
         }
         let because = match outcome {
             Outcome::Due => Some(Because::Observing),
-            Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Refused => Some(Because::Spared),
+            Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Refused | Outcome::Denied => {
+                Some(Because::Spared)
+            }
             // It is clear what became of these.
             Outcome::Written | Outcome::Spared | Outcome::Gone => None,
         };
@@ -224,6 +226,12 @@ impl Docket {
         }
         if outcome == Outcome::SparedByRuntime {
             self.ledger.note_spared(uid, image);
+        }
+        if matches!(outcome, Outcome::Refused | Outcome::Denied) && marked != Some(true) {
+            self.brake.refund(uid, image);
+        }
+        if outcome == Outcome::Denied {
+            self.ledger.note_denied(uid, image, now);
         }
         self.gone.remove(uid)
     }

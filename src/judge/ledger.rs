@@ -7,8 +7,8 @@ use super::last_state::{LastState, Told};
 use super::text::printable;
 use super::waiting::{Waiting, is_free_text};
 use super::{
-    Because, Cause, ContainerState, ImageRecord, LastError, Moment, PodView, Reference, Source,
-    Standing,
+    Because, Cause, ContainerState, Denied, ImageRecord, LastError, Moment, PodView, Reference,
+    Source, Standing,
 };
 
 /// What was counted, per Pod UID and image reference. Kept in the state file.
@@ -98,6 +98,9 @@ pub struct Observed {
 /// How long a standing reason is left alone after a report that wrote nothing.
 const POSTPONED: Duration = Duration::from_secs(300);
 
+/// How long a Pod is left alone after the first denied write, and at most. The first is the kubelet's longest pause.
+const DENIED: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3600));
+
 /// A Pod that has not been on the node for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 
@@ -172,6 +175,18 @@ impl Ledger {
     pub fn note_spared(&mut self, uid: &str, image: &str) {
         if let Some(record) = self.image(uid, image) {
             record.spared = true;
+        }
+    }
+
+    /// The API server has denied to fail a Pod for an image: it is left alone for a while, each time for twice as long.
+    pub fn note_denied(&mut self, uid: &str, image: &str, now: Moment) {
+        if let Some(record) = self.image(uid, image) {
+            let before = record.denied.map_or(0, |denied| denied.times);
+            let pause = DENIED.0.saturating_mul(2_u32.saturating_pow(before));
+            record.denied = Some(Denied {
+                times: before.saturating_add(1),
+                until: Some(now.after(pause.min(DENIED.1))),
+            });
         }
     }
 
@@ -281,6 +296,9 @@ impl Ledger {
             for image in record.images.values_mut() {
                 image.since = None;
                 image.held = None;
+                if let Some(denied) = &mut image.denied {
+                    denied.until = None;
+                }
                 image.pulled = None;
                 // A pull that comes before its next failure is reported may come after that was tried.
                 image.new = image.failures > 0;

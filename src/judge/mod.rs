@@ -44,7 +44,7 @@ pub use named_image::named_image;
 pub use outcome::{Outcome, Undone};
 pub use policy::{Action, Footing, NamespaceRule, NodeMode, Policy, Scope, Threshold, Thresholds};
 pub use reason::{BRAKES, Reason};
-pub use record::{Because, ImageRecord, LastError, Row, Standing};
+pub use record::{Because, Denied, ImageRecord, LastError, Row, Standing};
 pub use redact::redacted;
 pub use reference::Reference;
 pub use registries::{Registries, RegistryRule};

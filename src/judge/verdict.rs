@@ -52,7 +52,9 @@ impl Verdict {
                 by: Some(Measure::Standing { lasting, at_least }),
                 ..
             } => Some(at_least.saturating_sub(*lasting)),
-            Reason::WarmUp { left } | Reason::AlwaysWaits { left } => Some(*left),
+            Reason::WarmUp { left }
+            | Reason::AlwaysWaits { left }
+            | Reason::WriteDenied { left } => Some(*left),
             // Whose place in it is free first is not told.
             Reason::NodeBudgetSpent(_)
             | Reason::OwnerBudgetSpent(_)
@@ -347,7 +349,12 @@ fn hold(
         pulled: record.pulled,
         new: record.new,
     };
+    let denied_until = record.denied.and_then(|denied| denied.until);
     let mut held = brake.holds(view, due, now);
+    if let Some(until) = denied_until.filter(|until| now < *until) {
+        let left = until.since(now);
+        held.push(Reason::WriteDenied { left });
+    }
     if footing.unsure {
         held.push(Reason::NamespaceUnknown);
     }

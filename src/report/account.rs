@@ -39,6 +39,9 @@ impl Ending {
             Self::Written => Outcome::Written,
             Self::Due => Outcome::Due,
             Self::Gone => Outcome::Gone,
+            Self::Denied(Denial {
+                scope: Scope::Pod, ..
+            }) => Outcome::Denied,
             Self::Denied(_) | Self::Failed(_) => Outcome::Refused,
             Self::Spared(
                 Reason::OnNode { .. }

@@ -20,11 +20,11 @@ const TRIES: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The Pod was failed.
-    Failed(Condemned),
+    Failed(Box<Condemned>),
     /// The Pod was deleted.
-    Deleted(Condemned),
+    Deleted(Box<Condemned>),
     /// Observing: the Pod would have been failed.
-    WouldFail(Condemned),
+    WouldFail(Box<Condemned>),
     /// Annotations of the Pod cannot be read and are ignored.
     InvalidAnnotations(Vec<Complaint>),
 }

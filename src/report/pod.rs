@@ -289,8 +289,7 @@ impl<'a> Door<'a> {
         Ok(Undone::Clear)
     }
 
-    /// A patch of the deadline, and of the annotation where there is none. The policy lets nobody change one that the Pod's author has set, nor
-    /// add one to very many.
+    /// A patch of the deadline, and of the annotation, whatever the Pod's author has set it to. The policy lets nobody add one to very many.
     fn deadline(&self, at: Timestamp, view: &PodView) -> serde_json::Value {
         let mut patch = json!({
             "metadata": {
@@ -299,7 +298,7 @@ impl<'a> Door<'a> {
             },
             "spec": { "activeDeadlineSeconds": DEADLINE },
         });
-        if self.annotates && !view.annotations.contains_key(ANNOTATION_FAILED_AT) {
+        if self.annotates {
             patch["metadata"]["annotations"] = json!({ ANNOTATION_FAILED_AT: at.to_string() });
         }
         patch

@@ -270,7 +270,7 @@ proptest! {
         if is_new {
             braked.brake.memory = BrakeMemory::default();
         }
-        braked.brake.memory.spent = vec![Spent { at: at(500), owner: "job-a".to_owned() }; spent];
+        braked.brake.memory.spent = vec![Spent { at: at(500), owner: "job-a".to_owned(), uid: String::new() }; spent];
         let mut second = 0;
         for (step, later) in steps {
             second += later;
