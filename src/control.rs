@@ -14,6 +14,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::agent::Question;
+use crate::deadline::within;
+use crate::permissions;
 
 /// How long one side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,7 +45,7 @@ pub enum Ask {
 pub async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     let attempt = async {
         if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir)?;
+            permissions::make_folder(dir)?;
         }
         if UnixStream::connect(path).await.is_ok() {
             return Err(io::Error::other("another agent answers on it"));
@@ -68,7 +70,7 @@ pub async fn serve(listener: UnixListener, agent: mpsc::Sender<Question>) -> Inf
             continue;
         };
         // Whoever does not read its answer has itself to blame.
-        let _ = tokio::time::timeout(PATIENCE, answer(stream, &agent)).await;
+        let _ = within(PATIENCE, answer(stream, &agent)).await;
     }
 }
 
@@ -117,7 +119,7 @@ pub async fn ask<T: DeserializeOwned>(path: &Path, question: &Ask) -> anyhow::Re
         stream.read_to_end(&mut text).await?;
         anyhow::Ok(serde_json::from_slice(&text)?)
     };
-    let answer = tokio::time::timeout(PATIENCE, attempt).await;
-    let answer = answer.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PATIENCE:?}")));
+    let answer = within(PATIENCE, attempt).await;
+    let answer = answer.unwrap_or_else(|late| Err(anyhow::anyhow!("{late}")));
     answer.with_context(|| format!("asking the agent at {} (is it running?)", path.display()))
 }

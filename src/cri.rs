@@ -7,19 +7,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tonic::Request;
 use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
 use wire::image_service_client::ImageServiceClient;
 use wire::runtime_service_client::RuntimeServiceClient;
 
+use crate::deadline::within;
 use crate::judge::redacted;
-use crate::socket::{LARGEST_ANSWER, channel};
+use crate::socket::{LARGEST_ANSWER, answered, channel};
 
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/runtime.v1.rs"));
 }
 
-/// An answer takes milliseconds; a runtime that needs longer than this is in trouble.
+/// A whole answer takes milliseconds; a runtime that needs longer than this is in trouble.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A Pod as the runtime knows it.
@@ -57,7 +58,7 @@ pub enum Pulled {
 impl Runtime {
     /// The runtime behind the socket at `path`; nothing is opened yet.
     pub fn at(path: &Path) -> Self {
-        let channel = channel(path, Some(PATIENCE));
+        let channel = channel(path);
         let client = RuntimeServiceClient::new(channel.clone());
         Self {
             path: path.to_owned(),
@@ -67,15 +68,11 @@ impl Runtime {
     }
 
     /// The runtime's name and version.
-    pub async fn version(&mut self) -> Result<String, tonic::Status> {
+    pub async fn version(&mut self) -> Result<String, Status> {
         let request = wire::VersionRequest {
             version: "v1".to_owned(),
         };
-        let answer = self
-            .client
-            .version(Request::new(request))
-            .await?
-            .into_inner();
+        let answer = whole(self.client.version(Request::new(request))).await?;
         Ok(format!(
             "{} {}",
             answer.runtime_name, answer.runtime_version
@@ -83,7 +80,7 @@ impl Runtime {
     }
 
     /// The sandboxes that are ready.
-    pub async fn sandboxes(&mut self) -> Result<Vec<Sandbox>, tonic::Status> {
+    pub async fn sandboxes(&mut self) -> Result<Vec<Sandbox>, Status> {
         let request = wire::ListPodSandboxRequest {
             filter: Some(wire::PodSandboxFilter {
                 state: Some(wire::PodSandboxStateValue {
@@ -91,8 +88,8 @@ impl Runtime {
                 }),
             }),
         };
-        let answer = self.client.list_pod_sandbox(Request::new(request)).await?;
-        let items = answer.into_inner().items.into_iter();
+        let answer = whole(self.client.list_pod_sandbox(Request::new(request))).await?;
+        let items = answer.items.into_iter();
         Ok(items
             .filter_map(|item| {
                 let metadata = item.metadata?;
@@ -107,9 +104,9 @@ impl Runtime {
     }
 
     /// The ids of the sandboxes that have a container, in whatever state.
-    pub async fn sandboxes_with_containers(&mut self) -> Result<BTreeSet<String>, tonic::Status> {
+    pub async fn sandboxes_with_containers(&mut self) -> Result<BTreeSet<String>, Status> {
         let request = Request::new(wire::ListContainersRequest {});
-        let answer = self.client.list_containers(request).await?.into_inner();
+        let answer = whole(self.client.list_containers(request)).await?;
         let containers = answer.containers.into_iter();
         Ok(containers
             .map(|container| container.pod_sandbox_id)
@@ -117,9 +114,9 @@ impl Runtime {
     }
 
     /// The tags and digests by which the images on the node are known.
-    pub async fn images(&mut self) -> Result<Vec<String>, tonic::Status> {
+    pub async fn images(&mut self) -> Result<Vec<String>, Status> {
         let request = Request::new(wire::ListImagesRequest {});
-        let answer = self.images.list_images(request).await?.into_inner();
+        let answer = whole(self.images.list_images(request)).await?;
         let images = answer.images.into_iter();
         Ok(images
             .flat_map(|image| image.repo_tags.into_iter().chain(image.repo_digests))
@@ -127,18 +124,18 @@ impl Runtime {
     }
 
     /// Whether an image is on the node.
-    pub async fn has_image(&mut self, image: &str) -> Result<bool, tonic::Status> {
+    pub async fn has_image(&mut self, image: &str) -> Result<bool, Status> {
         let request = wire::ImageStatusRequest { image: spec(image) };
-        let answer = self.images.image_status(Request::new(request)).await?;
-        Ok(answer.into_inner().image.is_some())
+        let answer = whole(self.images.image_status(Request::new(request))).await?;
+        Ok(answer.image.is_some())
     }
 
     /// Asks the runtime to pull an image, without credentials, for so long at most.
     pub async fn pull(&self, image: &str, at_most: Duration) -> Pulled {
-        // A connection of its own: the other one's patience is for answers that take milliseconds.
-        let mut images = ImageServiceClient::new(channel(&self.path, None));
+        // A connection of its own: a pull that hangs holds up no other call.
+        let mut images = ImageServiceClient::new(channel(&self.path));
         let request = Request::new(wire::PullImageRequest { image: spec(image) });
-        match tokio::time::timeout(at_most, images.pull_image(request)).await {
+        match within(at_most, images.pull_image(request)).await {
             // Whoever goes away cancels its pull.
             Err(_) => Pulled::NotYet,
             Ok(Ok(_)) => Pulled::Yes,
@@ -148,6 +145,11 @@ impl Runtime {
             }
         }
     }
+}
+
+/// The answer to a call of the runtime's, which must be complete within [`PATIENCE`].
+async fn whole<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
+    answered(PATIENCE, call).await.map(Response::into_inner)
 }
 
 fn spec(image: &str) -> Option<wire::ImageSpec> {

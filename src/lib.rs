@@ -18,6 +18,9 @@
 
 pub mod judge;
 
+mod api;
+mod deadline;
+mod duty;
 mod socket;
 
 pub mod cri;
@@ -32,7 +35,9 @@ pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod escaping;
 pub mod metrics;
+pub mod permissions;
 pub mod process;
 pub mod shutdown;
 pub mod telemetry;

@@ -60,6 +60,8 @@ pub struct Metrics {
     pub configuration_refused: Gauge,
     /// 1 while the state file cannot be written.
     pub state_unwritable: Gauge,
+    /// 1 while another agent works on this node.
+    pub standby: Gauge,
 }
 
 /// A counter of what has no smallest part.
@@ -288,6 +290,11 @@ impl Metrics {
             "state_unwritable",
             "1 while the state file cannot be written",
             self.state_unwritable.clone(),
+        );
+        registry.register(
+            "standby",
+            "1 while another agent works on this node and this one waits",
+            self.standby.clone(),
         );
     }
 }

@@ -18,6 +18,11 @@ pub fn channel() -> (Trigger, Shutdown) {
 }
 
 impl Trigger {
+    /// A request that waits for this trigger.
+    pub fn request(&self) -> Shutdown {
+        Shutdown(self.0.subscribe())
+    }
+
     /// Asks everything that waits to end.
     pub fn pull(&self) {
         self.0.send_replace(true);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::Images;
 use crate::judge::{BrakeMemory, Ledger, Moment};
+use crate::permissions;
 
 /// The version of the file's form. An agent that meets a newer one sets the file aside.
 const VERSION: u32 = 3;
@@ -84,6 +85,11 @@ impl StateFile {
 
     /// Reads what an earlier run left. A file that cannot be used is set aside beside it, as `state.json.damaged`.
     pub fn load(&self) -> Found {
+        let aside = self.path.with_extension("json.damaged");
+        for path in [&self.path, &self.temporary(), &aside] {
+            // A file system that refuses this refuses to keep the state too, and that is told.
+            let _ = permissions::narrow(path);
+        }
         let text = match std::fs::read(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
@@ -99,7 +105,6 @@ impl StateFile {
             }
             Err(error) => error.to_string(),
         };
-        let aside = self.path.with_extension("json.damaged");
         match std::fs::rename(&self.path, &aside) {
             Ok(()) => Found::Damaged(format!("{problem}; set aside as {}", aside.display())),
             Err(error) => Found::Damaged(format!("{problem}; setting it aside failed: {error}")),
@@ -121,11 +126,15 @@ impl StateFile {
         self.well
     }
 
+    fn temporary(&self) -> PathBuf {
+        self.path.with_extension("json.new")
+    }
+
     fn try_save(&self, state: &State) -> io::Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(dir)?;
-        let temporary = self.path.with_extension("json.new");
-        let mut file = File::create(&temporary)?;
+        permissions::make_folder(dir)?;
+        let temporary = self.temporary();
+        let mut file = permissions::replace(&temporary)?;
         file.write_all(&serde_json::to_vec(state)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, &self.path)?;

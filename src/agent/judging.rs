@@ -35,7 +35,8 @@ impl Agent {
     /// Judges a Pod by what was reported of it.
     pub(super) fn judge(&mut self, view: &PodView) {
         let now = self.clock.now();
-        self.ask_for_labels(view, now);
+        self.ask_for_labels(&view.namespace, now);
+        self.absent.remove(&view.uid);
         let judged = self.docket.judge(&self.config.policy, view, now);
         if judged.then != Then::Nothing && (self.is_new(view) || judged.news) {
             self.write_line(now, &Line::View { view });
@@ -46,7 +47,7 @@ impl Agent {
     /// Judges these Pods again: not they have changed, but what they are judged by.
     pub(super) fn judge_again(&mut self, views: Vec<PodView>, now: Moment) {
         for view in views {
-            self.ask_for_labels(&view, now);
+            self.ask_for_labels(&view.namespace, now);
             let judged = self.docket.judge(&self.config.policy, &view, now);
             self.follow(&view, judged, now);
         }
@@ -71,14 +72,10 @@ impl Agent {
             verdict,
             news,
             then,
-            take_back,
         } = judged;
         if news {
             self.note(view, &verdict, now);
             self.unsaved = true;
-        }
-        if take_back {
-            self.take_back(&view.uid, &view.namespace, &view.name);
         }
         match then {
             Then::Nothing => {}
@@ -254,6 +251,7 @@ impl Agent {
     /// The Pod is not Pending any more, or gone; `view` is what it is now, where the evidence tells.
     pub(super) fn left(&mut self, uid: &str, view: Option<&PodView>) {
         self.sandboxes.done(uid);
+        self.absent.remove(uid);
         let now = self.clock.now();
         let known = self.docket.ledger.pod(uid).is_some();
         let Some(record) = self.docket.left(uid) else {
@@ -289,9 +287,6 @@ impl Agent {
             view,
         };
         self.write_line(now, &line);
-        if record.stage == Stage::Marked {
-            self.take_back(uid, namespace, pod);
-        }
         if let Some((image, because)) = record.due().filter(|_| !written) {
             match view {
                 Some(view) if view.has_started(image) => {

@@ -59,6 +59,7 @@ impl Agent {
             views,
         };
         self.write_line(self.clock.now(), &line);
+        self.docket.forget_settled();
     }
 
     /// Forgets the Pods that have not been on the node for long.
@@ -77,6 +78,7 @@ impl Agent {
             stays
         });
         for uid in gone {
+            self.docket.forget(&uid);
             self.write_line(now, &Line::Forgotten { uid: &uid });
         }
     }

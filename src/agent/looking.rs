@@ -1,6 +1,8 @@
 //! Looking: at the runtime at every tick, at the evidence while something is unsettled.
 
 use std::collections::BTreeSet;
+use std::future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tracing::debug;
@@ -8,7 +10,8 @@ use tracing::debug;
 use super::Agent;
 use super::images::Arrival;
 use super::sandboxes::ABSENT;
-use crate::judge::{Latest, Moment, Shown, Source};
+use crate::cri::Sandbox;
+use crate::judge::{Moment, Shown, Source};
 use crate::report::Line;
 
 /// Evidence is closed this long after the last Pod settled.
@@ -23,6 +26,35 @@ const LONGEST: Duration = Duration::from_secs(8);
 /// A Pod that has come without a container is looked at again after this.
 const PROMPT: Duration = Duration::from_secs(1);
 
+/// A question to the runtime that is not answered yet.
+pub(super) type Look = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// What the runtime has answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The sandboxes that are ready.
+    Sandboxes(Result<Vec<Sandbox>, tonic::Status>),
+    /// What it was asked for besides.
+    More(Result<More, tonic::Status>),
+}
+
+/// What the runtime is asked for besides the sandboxes, each only if there is need.
+#[derive(Debug)]
+pub(super) struct More {
+    /// The sandboxes that have a container.
+    containers: Option<BTreeSet<String>>,
+    /// The images.
+    images: Option<Vec<String>>,
+}
+
+/// What the runtime answers; never, if it is not asked.
+pub(super) async fn answer(look: &mut Option<Look>) -> Answer {
+    match look {
+        Some(look) => look.await,
+        None => future::pending().await,
+    }
+}
+
 impl Agent {
     /// How long until the next look.
     pub(super) fn pause(&self) -> Duration {
@@ -31,8 +63,61 @@ impl Agent {
         pause(self.config.poll, self.sandboxes.is_any_new(), quiet)
     }
 
-    pub(super) async fn look(&mut self) -> Result<(), tonic::Status> {
-        let found = self.runtime.sandboxes().await?;
+    /// Asks the runtime for its sandboxes. A runtime that does not answer keeps nothing else waiting.
+    pub(super) fn begin_look(&mut self) {
+        self.reread();
+        let mut runtime = self.runtime.clone();
+        self.look = Some(Box::pin(async move {
+            Answer::Sandboxes(runtime.sandboxes().await)
+        }));
+    }
+
+    /// Takes up what the runtime has answered, and asks for more if there is need.
+    pub(super) fn answered(&mut self, answer: Answer) {
+        self.look = None;
+        match answer {
+            Answer::Sandboxes(Ok(found)) => {
+                self.take_up_sandboxes(found);
+                self.ask_for_more();
+            }
+            Answer::More(Ok(More { containers, images })) => {
+                if let Some(containers) = containers {
+                    self.sandboxes.note_containers(&containers);
+                }
+                if let Some(images) = images {
+                    self.take_up_images(images);
+                }
+                self.looked(Ok(()));
+            }
+            Answer::Sandboxes(Err(status)) | Answer::More(Err(status)) => self.looked(Err(status)),
+        }
+    }
+
+    /// Containers are asked for while a Pod is unsettled, images while a pull fails.
+    fn ask_for_more(&mut self) {
+        let containers = self.sandboxes.unsettled() > 0;
+        let images = self.images.is_unknown() || self.docket.is_any_failing();
+        if !containers && !images {
+            return self.looked(Ok(()));
+        }
+        let mut runtime = self.runtime.clone();
+        self.look = Some(Box::pin(async move {
+            let ask = async {
+                let containers = match containers {
+                    true => Some(runtime.sandboxes_with_containers().await?),
+                    false => None,
+                };
+                let images = match images {
+                    true => Some(runtime.images().await?),
+                    false => None,
+                };
+                Ok(More { containers, images })
+            };
+            Answer::More(ask.await)
+        }));
+    }
+
+    fn take_up_sandboxes(&mut self, found: Vec<Sandbox>) {
         let now = self.clock.now();
         let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
         self.metrics.sandboxes.set(count);
@@ -41,19 +126,11 @@ impl Agent {
         let again = self.evidence.is_none();
         self.sandboxes
             .update(found, now, again, |namespace| policy.excludes(namespace));
-        if self.sandboxes.unsettled() > 0 {
-            let with_containers = self.runtime.sandboxes_with_containers().await?;
-            self.sandboxes.note_containers(&with_containers);
-        }
-        if self.images.is_unknown() || self.docket.ledger.is_any_failing() {
-            self.look_at_images(now).await?;
-        }
-        Ok(())
     }
 
     /// What came to the node since the last look was pulled: from a registry that works, then, and perhaps for another Pod.
-    async fn look_at_images(&mut self, now: Moment) -> Result<(), tonic::Status> {
-        let found = self.runtime.images().await?;
+    fn take_up_images(&mut self, found: Vec<String>) {
+        let now = self.clock.now();
         for Arrival { image, at } in self.images.update(found, now) {
             debug!(image = %Shown(&image), "an image has come to the node");
             self.docket.arrived(&image, at);
@@ -64,10 +141,9 @@ impl Agent {
             self.write_line(now, &line);
             self.unsaved = true;
         }
-        Ok(())
     }
 
-    pub(super) async fn open_or_close(&mut self, now: Moment) {
+    pub(super) fn open_or_close(&mut self, now: Moment) {
         let unsettled = self.sandboxes.unsettled();
         self.metrics
             .unsettled
@@ -84,8 +160,10 @@ impl Agent {
             debug!("nothing is unsettled, evidence closed");
             self.close();
         }
-        if self.evidence.is_none() && self.sandboxes.want_evidence(now) {
-            self.open(now).await;
+        // Who is judged is told of to the end, even if its sandbox is gone by now.
+        let wanted = self.sandboxes.want_evidence(now) || !self.docket.latest.is_empty();
+        if self.evidence.is_none() && wanted {
+            self.open(now);
         } else if self.evidence.is_none() {
             self.evidence_well = true;
         } else {
@@ -102,21 +180,17 @@ impl Agent {
         let now = self.clock.now();
         self.complete_since.get_or_insert(now);
         self.sandboxes.complete(named, now);
-        for (uid, latest) in &mut self.docket.latest {
-            match named.contains(uid) {
-                true => latest.absent = None,
-                false => _ = latest.absent.get_or_insert(now),
-            }
+        let counted = self.docket.ledger.pods().map(|(uid, _)| uid);
+        let known = counted.chain(self.docket.latest.keys().map(String::as_str));
+        for uid in known.filter(|uid| !named.contains(*uid)) {
+            self.absent.entry(uid.to_owned()).or_insert(now);
         }
     }
 
+    /// Whoever complete evidence has not named for a while has left, whether it is judged or only its counts of an earlier time are there.
     pub(super) fn forget_absent(&mut self, now: Moment) {
-        let absent = |latest: &Latest| latest.absent.is_some_and(|at| now.since(at) >= ABSENT);
-        let gone = self
-            .docket
-            .latest
-            .iter()
-            .filter(|(_, latest)| absent(latest));
+        let absent = self.absent.iter();
+        let gone = absent.filter(|(_, since)| now.since(**since) >= ABSENT);
         let gone: Vec<String> = gone.map(|(uid, _)| uid.clone()).collect();
         for uid in gone {
             self.left(&uid, None);

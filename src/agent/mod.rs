@@ -14,6 +14,7 @@ mod sandboxes;
 mod settings;
 mod sources;
 mod status;
+mod undoing;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
@@ -34,17 +35,20 @@ use crate::admin::Health;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Given, LogFormat};
 use crate::cri::Runtime;
+use crate::duty;
 use crate::evidence::ApiServer;
-use crate::judge::{Docket, Kept, Moment, redacted};
+use crate::judge::{Docket, Kept, Moment, Policy, redacted};
 use crate::metrics::Metrics;
 use crate::report::{Guard, NodeLog};
-use crate::shutdown::Shutdown;
+use crate::shutdown::{self, Shutdown, Trigger};
 use crate::state::{Found, State, StateFile};
+use looking::{Look, answer};
 use namespaces::Namespaces;
 use released::Released;
 use reports::Report;
 use sandboxes::Sandboxes;
 use sources::{Choice, Open, next};
+use undoing::{NAMED_BY, Undoing};
 
 /// How long a shutdown waits for reports that are under way.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -80,26 +84,44 @@ pub struct Surroundings {
     pub questions: mpsc::Receiver<Question>,
     /// The request to end.
     pub shutdown: Shutdown,
+    /// Told once no other agent works on this node.
+    pub on_duty: Option<oneshot::Sender<()>>,
 }
 
 /// Runs the agent until it is asked to end.
 ///
 /// # Errors
 /// Only what makes it pointless to start; whatever goes wrong later is told and lived with.
-pub async fn run(config: Config, surroundings: Surroundings) -> anyhow::Result<()> {
+pub async fn run(config: Config, mut surroundings: Surroundings) -> anyhow::Result<()> {
+    let Surroundings {
+        clock,
+        health,
+        metrics,
+        shutdown,
+        ..
+    } = &mut surroundings;
+    let _duty = tokio::select! {
+        () = shutdown.asked() => return Ok(()),
+        duty = duty::wait(&config.state_dir, clock, health, metrics) => duty,
+    };
+    // Whoever waits for it may have gone away.
+    let _ = surroundings.on_duty.take().map(|on_duty| on_duty.send(()));
     let (mut agent, mut questions, mut shutdown) = Agent::start(config, surroundings)?;
-    agent.make_sure().await?;
+    agent.make_sure();
     let mut pause = std::pin::pin!(sleep(agent.jitter()));
     loop {
         tokio::select! {
             () = shutdown.asked() => break,
-            () = &mut pause => {
-                agent.tick().await;
-                pause.as_mut().reset(Instant::now() + agent.pause());
+            () = &mut pause, if agent.look.is_none() => agent.begin_look(),
+            answer = answer(&mut agent.look) => {
+                agent.answered(answer);
+                if agent.look.is_none() {
+                    pause.as_mut().reset(Instant::now() + agent.pause());
+                }
             }
-            sighting = next(&mut agent.evidence) => agent.sighted(sighting).await,
-            sighting = next(&mut agent.candidate) => agent.tried(sighting).await,
-            Some(report) = agent.reports.join_next() => agent.reported(report),
+            sighting = next(&mut agent.evidence) => agent.sighted(sighting),
+            sighting = next(&mut agent.candidate) => agent.tried(sighting),
+            Some(report) = agent.reports.join_next() => agent.reported(report)?,
             Some(question) = questions.recv() => {
                 agent.answer(question);
             }
@@ -120,9 +142,10 @@ struct Agent {
     boot: String,
     runtime: Runtime,
     runtime_well: bool,
+    /// What the runtime is being asked.
+    look: Option<Look>,
     sandboxes: Sandboxes,
     api: ApiServer,
-    client_well: bool,
     guard: Guard,
     evidence: Option<Open>,
     /// The kubelet's socket, tried while the API server stands in for it.
@@ -130,6 +153,10 @@ struct Agent {
     evidence_well: bool,
     /// Since when the open evidence has named all that is Pending; from then on it tells of every change.
     complete_since: Option<Moment>,
+    /// When the open evidence last said anything.
+    last_word: Option<Moment>,
+    /// Since when complete evidence does not name these Pods, of which something is known.
+    absent: BTreeMap<String, Moment>,
     choice: Choice,
     /// Since when nothing is unsettled.
     quiet_since: Option<Moment>,
@@ -147,6 +174,14 @@ struct Agent {
     /// What the Pods that were failed do not hold any more.
     released: Released,
     reports: JoinSet<Report>,
+    /// Tells the reports that the agent ends.
+    ending: Trigger,
+    /// The policy, for the reports that are under way.
+    in_force: watch::Sender<Arc<Policy>>,
+    /// The conditions that are to be taken back.
+    undoing: Undoing,
+    /// By then the evidence has named whom an earlier run has left.
+    named_by: Moment,
     /// The runtime is asked to pull by one report at a time.
     pulls: Arc<Semaphore>,
     state: StateFile,
@@ -197,14 +232,16 @@ impl Agent {
         let mut agent = Self {
             runtime: Runtime::at(&config.cri_socket),
             runtime_well: true,
+            look: None,
             sandboxes: Sandboxes::default(),
             api: ApiServer::new(config.kubeconfig.clone()),
-            client_well: true,
             guard: Guard::new(config.own_pod.clone()),
             evidence: None,
             candidate: None,
             evidence_well: true,
             complete_since: None,
+            last_word: None,
+            absent: BTreeMap::new(),
             choice: Choice::at_once(now),
             quiet_since: None,
             docket,
@@ -216,6 +253,10 @@ impl Agent {
             wrong: 0,
             released: Released::default(),
             reports: JoinSet::new(),
+            ending: shutdown::channel().0,
+            in_force: watch::Sender::new(Arc::new(config.policy.clone())),
+            undoing: Undoing::default(),
+            named_by: now.after(NAMED_BY),
             pulls: Arc::new(Semaphore::new(1)),
             state,
             unsaved: true,
@@ -248,9 +289,8 @@ impl Agent {
         f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
     }
 
-    async fn tick(&mut self) {
-        self.reread();
-        let looked = self.look().await;
+    /// The look at the runtime is over: what follows from it, and from the time that has gone by.
+    fn looked(&mut self, looked: Result<(), tonic::Status>) {
         self.metrics.runtime_looks.inc();
         let now = self.clock.now();
         match looked {
@@ -275,15 +315,17 @@ impl Agent {
             self.sandboxes.complete(&judged, now);
         }
         self.forget_absent(now);
-        self.open_or_close(now).await;
+        self.open_or_close(now);
+        self.ask_for_labels_again(now);
         self.judge_what_stands();
         self.count_held();
         self.count_state();
         self.count_released(now);
         if self.reports.is_empty() {
             // A report that ended without a word: whatever it wrote is found at the next look.
-            self.docket.ledger.restarted();
+            self.docket.no_report();
         }
+        self.take_back_what_is_over(now);
         self.forget(now);
         self.head_log();
         self.save();
@@ -325,9 +367,11 @@ impl Agent {
 
     async fn end(mut self) {
         info!(reports = self.reports.len(), "ending");
+        self.ending.pull();
         let drained = tokio::time::timeout(DRAIN, async {
             while let Some(report) = self.reports.join_next().await {
-                self.reported(report);
+                // What the guard says now stops nobody any more.
+                let _ = self.reported(report);
             }
         });
         if drained.await.is_err() {

@@ -1,6 +1,6 @@
 //! The labels of namespaces: asked for only where the configuration goes by them, and only for namespaces with a Pod that is judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tracing::{debug, warn};
@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 use super::Agent;
 use super::reports::Report;
 use crate::evidence;
-use crate::judge::{Moment, PodView};
+use crate::judge::Moment;
 use crate::report::Line;
 
 /// Labels are asked for again after this.
@@ -17,31 +17,36 @@ const FRESH: Duration = Duration::from_secs(300);
 /// What could not be found out is asked for again after this.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// When the labels of each namespace are to be asked for again.
+/// The namespaces whose labels were asked for.
 #[derive(Debug, Default)]
-pub(super) struct Namespaces(BTreeMap<String, Moment>);
+pub(super) struct Namespaces(BTreeMap<String, Asked>);
+
+#[derive(Debug)]
+struct Asked {
+    /// When they are to be asked for again.
+    due: Moment,
+    /// The last answer was none, and that was said.
+    failed: bool,
+}
 
 impl Agent {
-    /// Asks for the labels of a Pod's namespace, if they matter and are not known or not fresh.
-    pub(super) fn ask_for_labels(&mut self, view: &PodView, now: Moment) {
+    /// Asks for the labels of a namespace, if they matter and are not known or not fresh.
+    pub(super) fn ask_for_labels(&mut self, name: &str, now: Moment) {
         let policy = &self.config.policy;
-        let selects = policy
-            .scope
-            .namespaces
-            .iter()
-            .any(|rule| rule.selector.is_some());
-        let due = self
-            .namespaces
-            .0
-            .get(&view.namespace)
-            .is_none_or(|due| now >= *due);
-        let matters = selects && due && !policy.excludes(&view.namespace);
-        if !matters {
+        let rules = &policy.scope.namespaces;
+        if policy.excludes(name) || rules.iter().all(|rule| rule.selector.is_none()) {
             return;
         }
-        let api = self.api.clone();
-        let name = view.namespace.clone();
-        self.namespaces.0.insert(name.clone(), now.after(PAUSE));
+        let before = self.namespaces.0.get(name);
+        if before.is_some_and(|before| now < before.due) {
+            return;
+        }
+        let asked = Asked {
+            due: now.after(PAUSE),
+            failed: before.is_some_and(|before| before.failed),
+        };
+        self.namespaces.0.insert(name.to_owned(), asked);
+        let (api, name) = (self.api.clone(), name.to_owned());
         self.reports.spawn(async move {
             let labels = match api.client().await {
                 Ok(client) => evidence::labels(client, &name).await,
@@ -51,32 +56,58 @@ impl Agent {
         });
     }
 
+    /// Asks again for the labels of every namespace with a Pod that is judged, as far as it is time to.
+    pub(super) fn ask_for_labels_again(&mut self, now: Moment) {
+        for name in self.judged_namespaces() {
+            self.ask_for_labels(&name, now);
+        }
+    }
+
+    /// The namespaces with a Pod that is judged.
+    fn judged_namespaces(&self) -> BTreeSet<String> {
+        let latest = self.docket.latest.values();
+        latest.map(|latest| latest.view.namespace.clone()).collect()
+    }
+
     pub(super) fn labelled(
         &mut self,
         name: String,
         labels: Result<BTreeMap<String, String>, String>,
     ) {
         let now = self.clock.now();
-        match labels {
-            Ok(labels) => {
-                debug!(namespace = name, "labels read");
-                self.namespaces.0.retain(|_, due| now < *due);
-                let known = &mut self.config.policy.namespace_labels;
-                known.retain(|name, _| self.namespaces.0.contains_key(name));
-                known.insert(name.clone(), labels);
-                self.namespaces.0.insert(name.clone(), now.after(FRESH));
-                // They may put the Pods that are judged out of scope.
-                let views = self.docket.views(|view| view.namespace == name);
-                let line = Line::Labels {
-                    namespaces: &self.config.policy.namespace_labels.clone(),
-                    namespace: &name,
-                };
-                self.write_line(now, &line);
-                self.judge_again(views, now);
-            }
+        let labels = match labels {
+            Ok(labels) => labels,
             Err(error) => {
-                warn!(namespace = name, %error, "the namespace's labels cannot be read, verdicts on its Pods wait");
+                let asked = self.namespaces.0.get_mut(&name);
+                let told = asked.is_some_and(|asked| std::mem::replace(&mut asked.failed, true));
+                if !told {
+                    warn!(namespace = name, %error, "the namespace's labels cannot be read: those of before hold, verdicts on its Pods wait if there are none");
+                }
+                return;
             }
-        }
+        };
+        debug!(namespace = name, "labels read");
+        let asked = Asked {
+            due: now.after(FRESH),
+            failed: false,
+        };
+        self.namespaces.0.insert(name.clone(), asked);
+        // Labels stay until new ones come, as long as they are of use to anybody.
+        let judged = self.judged_namespaces();
+        self.namespaces
+            .0
+            .retain(|name, asked| judged.contains(name) || now < asked.due);
+        let known = &mut self.config.policy.namespace_labels;
+        known.insert(name.clone(), labels);
+        known.retain(|name, _| self.namespaces.0.contains_key(name));
+        self.put_in_force();
+        // They may put the Pods that are judged out of scope.
+        let views = self.docket.views(|view| view.namespace == name);
+        let line = Line::Labels {
+            namespaces: &self.config.policy.namespace_labels.clone(),
+            namespace: &name,
+        };
+        self.write_line(now, &line);
+        self.judge_again(views, now);
     }
 }

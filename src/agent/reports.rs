@@ -7,11 +7,11 @@ use tracing::{info, warn};
 use super::Agent;
 use crate::evidence::ApiServer;
 use crate::judge::{
-    Action, Because, Cause, Complaint, Condemned, ImageRecord, Moment, PodView, Shown, Undone,
+    Action, Because, Complaint, Condemned, ImageRecord, Moment, PodView, Shown, Undone,
 };
 use crate::metrics::ByStep;
 use crate::report::{
-    self, Account, Aftermath, Asked, Ending, Event, Line, Subject, Trace, Unguarded,
+    self, Account, Aftermath, Asked, Ending, Event, InForce, Line, Subject, Trace, Unguarded,
 };
 
 /// What became of one report.
@@ -21,8 +21,8 @@ pub(super) enum Report {
     Condemned {
         condemned: Box<Condemned>,
         account: Account,
-        /// What became of the Event; `None` if none was due.
-        event: Option<Result<(), String>>,
+        /// The Event that is to be written; `None` if none is due.
+        event: Option<Event>,
     },
     /// A Pod that would have been failed, and left Pending.
     Aftermath {
@@ -31,8 +31,8 @@ pub(super) enum Report {
         aftermath: Aftermath,
         trace: Vec<Trace>,
     },
-    /// The Pod's author was told of annotations that cannot be read.
-    Complained {
+    /// An Event was to be written.
+    Announced {
         subject: Subject,
         event: Result<(), String>,
     },
@@ -41,6 +41,8 @@ pub(super) enum Report {
         name: String,
         labels: Result<BTreeMap<String, String>, String>,
     },
+    /// Whether the API server holds the agent to its own node.
+    Guarded(Result<(), Unguarded>),
     /// A condition that was taken back.
     TakenBack {
         condemned: Box<Condemned>,
@@ -60,38 +62,34 @@ impl Agent {
         self.save();
 
         let policy = self.config.policy.clone();
+        let (in_force, mut ending) = (InForce::of(&self.in_force), self.ending.request());
         let at = self.clock.wall();
         let mut condemned = Box::new(condemned);
         let (mut runtime, pulls) = (self.runtime.clone(), self.pulls.clone());
         let (api, guard) = (self.api.clone(), self.guard.clone());
         self.reports.spawn(async move {
             // The last look at the Pod comes last: it is the freshest at the write, and who is spared before costs no request.
-            let asked = report::ask(&mut runtime, &pulls, report::PATIENCE, &mut condemned).await;
+            let asked = tokio::select! {
+                () = ending.asked() => Asked::NoAnswer("the agent is ending".to_owned()),
+                asked = report::ask(&mut runtime, &pulls, report::PATIENCE, &mut condemned) => asked,
+            };
             let account = match asked {
                 Asked::Spared(reason) => Ending::Spared(reason).into(),
                 Asked::NoAnswer(why) => Ending::Failed(why).into(),
                 Asked::Due => match api.client().await {
                     Err(why) => Ending::Failed(why).into(),
                     Ok(client) if condemned.enforce => match guard.make_sure(client).await {
-                        Ok(()) => report::fail(client, &condemned, &policy, at).await,
-                        Err(Unguarded::Open(why) | Unguarded::Off(why)) => {
-                            Ending::Denied(why).into()
-                        }
-                        Err(Unguarded::Unknown(why)) => Ending::Failed(why).into(),
+                        Ok(()) => report::fail(client, &condemned, &in_force, at).await,
+                        Err(unguarded) => Ending::from(unguarded).into(),
                     },
-                    Ok(client) => report::look(client, &condemned, &policy).await,
+                    Ok(client) => report::look(client, &condemned, &in_force).await,
                 },
             };
             let event = match (&account.ending, policy.action) {
-                (Ending::Written, Action::Fail) => Some(Event::Failed((*condemned).clone())),
-                (Ending::Written, Action::Delete) => Some(Event::Deleted((*condemned).clone())),
-                (Ending::Due, _) => Some(Event::WouldFail((*condemned).clone())),
+                (Ending::Written, Action::Fail) => Some(Event::Failed(condemned.clone())),
+                (Ending::Written, Action::Delete) => Some(Event::Deleted(condemned.clone())),
+                (Ending::Due, _) => Some(Event::WouldFail(condemned.clone())),
                 _ => None,
-            };
-            let subject = Subject::of(&condemned);
-            let event = match event {
-                Some(event) => Some(announce(&api, &subject, &policy.node, &event, at).await),
-                None => None,
             };
             Report::Condemned {
                 condemned,
@@ -110,7 +108,7 @@ impl Agent {
         image: &str,
         because: Because,
     ) {
-        let mut condemned = Box::new(nobody(uid, namespace, name));
+        let mut condemned = Box::new(Condemned::nobody(uid, namespace, name));
         image.clone_into(&mut condemned.image);
         let api = self.api.clone();
         self.reports.spawn(async move {
@@ -134,32 +132,24 @@ impl Agent {
             namespace: view.namespace.clone(),
             name: view.name.clone(),
         };
+        self.announce(subject, Event::InvalidAnnotations(complaints));
+    }
+
+    /// Writes an Event. It may take minutes where the API server asks for pauses, so nothing waits for it.
+    fn announce(&mut self, subject: Subject, event: Event) {
         let (node, at) = (self.config.policy.node.clone(), self.clock.wall());
         let api = self.api.clone();
         self.reports.spawn(async move {
-            let event = Event::InvalidAnnotations(complaints);
             let event = announce(&api, &subject, &node, &event, at).await;
-            Report::Complained { subject, event }
+            Report::Announced { subject, event }
         });
     }
 
-    pub(super) fn take_back(&mut self, uid: &str, namespace: &str, name: &str) {
-        let condemned = Box::new(nobody(uid, namespace, name));
-        let (api, at) = (self.api.clone(), self.clock.wall());
-        self.reports.spawn(async move {
-            let (undone, trace) = match api.client().await {
-                Ok(client) => report::take_back(client, &condemned, at).await,
-                Err(_) => (Undone::Standing, Vec::new()),
-            };
-            Report::TakenBack {
-                condemned,
-                undone,
-                trace,
-            }
-        });
-    }
-
-    pub(super) fn reported(&mut self, report: Result<Report, JoinError>) {
+    /// Takes up what a report has come to.
+    ///
+    /// # Errors
+    /// If the agent must not go on.
+    pub(super) fn reported(&mut self, report: Result<Report, JoinError>) -> anyhow::Result<()> {
         match report {
             Ok(Report::Condemned {
                 condemned,
@@ -167,10 +157,10 @@ impl Agent {
                 event,
             }) => {
                 self.trace(&condemned, &account.trace);
-                if let Some(event) = event {
-                    self.event(&Subject::of(&condemned), event);
-                }
                 self.ended(&condemned, &account);
+                if let Some(event) = event {
+                    self.announce(Subject::of(&condemned), event);
+                }
             }
             Ok(Report::Aftermath {
                 condemned,
@@ -197,37 +187,21 @@ impl Agent {
                     self.started(namespace, name, uid, image, because);
                 }
             }
-            Ok(Report::Complained { subject, event }) => self.event(&subject, event),
+            Ok(Report::Announced { subject, event }) => self.event(&subject, event),
             Ok(Report::Labels { name, labels }) => self.labelled(name, labels),
+            Ok(Report::Guarded(tried)) => self.guarded(tried)?,
             Ok(Report::TakenBack {
                 condemned,
                 undone,
                 trace,
-            }) => {
-                self.trace(&condemned, &trace);
-                let (namespace, pod) = (&condemned.namespace, &condemned.name);
-                match undone {
-                    Undone::Clear => info!(%namespace, %pod, "the condition was taken back"),
-                    Undone::Written => {}
-                    Undone::Standing => {
-                        warn!(%namespace, %pod, "the condition could not be taken back");
-                    }
-                }
-                let now = self.clock.now();
-                self.docket.taken_back(&condemned.uid, undone, now);
-                let line = Line::Undone {
-                    namespace,
-                    pod,
-                    uid: &condemned.uid,
-                    undone: undone.as_str(),
-                };
-                self.write_line(now, &line);
-            }
+            }) => self.taken_back(&condemned, undone, &trace),
             Err(error) => warn!(%error, "a report ended unexpectedly"),
         }
+        self.take_back_what_is_over(self.clock.now());
         self.unsaved = true;
         self.head_log();
         self.save();
+        Ok(())
     }
 
     fn count_failed(&self, condemned: &Condemned, now: Moment) {
@@ -240,7 +214,7 @@ impl Agent {
         self.metrics.failed_after.0.observe(after.as_secs_f64());
     }
 
-    fn trace(&mut self, condemned: &Condemned, trace: &[Trace]) {
+    pub(super) fn trace(&mut self, condemned: &Condemned, trace: &[Trace]) {
         for Trace { step, result } in trace {
             let ok = result == "ok";
             self.metrics
@@ -309,7 +283,8 @@ impl Agent {
             }
         }
         let (now, outcome) = (self.clock.now(), ending.outcome());
-        self.docket.ended(uid, key, outcome, marked, now);
+        let has_left = self.docket.ended(uid, key, outcome, marked, now);
+        let marked = self.docket.ledger.is_marked(uid);
         let line = Line::Report {
             namespace,
             pod,
@@ -322,8 +297,7 @@ impl Agent {
         };
         self.write_line(now, &line);
         // Of a Pod that was deleted or replaced evidence still tells: forgotten before that, a late view of it would count anew.
-        if !self.docket.latest.contains_key(uid) {
-            // It left while the report was under way.
+        if has_left {
             self.left(uid, None);
         }
     }
@@ -337,22 +311,4 @@ async fn announce(
     at: Timestamp,
 ) -> Result<(), String> {
     report::announce(api.client().await?, subject, node, event, at).await
-}
-
-/// A Pod that is not condemned, where only its name matters.
-fn nobody(uid: &str, namespace: &str, name: &str) -> Condemned {
-    Condemned {
-        uid: uid.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        image: String::new(),
-        cause: Cause::Unrecognised,
-        failures: 0,
-        lasting: std::time::Duration::ZERO,
-        error: String::new(),
-        enforce: true,
-        spare_if_present: false,
-        second_opinion: false,
-        opinion: None,
-    }
 }

@@ -41,6 +41,8 @@ struct Entry {
 enum Settled {
     /// Not Pending any more.
     Done,
+    /// Not named by complete evidence since then.
+    Absent(Moment),
     /// Out of scope, or nothing left to judge, until then.
     Until(Moment),
 }
@@ -95,9 +97,9 @@ impl Sandboxes {
                 entry.settled = None;
                 entry.absent = None;
             }
-            let absent = entry.absent.is_some_and(|since| now.since(since) >= ABSENT);
-            if absent && entry.settled.is_none() {
-                entry.settled = Some(Settled::Done);
+            let absent = entry.absent.filter(|since| now.since(*since) >= ABSENT);
+            if let (Some(since), None) = (absent, entry.settled) {
+                entry.settled = Some(Settled::Absent(since));
                 "it is not named among the Pending Pods of this node".clone_into(&mut entry.why);
             }
         }
@@ -137,9 +139,9 @@ impl Sandboxes {
         Some(match entry.settled {
             None => "it may be waiting for an image, and is looked at as soon as there is evidence"
                 .to_owned(),
-            Some(Settled::Done) => entry.why.clone(),
+            Some(Settled::Done | Settled::Absent(_)) => entry.why.clone(),
             Some(Settled::Until(_)) => {
-                format!("{}; it is looked at again every ten minutes", entry.why)
+                format!("{}; it is looked at again within ten minutes", entry.why)
             }
         })
     }
@@ -164,10 +166,18 @@ impl Sandboxes {
         }
     }
 
-    /// The evidence that was complete is closed or lost: absence from it means nothing any more.
-    pub(super) fn incomplete(&mut self) {
+    /// The evidence that was complete is closed or lost: absence from it means nothing any more. Nor does what it settled for Pods that came
+    /// after its last word, at `spoken`: it may have been cut off by then. They are looked at again soon.
+    pub(super) fn incomplete(&mut self, spoken: Option<Moment>, now: Moment) {
         for entry in self.pods.values_mut() {
             entry.absent = None;
+            let Some(Settled::Absent(since)) = entry.settled else {
+                continue;
+            };
+            entry.settled = Some(match spoken {
+                Some(spoken) if since <= spoken => Settled::Done,
+                _ => Settled::Until(now.after(ABSENT)),
+            });
         }
     }
 
@@ -240,12 +250,29 @@ mod tests {
         pods.complete(&BTreeSet::new(), at(0));
         pods.update(vec![sandbox("a")], at(9), true, |_| false);
         assert_eq!(pods.unsettled(), 1);
-        pods.incomplete();
+        pods.incomplete(Some(at(9)), at(9));
         pods.update(vec![sandbox("a")], at(20), true, |_| false);
         assert_eq!(pods.unsettled(), 1);
         pods.complete(&BTreeSet::new(), at(20));
         pods.update(vec![sandbox("a")], at(30), true, |_| false);
         assert_eq!(pods.unsettled(), 0);
+        pods.incomplete(Some(at(20)), at(30));
+        pods.update(vec![sandbox("a")], at(10_000), true, |_| false);
+        assert_eq!(pods.unsettled(), 0);
+    }
+
+    #[test]
+    fn what_a_silent_source_does_not_name_is_looked_at_again() {
+        let mut pods = one(at(0));
+        pods.complete(&BTreeSet::new(), at(0));
+        pods.update(vec![sandbox("a")], at(10), true, |_| false);
+        assert_eq!(pods.unsettled(), 0);
+        // Its last word came before the Pod did.
+        pods.incomplete(None, at(30));
+        pods.update(vec![sandbox("a")], at(39), true, |_| false);
+        assert_eq!(pods.unsettled(), 0);
+        pods.update(vec![sandbox("a")], at(40), true, |_| false);
+        assert_eq!(pods.unsettled(), 1);
     }
 
     #[test]

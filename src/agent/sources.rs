@@ -93,7 +93,7 @@ impl Agent {
         self.evidence.as_ref().map(|open| open.source)
     }
 
-    pub(super) async fn open(&mut self, now: Moment) {
+    pub(super) fn open(&mut self, now: Moment) {
         if now < self.choice.retry.not_before {
             return;
         }
@@ -102,11 +102,10 @@ impl Agent {
             Evidence::Kubelet => true,
             Evidence::ApiServer => false,
         };
-        if kubelet {
-            self.evidence = Some(self.kubelet());
-        } else {
-            self.open_apiserver().await;
-        }
+        self.evidence = Some(match kubelet {
+            true => self.kubelet(),
+            false => self.apiserver(),
+        });
         debug!(unsettled = self.sandboxes.unsettled(), source = ?self.source(), "evidence opened");
     }
 
@@ -117,21 +116,11 @@ impl Agent {
         }
     }
 
-    async fn open_apiserver(&mut self) {
-        match self.api.client().await {
-            Ok(client) => {
-                self.client_well = true;
-                let stream = evidence::watch(client.clone(), &self.config.policy.node);
-                self.evidence = Some(Open {
-                    source: Source::ApiServer,
-                    stream: Box::pin(stream),
-                });
-            }
-            Err(error) => {
-                if std::mem::replace(&mut self.client_well, false) {
-                    warn!(error, "no way to the API server");
-                }
-            }
+    fn apiserver(&self) -> Open {
+        let stream = evidence::watch(self.api.clone(), &self.config.policy.node);
+        Open {
+            source: Source::ApiServer,
+            stream: Box::pin(stream),
         }
     }
 
@@ -158,7 +147,7 @@ impl Agent {
     }
 
     /// The first word of the kubelet's socket while the API server stood in for it.
-    pub(super) async fn tried(&mut self, sighting: Option<Sighting>) {
+    pub(super) fn tried(&mut self, sighting: Option<Sighting>) {
         let candidate = self.candidate.take();
         match sighting {
             None | Some(Sighting::Lost(_)) => {
@@ -167,22 +156,26 @@ impl Agent {
             sighting => {
                 self.close();
                 self.evidence = candidate;
-                self.sighted(sighting).await;
+                self.sighted(sighting);
             }
         }
     }
 
-    pub(super) async fn sighted(&mut self, sighting: Option<Sighting>) {
+    pub(super) fn sighted(&mut self, sighting: Option<Sighting>) {
         match sighting {
+            Some(Sighting::Alive) => {}
             Some(Sighting::Seen(view)) => self.judge(&view),
             Some(Sighting::Left(uid, now)) => self.left(&uid, now.as_deref()),
             Some(Sighting::Complete(named)) => {
                 self.say_source();
                 self.complete(&named);
             }
-            Some(Sighting::Lost(error)) => self.lost(&error).await,
-            None => self.lost("the watch has ended").await,
+            Some(Sighting::Lost(error)) => self.lost(&error),
+            None => self.lost("the watch has ended"),
         }
+        let now = self.clock.now();
+        self.last_word = self.evidence.as_ref().map(|_| now);
+        self.take_back_what_is_over(now);
         self.head_log();
         self.save();
     }
@@ -202,7 +195,7 @@ impl Agent {
     }
 
     /// Nothing is missed for good: it is opened anew, and names all that is Pending again.
-    async fn lost(&mut self, error: &str) {
+    fn lost(&mut self, error: &str) {
         let now = self.clock.now();
         let lasted = self.complete_since.map(|since| now.since(since));
         let source = self.source();
@@ -221,7 +214,8 @@ impl Agent {
                     error,
                     "the kubelet's socket does not answer, the API server is asked instead"
                 );
-                return self.open_apiserver().await;
+                self.evidence = Some(self.apiserver());
+                return;
             }
         } else {
             // Whoever answers first.
@@ -239,13 +233,18 @@ impl Agent {
     }
 
     pub(super) fn close(&mut self) {
+        let now = self.clock.now();
+        // The kubelet's socket is on this node: it does not fall silent without ending.
+        let spoken = match self.source() {
+            Some(Source::Kubelet) => Some(now),
+            _ => self.last_word,
+        };
+        self.sandboxes.incomplete(spoken, now);
         self.evidence = None;
         self.candidate = None;
         self.complete_since = None;
-        self.sandboxes.incomplete();
-        for latest in self.docket.latest.values_mut() {
-            latest.absent = None;
-        }
+        self.last_word = None;
+        self.absent.clear();
     }
 
     /// Brings the metrics of the evidence up to date.

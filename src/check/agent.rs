@@ -13,6 +13,7 @@ use super::Finding;
 use crate::agent::Status;
 use crate::config::Config;
 use crate::control::{self, Ask};
+use crate::deadline::within;
 
 const CONTROL: &str = "control socket";
 const ADMIN: &str = "admin address";
@@ -76,7 +77,7 @@ async fn admin(address: SocketAddr, runs: bool) -> Finding {
             "set adminAddress to an address of this host, 127.0.0.1:9797 say",
         );
     }
-    let livez = tokio::time::timeout(PATIENCE, livez(address)).await;
+    let livez = within(PATIENCE, livez(address)).await;
     match livez {
         Ok(Ok(true)) => Finding::ok(ADMIN, &format!("an agent answers at {address}")),
         _ if runs => Finding::ok(

@@ -1,13 +1,13 @@
 //! The API server: whether it answers, its version, and for which node it takes the agent.
 
-use std::time::Duration;
-
 use kube::Client;
+use kube::core::request::Error as Unsendable;
 use serde_json::{Value, json};
 
 use super::Finding;
+use crate::api::{ApiError, call};
 use crate::config::Config;
-use crate::evidence::{ApiServer, chain};
+use crate::evidence::ApiServer;
 use crate::judge::NodeMode;
 
 const WHAT: &str = "API server";
@@ -15,9 +15,6 @@ const NODE: &str = "node";
 
 /// From this minor version on a Pod's token says which node it is for.
 const OLDEST: u32 = 30;
-
-/// An answer takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the API server said.
 pub(super) struct Server {
@@ -184,13 +181,11 @@ async fn request(
     client: &Client,
     request: http::Result<http::Request<Vec<u8>>>,
 ) -> Result<Value, String> {
-    let request = request.map_err(|error| error.to_string())?;
-    match tokio::time::timeout(PATIENCE, client.request(request)).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(kube::Error::Api(status))) => Err(format!("{}: {}", status.code, status.message)),
-        Ok(Err(error)) => Err(chain(&error)),
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
-    }
+    let answer = call(client, request.map_err(Unsendable::BuildRequest)).await;
+    answer.map_err(|error| match error {
+        ApiError::Refused(refused) => format!("{}: {}", refused.code, refused.message()),
+        error @ ApiError::NoAnswer(_) => error.to_string(),
+    })
 }
 
 #[cfg(test)]

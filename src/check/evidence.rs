@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use super::Finding;
 use super::socket::{Unusable, try_open};
 use crate::config::{Config, Evidence};
+use crate::deadline::within;
 use crate::evidence::{Sighting, watch_kubelet};
 
 const WHAT: &str = "evidence";
@@ -52,13 +53,13 @@ pub(super) async fn ask(config: &Config) -> Kubelet {
             match watch.next().await {
                 Some(Sighting::Complete(_)) => return Kubelet::Answers,
                 Some(Sighting::Lost(error)) => return Kubelet::Silent(error),
-                Some(Sighting::Seen(_) | Sighting::Left(..)) => {}
+                Some(Sighting::Seen(_) | Sighting::Left(..) | Sighting::Alive) => {}
                 None => return Kubelet::Silent("the stream has ended".to_owned()),
             }
         }
     };
-    let answer = tokio::time::timeout(PATIENCE, all_named).await;
-    answer.unwrap_or_else(|_| Kubelet::Silent(format!("not all Pods named within {PATIENCE:?}")))
+    let answer = within(PATIENCE, all_named).await;
+    answer.unwrap_or_else(|late| Kubelet::Silent(format!("{late} that names all Pods")))
 }
 
 /// What will be used. `minor` is the API server's version, if it is known: where it has the kubelets' socket, the kubelets should too.

@@ -24,20 +24,25 @@ pub(super) async fn look(client: &Client, config: &Config) -> Finding {
         };
     };
     let guard = Guard::new(Some(own.clone()));
-    match guard.denial(client).await {
+    match guard.make_sure(client).await {
         Err(Unguarded::Off(_)) => Finding::warning(
             WHAT,
             "the API server denies every write at present: they are switched off for all agents",
             "to switch them on: kubectl -n pullwarden patch configmap pullwarden-writes --type=merge -p '{\"data\":{\"writes\":\"on\"}}'",
         ),
-        Ok(words) if observes || words.contains("ValidatingAdmissionPolicy") => Finding::ok(
+        Ok(()) => Finding::ok(
             WHAT,
             "the API server denies what it must, tried as a dry run",
         ),
-        Ok(words) => Finding::warning(
+        Err(Unguarded::NotByPolicy(_)) if observes => Finding::ok(
             WHAT,
-            &format!("what must be denied is, but not by an admission policy: {words}"),
-            "install the ValidatingAdmissionPolicy of deploy/base/policy.yaml",
+            "the API server denies what it must, tried as a dry run; mode observe needs no more",
+        ),
+        Err(Unguarded::NotByPolicy(why)) => Finding::warning(
+            WHAT,
+            &why,
+            "apply deploy/base/policy.yaml and deploy/base/rbac.yaml of this version, and let no webhook and no other policy deny the agent's own Pod a label: \
+             the agent writes nothing before its own policy is seen to deny it",
         ),
         Err(Unguarded::Open(why)) if observes => Finding::warning(
             WHAT,

@@ -1,9 +1,8 @@
-use std::io::Write as _;
-
 use anyhow::bail;
 use clap::ArgMatches;
 use serde_json::json;
 
+use super::printing::{pretty, print};
 use super::screen::{Screen, Tone};
 use crate::check::{self, Finding, Level};
 
@@ -27,11 +26,11 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let text = match as_json {
         true => {
             let answer = json!({"faults": faults, "warnings": warnings, "findings": findings});
-            serde_json::to_string_pretty(&answer)? + "\n"
+            pretty(&answer)?
         }
         false => page(&findings),
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    print(&text)?;
     match faults {
         0 => Ok(()),
         1 => bail!("check has found a fault"),

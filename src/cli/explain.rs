@@ -6,9 +6,11 @@ use clap::ArgMatches;
 use serde_json::{Value, json};
 
 use super::history;
+use super::printing::{Printed, outcome, pretty, print};
 use super::screen::{Screen, Tone};
 use crate::agent::{Explanation, ImageExplained, Known};
 use crate::control::{self, Ask};
+use crate::escaping;
 use crate::judge::Cause;
 
 /// Where the text beside a head begins, and beside a time.
@@ -47,7 +49,7 @@ fn cause(reason: &str, message: &str, json: bool) -> anyhow::Result<()> {
             }
         ),
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    print(&text)?;
     Ok(())
 }
 
@@ -75,14 +77,17 @@ fn causes(reason: &str) -> anyhow::Result<()> {
                 json!({"error": format!("line {lines} is not a JSON string: {error}")})
             }
         };
-        writeln!(output, "{answer}")?;
+        let mut written = writeln!(output, "{}", escaping::json(&answer.to_string()));
         // Whoever asks line by line waits for each answer.
-        if input.buffer().is_empty() {
-            output.flush()?;
+        if written.is_ok() && input.buffer().is_empty() {
+            written = output.flush();
+        }
+        if outcome(written)? == Printed::Closed {
+            return Ok(());
         }
         line.clear();
     }
-    output.flush()?;
+    outcome(output.flush())?;
     if bad > 0 {
         bail!("{bad} of {lines} lines are not JSON strings");
     }
@@ -136,10 +141,10 @@ async fn explain_pod(matches: &ArgMatches, pod: &str, json: bool) -> anyhow::Res
         (Err(error), _) => return Err(error),
     };
     let text = match json {
-        true => serde_json::to_string_pretty(&explanation)? + "\n",
+        true => pretty(&explanation)?,
         false => page(&explanation),
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    print(&text)?;
     Ok(())
 }
 

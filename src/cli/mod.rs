@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod history;
+mod printing;
 mod replay;
 mod run;
 mod screen;
@@ -16,17 +17,27 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
 use crate::config::{Config, Faults, Given, KEYS, Key};
+use crate::escaping;
 
 /// The exit code for a configuration with faults.
 const BAD_CONFIGURATION: u8 = 64;
+
+/// The answer to a question that somebody who lets the agent write must have asked.
+const PENDING: &str = "Only Pods in phase Pending are failed. A Pod is Pending until each of its containers has started: \
+    if its main container runs while a sidecar's image cannot be pulled, it is failed as a whole, and the main container ends with it.";
 
 /// Runs the command that `arguments` ask for.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            // Nothing can be done about a standard output that is closed.
-            let _ = error.print();
+            // Arguments are file names too, which others chose.
+            let text = escaping::lines(&error.render().to_string());
+            match error.use_stderr() {
+                true => printing::to_stderr(&text),
+                // Nothing can be done about a standard output that cannot be written to.
+                false => _ = printing::print(&text),
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -47,16 +58,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if let Some(faults) = error.downcast_ref::<Faults>() {
-        complain(faults.to_string());
+        printing::complain_in_lines(&faults.to_string());
         return ExitCode::from(BAD_CONFIGURATION);
     }
-    complain(format!("{error:#}"));
+    printing::complain(&format!("{error:#}"));
     ExitCode::FAILURE
-}
-
-#[expect(clippy::print_stderr, reason = "the last word goes where people look")]
-fn complain(problem: String) {
-    eprintln!("pullwarden: {problem}");
 }
 
 fn command() -> Command {
@@ -67,6 +73,7 @@ fn command() -> Command {
         .help("The configuration, in YAML");
     let run = Command::new("run")
         .about("Run the agent of this node")
+        .after_help(PENDING)
         .arg(config.clone())
         .args(scalars().map(flag));
     let check = Command::new("check")
@@ -132,7 +139,7 @@ fn replay_command() -> Command {
                 .action(ArgAction::Append)
                 .required(true)
                 .num_args(1..)
-                .help("Logs of nodes, rotated ones too: pulls.jsonl, pulls.jsonl.1, …"),
+                .help("Logs of nodes, rotated ones too, under any name: pulls.jsonl, pulls.jsonl.1, …"),
         )
 }
 

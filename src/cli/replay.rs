@@ -1,15 +1,23 @@
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::ArgMatches;
 use serde_json::json;
 
+use super::printing::{Printed, complain, outcome};
 use crate::config::{Config, Faults};
+use crate::escaping;
 use crate::judge::Shown;
-use crate::replay::{self, Decision, Fate, Finding, Line, Lines, Record, Replay, Row, Tally};
+use crate::replay::{
+    self, Decision, Fate, Finding, Line, Log, Record, Replay, Row, Section, Tally,
+};
+
+/// Lines of one file that are complained about one by one.
+const TOLD: u64 = 20;
 
 /// `pullwarden replay`: the judge over recorded logs. Each Pod is told of when the record tells no more of it, then the sums.
 pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
@@ -19,35 +27,77 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let json = matches
         .get_one::<String>("output")
         .is_some_and(|output| output == "json");
-    let mut out = Output {
-        out: BufWriter::new(io::stdout().lock()),
-        json,
-        rows: 0,
-        fault: None,
-    };
-    out.begin();
+    let mut well = true;
+    let mut out = Output::new(json);
     let mut sums = Vec::new();
-    for group in replay::in_order(&files) {
-        let mut node = Replay::new(&policies);
-        for file in &group {
-            read(file, &mut node, &mut out)
-                .with_context(|| format!("reading {}", file.display()))?;
+    for node in replay::by_node(sections(&files, &mut well)?) {
+        let mut judged = Replay::new(&policies);
+        for section in &node {
+            well &= read(section, &mut judged, &mut out)
+                .with_context(|| format!("reading {}", section.log.path.display()))?;
+            if out.closed()? {
+                return Ok(());
+            }
         }
-        node.end(&mut |row| out.row(&row));
-        if node.unjudged() > 0 {
-            let name = group[0].display();
-            let lines = node.unjudged();
-            super::complain(format!(
-                "{name}: {lines} lines come before any that says what was so then, and are passed over"
+        if !judged.has_judged() {
+            let name = &node[0].node;
+            complain(&format!(
+                "nothing of node {name} was judged: no configuration that was in force can be read"
+            ));
+            well = false;
+            continue;
+        }
+        judged.end(&mut |row| out.row(&row));
+        if judged.unjudged() > 0 {
+            let file = node[0].log.path.display();
+            let lines = judged.unjudged();
+            complain(&format!(
+                "{file}: {lines} lines come before any that says what was so then, and are passed over"
             ));
         }
-        for text in node.disagreements() {
-            super::complain(format!("another verdict than the record's: {text}"));
+        for text in judged.disagreements() {
+            complain(&format!("another verdict than the record's: {text}"));
         }
-        replay::add_up(&mut sums, &node);
+        replay::add_up(&mut sums, &judged);
     }
-    out.end(&sums)?;
+    if sums.is_empty() {
+        bail!("nothing to judge in what was given, see above");
+    }
+    if out.end(&sums)? == Printed::Read && !well {
+        bail!("some of what was given could not be judged, see above");
+    }
     Ok(())
+}
+
+/// The lines of all files whose node is known. A file without any is complained about, and not
+/// `well` unless it is empty.
+fn sections(files: &[PathBuf], well: &mut bool) -> anyhow::Result<Vec<Section>> {
+    let mut sections = Vec::new();
+    let mut seen = BTreeSet::new();
+    for path in files {
+        let reading = || format!("reading {}", path.display());
+        // A file that is named twice has not happened twice.
+        if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
+            continue;
+        }
+        let log = Log::open(path).with_context(reading)?;
+        let found = replay::sections_of(&log).with_context(reading)?;
+        if found.sections.is_empty() {
+            *well &= found.lines == 0;
+            let file = path.display();
+            complain(&match (found.lines, found.is_log) {
+                (0, _) => format!("{file}: is empty"),
+                (lines, false) => {
+                    format!("{file}: none of its {lines} lines is a line of a node's log")
+                }
+                (lines, true) => format!(
+                    "{file}: none of its {lines} lines is a `start` or `continued`, which say of which node they are: passed over"
+                ),
+            });
+        }
+        sections.extend(found.sections);
+    }
+    Ok(sections)
 }
 
 /// The policies that were given, by the names of their files.
@@ -66,29 +116,61 @@ fn policies(matches: &ArgMatches) -> Result<Vec<(String, Config)>, Faults> {
     }
 }
 
-fn read(file: &Path, node: &mut Replay, out: &mut Output<'_>) -> io::Result<()> {
-    let mut lines = Lines::of(file)?;
-    let tell = |number: u64, what: String| {
-        super::complain(format!("{}:{number}: {what}", file.display()));
+/// Complaints about the lines of one section.
+struct Complaints<'a> {
+    file: &'a Path,
+    count: u64,
+}
+
+impl Complaints<'_> {
+    fn tell(&mut self, number: u64, what: &str) {
+        self.count += 1;
+        if self.count <= TOLD {
+            complain(&format!("{}:{number}: {what}", self.file.display()));
+        }
+    }
+
+    fn end(self) {
+        if self.count > TOLD {
+            let more = self.count - TOLD;
+            complain(&format!(
+                "{}: {more} more lines cannot be used",
+                self.file.display()
+            ));
+        }
+    }
+}
+
+/// Judges by one section, and tells whether all configurations in it could be read.
+fn read(section: &Section, node: &mut Replay, out: &mut Output<'_>) -> io::Result<bool> {
+    let mut lines = section.log.lines_between(section.from, section.to)?;
+    let mut complaints = Complaints {
+        file: &section.log.path,
+        count: 0,
     };
+    let mut well = true;
     while let Some(Line { number, text }) = lines.next_line()? {
         let Some(text) = text else {
-            tell(number, "is too long for a line, passed over".to_owned());
+            complaints.tell(number, "is too long for a line, passed over");
             continue;
         };
         match Record::read(text) {
             Ok(record) => {
                 if let Err(faults) = node.take(&record, &mut |row| out.row(&row)) {
-                    tell(number, faults.to_string());
+                    well = false;
+                    for fault in faults.0 {
+                        complaints.tell(number, &format!("the configuration in force: {fault}"));
+                    }
                 }
             }
-            Err(problem) => tell(number, format!("{problem}")),
+            Err(problem) => complaints.tell(number, &problem.to_string()),
         }
-        if let Some(fault) = out.fault.take() {
-            return Err(fault);
+        if out.fault.is_some() {
+            break;
         }
     }
-    Ok(())
+    complaints.end();
+    Ok(well)
 }
 
 /// Standard output, written to while the logs are read.
@@ -100,23 +182,32 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
+    fn new(json: bool) -> Self {
+        Self {
+            out: BufWriter::new(io::stdout().lock()),
+            json,
+            rows: 0,
+            fault: None,
+        }
+    }
+
     fn put(&mut self, text: &str) {
         if let Err(fault) = self.out.write_all(text.as_bytes()) {
             self.fault.get_or_insert(fault);
         }
     }
 
-    fn begin(&mut self) {
-        if self.json {
-            self.put("{\"pods\":[");
-        }
+    /// Whether nobody reads any more.
+    fn closed(&mut self) -> anyhow::Result<bool> {
+        let written = self.fault.take().map_or(Ok(()), Err);
+        Ok(outcome(written)? == Printed::Closed)
     }
 
     fn row(&mut self, row: &Row) {
         let text = match self.json {
             true => {
-                let comma = if self.rows == 0 { "\n" } else { ",\n" };
-                format!("{comma}{}", json!(row))
+                let before = if self.rows == 0 { BEGIN } else { ",\n" };
+                before.to_owned() + &escaping::json(&json!(row).to_string())
             }
             false => entry(row),
         };
@@ -124,18 +215,23 @@ impl Output<'_> {
         self.put(&text);
     }
 
-    fn end(&mut self, sums: &[Tally]) -> io::Result<()> {
+    fn end(&mut self, sums: &[Tally]) -> anyhow::Result<Printed> {
         let text = match self.json {
-            true => format!("\n],\"summary\":{}}}\n", json!(sums)),
+            true => {
+                let begin = if self.rows == 0 { BEGIN } else { "" };
+                let sums = json!(sums).to_string();
+                format!("{begin}\n],\"summary\":{}}}\n", escaping::json(&sums))
+            }
             false => summary(sums),
         };
         self.put(&text);
-        match self.fault.take() {
-            Some(fault) => Err(fault),
-            None => self.out.flush(),
-        }
+        let fault = self.fault.take();
+        outcome(fault.map_or_else(|| self.out.flush(), Err))
     }
 }
+
+/// The beginning of the JSON object, written once there is something to judge.
+const BEGIN: &str = "{\"pods\":[\n";
 
 fn entry(row: &Row) -> String {
     let mut out = String::new();
@@ -153,11 +249,12 @@ fn entry(row: &Row) -> String {
         Shown(&row.node),
         row.fate.as_str(),
     );
-    let width = row.policies.iter().map(|f| f.policy.chars().count()).max();
-    for finding in &row.policies {
-        let policy = &finding.policy;
+    let names = row.policies.iter().map(|f| Shown(&f.policy).to_string());
+    let names: Vec<String> = names.collect();
+    let width = names.iter().map(|name| name.chars().count()).max();
+    for (finding, name) in row.policies.iter().zip(names) {
         let width = width.unwrap_or(0);
-        let _ = writeln!(out, "  {policy:<width$}  {}", what(finding, row));
+        let _ = writeln!(out, "  {name:<width$}  {}", what(finding, row));
     }
     out.push('\n');
     out
@@ -194,7 +291,7 @@ fn what(finding: &Finding, row: &Row) -> String {
         let _ = write!(out, "  held by {brake} from {}", second(*since));
     }
     for (why, since) in &finding.spared {
-        let _ = write!(out, "  spared at {}: {why}", second(*since));
+        let _ = write!(out, "  spared at {}: {}", second(*since), Shown(why));
     }
     if finding.decision == Decision::Waited && row.fate == Fate::Failed {
         out.push_str("  the record ends here");
@@ -209,9 +306,9 @@ fn second(time: jiff::Timestamp) -> String {
 
 fn summary(sums: &[Tally]) -> String {
     let mut out = String::new();
-    let width = sums
-        .iter()
-        .map(|sum| sum.policy.chars().count().max(10) + 2);
+    let names = sums.iter().map(|sum| Shown(&sum.policy).to_string());
+    let names: Vec<String> = names.collect();
+    let width = names.iter().map(|name| name.chars().count().max(10) + 2);
     let widths: Vec<usize> = width.collect();
     let mut line = |head: &str, cells: Vec<String>| {
         let _ = write!(out, "{head:<38}");
@@ -220,7 +317,7 @@ fn summary(sums: &[Tally]) -> String {
         }
         out.push('\n');
     };
-    line("", sums.iter().map(|sum| sum.policy.clone()).collect());
+    line("", names);
     type Count = fn(&Tally) -> u64;
     let counts: [(&str, Count); 11] = [
         ("Pods with failed pulls", |sum| sum.pods),

@@ -1,7 +1,9 @@
+use std::path::Path;
+
 use anyhow::{Context as _, bail};
 use clap::ArgMatches;
 use prometheus_client::registry::Registry;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{Admin, Health};
 use crate::agent::Surroundings;
@@ -11,6 +13,15 @@ use crate::{admin, agent, control, shutdown, telemetry};
 
 /// Questions that may wait for the agent.
 const QUESTIONS: usize = 4;
+
+/// The control socket, removed at the end: a status command that finds none says so at once.
+struct Removed<'a>(&'a Path);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(self.0);
+    }
+}
 
 /// `pullwarden run`: every task is watched, and if one ends the agent ends.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
@@ -24,10 +35,10 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     metrics.register(&mut registry);
 
     let admin_listener = admin::bind(config.admin_address).await?;
-    let control_listener = control::bind(&config.control_socket).await?;
     let control_socket = config.control_socket.clone();
     let (sender, questions) = mpsc::channel(QUESTIONS);
     let (trigger, shutdown) = shutdown::channel();
+    let (on_duty, duty) = oneshot::channel();
     let admin = Admin {
         health: health.clone(),
         registry,
@@ -42,11 +53,24 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         health,
         questions,
         shutdown,
+        on_duty: Some(on_duty),
+    };
+    let answers = async {
+        // Whoever is on duty answers; one in standby would take its place.
+        match duty.await {
+            Ok(()) => {
+                let listener = control::bind(&control_socket).await?;
+                let _socket = Removed(&control_socket);
+                match control::serve(listener, sender).await {}
+            }
+            // The agent has ended before, and tells why.
+            Err(_) => std::future::pending().await,
+        }
     };
     let result = tokio::select! {
         ended = agent::run(config, surroundings) => ended,
         never = admin::serve(admin_listener, admin) => match never {},
-        never = control::serve(control_listener, sender) => match never {},
+        failed = answers => failed,
         failed = trigger.on_signal() => {
             match failed.context("listening to signals") {
                 Ok(()) => bail!("nobody listens to signals any more"),
@@ -54,7 +78,5 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             }
         }
     };
-    // The next agent would replace it; a status command that finds none says so at once.
-    let _ = std::fs::remove_file(control_socket);
     result
 }

@@ -137,7 +137,7 @@ impl Screen {
     fn push(&mut self, tone: Tone, text: &str) {
         let code = if self.colours { tone.code() } else { "" };
         self.text.push_str(code);
-        self.text.push_str(text);
+        self.text.push_str(&Shown(text).to_string());
         if !code.is_empty() {
             self.text.push_str("\x1b[0m");
         }

@@ -1,10 +1,10 @@
 use std::cmp::Reverse;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use clap::ArgMatches;
 
+use super::printing::{Printed, pretty, print};
 use super::screen::{Screen, Tone, is_terminal};
 use crate::agent::{PodStatus, Status, Unrecognised};
 use crate::control::{self, Ask};
@@ -40,7 +40,8 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let socket = &config.control_socket;
     if !matches.get_flag("watch") {
         let status = control::ask(socket, &Ask::Status).await?;
-        return Ok(show(&text(&status, form)?)?);
+        print(&text(&status, form)?)?;
+        return Ok(());
     }
     watch(socket, form).await
 }
@@ -58,24 +59,16 @@ async fn watch(socket: &Path, form: Form) -> anyhow::Result<()> {
                 screen.into_text()
             }
         };
-        match show(&format!("{clear}{text}")) {
-            // Nobody reads it any more.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            shown => shown?,
+        if print(&format!("{clear}{text}"))? == Printed::Closed {
+            return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-fn show(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
 fn text(status: &Status, form: Form) -> anyhow::Result<String> {
     Ok(match form {
-        Form::Json => serde_json::to_string_pretty(status)? + "\n",
+        Form::Json => pretty(status)?,
         Form::Table => page(status),
         Form::Wide => wide(status),
     })

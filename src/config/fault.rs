@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::judge::Shown;
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -32,13 +34,15 @@ pub struct Faults(pub Vec<Fault>);
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+            write!(f, "{}: ", Shown(&self.path))?;
         }
-        f.write_str(&self.problem)?;
+        write!(f, "{}", Shown(&self.problem))?;
         match &self.source {
             Source::Flag(flag) => write!(f, " (from {flag})"),
             Source::Variable(variable) => write!(f, " (from {variable})"),
-            Source::File(file) => write!(f, " (in {})", file.display()),
+            Source::File(file) => {
+                write!(f, " (in {})", Shown(&file.to_string_lossy()))
+            }
             Source::Missing => Ok(()),
         }
     }

@@ -14,6 +14,7 @@ use crate::judge::{
 };
 
 /// Reads the configuration: `flags` by the keys' paths, `variable` as the environment, then `file`, then defaults.
+/// An empty variable counts as absent: manifests set variables from what may be empty.
 ///
 /// # Errors
 /// Every fault that was found, not only the first.
@@ -22,6 +23,7 @@ pub fn load(
     variable: impl Fn(&str) -> Option<String>,
     file: Option<&Path>,
 ) -> Result<Config, Faults> {
+    let variable = |name: &str| variable(name).filter(|text| !text.is_empty());
     let mut reader = Reader::default();
     if let Some(path) = file {
         reader.read_file(path);
@@ -38,7 +40,7 @@ pub fn load(
     }
     let node_name = reader
         .optional("nodeName")
-        .or_else(|| variable("NODE_NAME").filter(|name| !name.is_empty()));
+        .or_else(|| variable("NODE_NAME"));
     if node_name.is_none() && !reader.has_fault("nodeName") {
         reader.fault(
             "nodeName",
@@ -46,7 +48,7 @@ pub fn load(
             "is not given, and the environment has no NODE_NAME".to_owned(),
         );
     }
-    let own_pod = reader.own_pod(&variable);
+    let own_pod = reader.own_pod(variable);
     let config = reader.config(node_name, own_pod);
     match (config, reader.faults.is_empty()) {
         (Some(config), true) => Ok(config),
@@ -281,11 +283,10 @@ impl Reader {
 
     /// The agent's own Pod, by its key or by the downward API.
     fn own_pod(&mut self, variable: impl Fn(&str) -> Option<String>) -> Option<OwnPod> {
-        let given = |name: &str| variable(name).filter(|text| !text.is_empty());
         self.optional("ownPod").or_else(|| {
             Some(OwnPod {
-                namespace: given("POD_NAMESPACE")?,
-                name: given("POD_NAME")?,
+                namespace: variable("POD_NAMESPACE")?,
+                name: variable("POD_NAME")?,
             })
         })
     }
@@ -407,6 +408,20 @@ mod tests {
             (config.policy.node.as_str(), config.poll.as_secs()),
             ("flag", 4)
         );
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_absent() {
+        let empty: Vec<(String, &str)> = KEYS.iter().map(|key| (key.variable(), "")).collect();
+        let mut empty: Vec<(&str, &str)> = empty
+            .iter()
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect();
+        empty.extend([("NODE_NAME", ""), ("POD_NAMESPACE", ""), ("POD_NAME", "")]);
+        let text = "nodeName: file\npoll: 7s\n";
+        assert_eq!(load_text(text, &empty), load_text(text, &[]));
+        let missing = "nodeName: is not given, and the environment has no NODE_NAME";
+        assert_eq!(load_text("", &empty).unwrap_err(), [missing]);
     }
 
     #[test]

@@ -54,10 +54,19 @@ impl Setting for PathBuf {
     }
 }
 
+/// The port is what stands after the last colon. An IPv6 address may stand without brackets: a
+/// manifest writes `$(POD_IP):9797` and does not know which kind of address the Pod gets.
 impl Setting for SocketAddr {
     fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("{text:?} is not an address and a port like 127.0.0.1:9797"))
+        let without_brackets = || {
+            let (address, port) = text.rsplit_once(':')?;
+            Some(Self::new(address.parse().ok()?, port.parse().ok()?))
+        };
+        text.parse().ok().or_else(without_brackets).ok_or_else(|| {
+            format!(
+                "{text:?} is not an address and a port like 127.0.0.1:9797, [::1]:9797 or ::1:9797"
+            )
+        })
     }
 }
 
@@ -140,5 +149,42 @@ pub(super) fn text_of(value: &Value) -> Result<String, String> {
         Value::Array(_) => Err("a list is not expected here".to_owned()),
         Value::Object(_) => Err("a mapping is not expected here".to_owned()),
         Value::Null => Err("is empty".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_needs_no_brackets_and_always_a_port() {
+        for (text, address) in [
+            ("127.0.0.1:9797", "127.0.0.1:9797"),
+            ("[::]:9797", "[::]:9797"),
+            ("[fd00:10::7]:9797", "[fd00:10::7]:9797"),
+            ("fd00:10::7:9797", "[fd00:10::7]:9797"),
+            ("::1:9797", "[::1]:9797"),
+            (":::9797", "[::]:9797"),
+            ("1:2:3:4:5:6:7:8:9797", "[1:2:3:4:5:6:7:8]:9797"),
+            ("::ffff:10.0.0.1:9797", "[::ffff:10.0.0.1]:9797"),
+        ] {
+            let read = SocketAddr::read(text).unwrap();
+            assert_eq!(read.to_string(), address, "{text}");
+        }
+        for text in [
+            "",
+            ":9797",
+            "127.0.0.1",
+            "::1",
+            "fd00::9797",
+            "[::1]",
+            "[::1:9797",
+            "1:2:3:4:5:6:7:8",
+            "::1:70000",
+            "node1:9797",
+            "127.0.0.1:",
+        ] {
+            assert!(SocketAddr::read(text).is_err(), "{text}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use self::wire::{EventType, WatchPodsEvent, WatchPodsRequest};
 use super::protobuf::wire::PodOutline;
 use super::{Pod, Sighting};
 use crate::judge::{PodView, Source, redacted};
-use crate::socket::{LARGEST_ANSWER, channel};
+use crate::socket::{LARGEST_ANSWER, answered, channel};
 
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/v1alpha1.rs"));
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Watches the Pods of the kubelet behind `socket`. Ends with the first [`Sighting::Lost`].
 pub fn watch(socket: &Path) -> impl Stream<Item = Sighting> + Send + use<> {
-    let client = PodsClient::new(channel(socket, None));
+    let client = PodsClient::new(channel(socket));
     let watch = Watch {
         stage: Stage::ToOpen(client.max_decoding_message_size(LARGEST_ANSWER)),
         reader: Reader::default(),
@@ -55,15 +55,12 @@ impl Watch {
     async fn next(&mut self) -> Option<Sighting> {
         loop {
             let event = match &mut self.stage {
-                Stage::ToOpen(client) => match tokio::time::timeout(PATIENCE, open(client)).await {
-                    Ok(Ok((stream, event))) => {
+                Stage::ToOpen(client) => match answered(PATIENCE, open(client)).await {
+                    Ok((stream, event)) => {
                         self.stage = Stage::Open(stream);
                         Ok(event)
                     }
-                    Ok(Err(status)) => Err(status),
-                    Err(_) => Err(Status::deadline_exceeded(format!(
-                        "no answer within {PATIENCE:?}"
-                    ))),
+                    Err(status) => Err(status),
                 },
                 Stage::Open(stream) => stream.message().await.and_then(or_ended),
                 Stage::Ended => return None,

@@ -34,6 +34,8 @@ pub enum Sighting {
     Left(String, Option<Box<PodView>>),
     /// All that is Pending was named: these UIDs.
     Complete(BTreeSet<String>),
+    /// Nothing has changed, and the source is still there.
+    Alive,
     /// The source cannot be reached, or has broken off. To be opened anew.
     Lost(String),
 }

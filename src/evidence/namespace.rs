@@ -1,23 +1,22 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client};
+use kube::api::GetParams;
+use kube::core::{PartialObjectMeta, Request};
+use kube::{Client, Resource as _};
 
-use crate::judge::redacted;
+use crate::api::{ApiError, call};
 
-/// An answer takes milliseconds; verdicts on the namespace's Pods wait for it.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The labels of a namespace; of one that is gone, none.
+/// The labels of a namespace; of one that is gone, none. Verdicts on the namespace's Pods wait for them.
 ///
 /// # Errors
 /// What the API server answered, if it is not the namespace.
 pub async fn labels(client: &Client, name: &str) -> Result<BTreeMap<String, String>, String> {
-    let api: Api<Namespace> = Api::all(client.clone());
-    match tokio::time::timeout(PATIENCE, api.get_metadata_opt(name)).await {
-        Ok(Ok(found)) => Ok(found.and_then(|n| n.metadata.labels).unwrap_or_default()),
-        Ok(Err(error)) => Err(redacted(&error.to_string()).into_owned()),
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    let namespaces = Request::new(Namespace::url_path(&(), None));
+    let request = namespaces.get_metadata(name, &GetParams::default());
+    match call::<PartialObjectMeta<Namespace>>(client, request).await {
+        Ok(found) => Ok(found.metadata.labels.unwrap_or_default()),
+        Err(ApiError::Refused(refused)) if refused.code == 404 => Ok(BTreeMap::new()),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -15,22 +15,23 @@ use serde::Deserialize;
 use tracing::warn;
 
 use super::list::{LONGEST, List};
-use super::{Pod, Sighting};
+use super::{ApiServer, Pod, Sighting};
+use crate::deadline::within;
 use crate::judge::redacted;
 
 /// The API server ends a watch after this, and it is taken up where it ended. In seconds.
 const WATCH: u32 = 290;
 
-/// A watch that says nothing for longer than it can last has lost its other end.
-const SILENT: Duration = Duration::from_secs(WATCH as u64 + 30);
+/// The API server says at least once a minute how far it is. A watch that says nothing for longer than two such words has lost its other end.
+const SILENT: Duration = Duration::from_secs(150);
 
 /// How long the API server may take to go on with a list.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Watches the Pending Pods of `node`. Ends with the first [`Sighting::Lost`].
-pub fn watch(client: Client, node: &str) -> impl Stream<Item = Sighting> + Send + use<> {
+pub fn watch(api: ApiServer, node: &str) -> impl Stream<Item = Sighting> + Send + use<> {
     let watch = Watch {
-        client,
+        api,
         fields: format!("spec.nodeName={node},status.phase=Pending"),
         stage: Stage::ToList,
         told: VecDeque::new(),
@@ -43,7 +44,7 @@ pub fn watch(client: Client, node: &str) -> impl Stream<Item = Sighting> + Send 
 }
 
 struct Watch {
-    client: Client,
+    api: ApiServer,
     fields: String,
     stage: Stage,
     /// What is to be told next.
@@ -122,7 +123,7 @@ impl Watch {
     async fn list(&mut self) -> Result<Stage, String> {
         let parameters = ListParams::default().fields(&self.fields).match_any();
         let request = Request::new(Self::PODS).list(&parameters);
-        let body = ask(&self.client, request).await?;
+        let body = ask(self.api.client().await?, request).await?;
         Ok(Stage::Listing(Listing {
             body,
             list: List::default(),
@@ -165,7 +166,7 @@ impl Watch {
         let parameters = WatchParams::default().fields(&self.fields).timeout(WATCH);
         let request = Request::new(Self::PODS).watch(&parameters, &version);
         Ok(Stage::Watching(Watching {
-            body: ask(&self.client, request).await?,
+            body: ask(self.api.client().await?, request).await?,
             version,
             has_spoken: false,
         }))
@@ -193,6 +194,7 @@ impl Watch {
             }
             Ok(WatchEvent::Bookmark(bookmark)) => {
                 watching.version = bookmark.metadata.resource_version;
+                self.told.push_back(Sighting::Alive);
             }
             Ok(WatchEvent::Error(status)) => return Err(redacted(&status.message).into_owned()),
             Err(error) => self.complain(&error),
@@ -235,8 +237,9 @@ async fn line(body: &mut Body) -> io::Result<Option<Vec<u8>>> {
 }
 
 async fn in_time<T>(patience: Duration, what: impl Future<Output = T>) -> Result<T, String> {
-    let result = tokio::time::timeout(patience, what).await;
-    result.map_err(|_| format!("no answer within {patience:?}"))
+    within(patience, what)
+        .await
+        .map_err(|late| late.to_string())
 }
 
 /// An error and what caused it, in one line, without secrets.

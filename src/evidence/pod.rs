@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::requests::{Quantities, Resources};
 use super::volumes::{Mount, Volume, told_apart};
@@ -10,14 +10,14 @@ use crate::judge::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ContainerState, ContainerView, Owner, Phase,
     PodView, PullPolicy, RestartPolicy, Source, may_be_same_image, names_image, redacted,
 };
-use crate::report::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE};
+use crate::report::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE, MOST_ANNOTATIONS};
 
 /// The part of a core/v1 Pod that we read, from the API server's JSON or the kubelet's protobuf. Everything else is skipped while
 /// decoding.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Pod {
-    #[serde(default, deserialize_with = "metadata")]
-    pub(super) metadata: ObjectMeta,
+    #[serde(default)]
+    pub(super) metadata: Metadata,
     #[serde(default)]
     pub(super) spec: Spec,
     #[serde(default)]
@@ -92,29 +92,42 @@ pub(super) struct Waiting {
 pub(super) struct Empty {}
 
 /// Only what is read of the metadata; managed fields alone are often larger than the rest of the Pod.
-fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        name: Option<String>,
-        namespace: Option<String>,
-        uid: Option<String>,
-        resource_version: Option<String>,
-        deletion_timestamp: Option<Time>,
-        annotations: Option<BTreeMap<String, String>>,
-        owner_references: Option<Vec<OwnerReference>>,
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "WireMetadata")]
+pub(super) struct Metadata {
+    pub(super) object: ObjectMeta,
+    /// Number of the Pod's annotations, including those that are not kept.
+    pub(super) annotations: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireMetadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    deletion_timestamp: Option<Time>,
+    annotations: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<OwnerReference>>,
+}
+
+impl From<WireMetadata> for Metadata {
+    fn from(metadata: WireMetadata) -> Self {
+        Self {
+            annotations: metadata.annotations.as_ref().map_or(0, BTreeMap::len),
+            object: ObjectMeta {
+                name: metadata.name,
+                namespace: metadata.namespace,
+                uid: metadata.uid,
+                resource_version: metadata.resource_version,
+                deletion_timestamp: metadata.deletion_timestamp,
+                annotations: metadata.annotations.map(read),
+                owner_references: metadata.owner_references,
+                ..ObjectMeta::default()
+            },
+        }
     }
-    let metadata = Metadata::deserialize(deserializer)?;
-    Ok(ObjectMeta {
-        name: metadata.name,
-        namespace: metadata.namespace,
-        uid: metadata.uid,
-        resource_version: metadata.resource_version,
-        deletion_timestamp: metadata.deletion_timestamp,
-        annotations: metadata.annotations.map(read),
-        owner_references: metadata.owner_references,
-        ..ObjectMeta::default()
-    })
 }
 
 /// Those of the annotations that are read; nobody else's are kept.
@@ -156,7 +169,7 @@ impl Pod {
     /// The Pod as the judge wants it, secrets taken out of texts and long ones cut. Whichever source it came from: one that is not the API server, or tells of the
     /// Pod for the first time, says so itself.
     pub fn view(&self) -> PodView {
-        let metadata = &self.metadata;
+        let metadata = &self.metadata.object;
         let annotations = metadata.annotations.as_ref();
         let ours = annotations.into_iter().flatten();
         let annotations = ours
@@ -174,6 +187,7 @@ impl Pod {
             .next();
         let is_true = |c: &Condition| c.r#type == CONDITION && c.status == "True";
         let status = &self.status;
+        let marked = status.conditions.iter().any(is_true);
         let init = zip(&self.spec.init_containers, &status.init_container_statuses);
         let app = zip(&self.spec.containers, &status.container_statuses);
         PodView {
@@ -195,18 +209,25 @@ impl Pod {
                 _ => RestartPolicy::Always,
             },
             ending: self.spec.active_deadline_seconds == Some(DEADLINE)
-                && annotations.contains_key(ANNOTATION_FAILED_AT),
+                && (annotations.contains_key(ANNOTATION_FAILED_AT)
+                    || marked && !self.may_be_annotated()),
             annotations,
             owner,
-            marked: status.conditions.iter().any(is_true),
+            marked,
             source: Source::ApiServer,
             first: false,
             containers: told_apart(&self.spec, init.chain(app).collect()),
         }
     }
 
+    /// Returns false where the Pod has so many annotations that the admission policy lets an agent
+    /// add none.
+    pub fn may_be_annotated(&self) -> bool {
+        self.metadata.annotations <= MOST_ANNOTATIONS
+    }
+
     fn is_mirror(&self) -> bool {
-        let annotations = self.metadata.annotations.as_ref();
+        let annotations = self.metadata.object.annotations.as_ref();
         annotations.is_some_and(|all| {
             let source = all.get(ANNOTATION_SOURCE);
             all.contains_key(ANNOTATION_MIRROR) || source.is_some_and(|source| source != "api")
@@ -306,10 +327,10 @@ impl kube::Resource for Pod {
         "pods".into()
     }
     fn meta(&self) -> &ObjectMeta {
-        &self.metadata
+        &self.metadata.object
     }
     fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
+        &mut self.metadata.object
     }
 }
 
@@ -319,6 +340,24 @@ mod tests {
 
     fn view(json: serde_json::Value) -> PodView {
         serde_json::from_value::<Pod>(json).unwrap().view()
+    }
+
+    #[test]
+    fn a_pod_with_many_annotations_ends_without_ours() {
+        let pod = |annotations: usize, condition: &str| {
+            let annotations: serde_json::Map<_, _> = (0..annotations)
+                .map(|n| (format!("a{n}"), "".into()))
+                .collect();
+            view(serde_json::json!({
+                "metadata": {"annotations": annotations},
+                "spec": {"activeDeadlineSeconds": 1},
+                "status": {"conditions": [{"type": CONDITION, "status": condition}]},
+            }))
+        };
+        assert!(pod(MOST_ANNOTATIONS + 1, "True").ending);
+        assert!(!pod(MOST_ANNOTATIONS + 1, "False").ending);
+        // Of these the annotation tells.
+        assert!(!pod(MOST_ANNOTATIONS, "True").ending);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl From<wire::Pod> for Pod {
     }
 }
 
-impl From<wire::ObjectMeta> for ObjectMeta {
+impl From<wire::ObjectMeta> for pod::Metadata {
     fn from(metadata: wire::ObjectMeta) -> Self {
         let owner = |owner: wire::OwnerReference| OwnerReference {
             kind: owner.kind,
@@ -41,14 +41,17 @@ impl From<wire::ObjectMeta> for ObjectMeta {
         let time =
             |time: wire::Time| Time(Timestamp::from_second(time.seconds).unwrap_or_default());
         Self {
-            name: Some(metadata.name),
-            namespace: Some(metadata.namespace),
-            uid: Some(metadata.uid),
-            resource_version: Some(metadata.resource_version),
-            deletion_timestamp: metadata.deletion_timestamp.map(time),
-            annotations: Some(pod::read(metadata.annotations)),
-            owner_references: Some(metadata.owner_references.into_iter().map(owner).collect()),
-            ..Self::default()
+            annotations: metadata.annotations.len(),
+            object: ObjectMeta {
+                name: Some(metadata.name),
+                namespace: Some(metadata.namespace),
+                uid: Some(metadata.uid),
+                resource_version: Some(metadata.resource_version),
+                deletion_timestamp: metadata.deletion_timestamp.map(time),
+                annotations: Some(pod::read(metadata.annotations)),
+                owner_references: Some(metadata.owner_references.into_iter().map(owner).collect()),
+                ..ObjectMeta::default()
+            },
         }
     }
 }

@@ -56,6 +56,9 @@ pub struct Spent {
     pub at: Moment,
     /// The owner's UID, or the Pod's own if it has no owner.
     pub owner: String,
+    /// The Pod's UID.
+    #[serde(default)]
+    pub uid: String,
 }
 
 /// An owner that makes a new Pod with the same image whenever one is failed.
@@ -194,6 +197,7 @@ impl Brake {
         memory.spent.push(Spent {
             at: now,
             owner: owner.clone(),
+            uid: view.uid.clone(),
         });
         memory.repeated.retain(|r| now.since(r.last) < FORGIVEN);
         if view.restart_policy != RestartPolicy::Always || view.owner.is_none() {
@@ -213,6 +217,19 @@ impl Brake {
             verdicts: verdicts.saturating_add(1),
             last: now,
         });
+    }
+
+    /// A Pod that was taken out of the budget last for this image was not failed after all.
+    pub fn refund(&mut self, uid: &str, image: &str) {
+        let memory = &mut self.memory;
+        let Some(place) = memory.spent.iter().rposition(|spent| spent.uid == uid) else {
+            return;
+        };
+        let owner = memory.spent.remove(place).owner;
+        let of = |r: &&mut Repeated| r.owner == owner && r.image == image;
+        if let Some(repeated) = memory.repeated.iter_mut().find(of) {
+            repeated.verdicts = repeated.verdicts.saturating_sub(1);
+        }
     }
 
     /// How many Pods were taken out of the budget lately.

@@ -23,7 +23,7 @@ pub enum Cause {
     BadCredentials,
     /// The runtime or the kubelet refuses the image's signature, or a policy does.
     SignatureRefused,
-    /// What came has not the digest or the size that it should have.
+    /// What came has not the digest that it should have.
     DigestMismatch,
     /// The manifest cannot be parsed.
     InvalidManifest,
@@ -35,7 +35,7 @@ pub enum Cause {
     HostNotFound,
     /// Nothing listens at the registry's address.
     ConnectionRefused,
-    /// The connection broke in the middle.
+    /// The connection broke in the middle, or more or fewer bytes came than announced.
     ConnectionBroken,
     /// There is no way to the registry's address: no route, a firewall, a proxy.
     Unreachable,
@@ -45,7 +45,7 @@ pub enum Cause {
     TlsFailure,
     /// 429: the registry wants fewer requests.
     TooManyRequests,
-    /// 5xx, or trouble of the registry's token server.
+    /// 5xx, a page in place of an answer, or trouble of the registry's token server or storage.
     RegistryUnavailable,
     /// The kubelet's own limiter (`registryPullQPS`): no pull was tried.
     PullQpsExceeded,
@@ -250,7 +250,7 @@ impl Cause {
             Self::SignatureRefused => {
                 "the runtime or the kubelet refuses the image's signature, or a policy does"
             }
-            Self::DigestMismatch => "what came has not the digest or the size that it should have",
+            Self::DigestMismatch => "what came has not the digest that it should have",
             Self::InvalidManifest => "the manifest cannot be parsed",
             Self::InvalidLayer => "a layer cannot be unpacked",
             Self::MissingContent => {
@@ -258,7 +258,9 @@ impl Cause {
             }
             Self::HostNotFound => "the registry's name cannot be resolved",
             Self::ConnectionRefused => "nothing listens at the registry's address",
-            Self::ConnectionBroken => "the connection broke in the middle",
+            Self::ConnectionBroken => {
+                "the connection broke in the middle, or more or fewer bytes came than announced"
+            }
             Self::Unreachable => {
                 "there is no way to the registry's address: no route, a firewall, a proxy"
             }
@@ -267,7 +269,9 @@ impl Cause {
                 "no agreement on TLS: a certificate that is expired, unknown, of another host"
             }
             Self::TooManyRequests => "429: the registry wants fewer requests",
-            Self::RegistryUnavailable => "5xx, or trouble of the registry's token server",
+            Self::RegistryUnavailable => {
+                "5xx, a page in place of an answer, or trouble of the registry's token server or storage"
+            }
             Self::PullQpsExceeded => {
                 "the kubelet's own limiter (registryPullQPS): no pull was tried"
             }

@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Because, Brake, BrakeMemory, BrakeRules, Condemned, Decision, Latest, Ledger, Moment, Outcome,
-    PodRecord, PodView, Policy, Reason, Source, Stage, Undone, Verdict, judge,
+    Because, Brake, BrakeMemory, BrakeRules, Condemned, Decision, Latest, Ledger, Mark, Moment,
+    Outcome, PodRecord, PodView, Policy, Reason, Stage, Undone, Verdict, judge,
 };
 
 /// All that is judged on one node, and what follows for it from each thing that happens. The agent drives it with what it sees, a replay
@@ -16,6 +16,10 @@ pub struct Docket {
     pub brake: Brake,
     /// The newest view of each Pod that is being judged.
     pub latest: BTreeMap<String, Latest>,
+    /// The last verdict on each Pod that has nothing to judge for now.
+    settled: BTreeMap<String, Verdict>,
+    /// The Pods that left while the report on them was under way.
+    gone: BTreeSet<String>,
 }
 
 /// What is kept of an earlier run.
@@ -40,8 +44,6 @@ pub struct Judged {
     pub news: bool,
     /// What is to be done.
     pub then: Then,
-    /// Whether our condition, which stands on the Pod, is to be taken back.
-    pub take_back: bool,
 }
 
 /// What is to be done after a verdict.
@@ -70,6 +72,8 @@ impl Docket {
                 memory: BrakeMemory::default(),
             },
             latest: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            gone: BTreeSet::new(),
         }
     }
 
@@ -103,7 +107,6 @@ impl Docket {
         let mut judged = Judged {
             news: false,
             then: Then::Nothing,
-            take_back: false,
             verdict,
         };
         let verdict = &judged.verdict;
@@ -111,7 +114,12 @@ impl Docket {
             return judged;
         }
         let uid = &view.uid;
+        if view.marked && !view.ending {
+            // Whoever has written it: another run of the agent, whose state is lost, or this one.
+            self.ledger.mark(uid, &view.namespace, &view.name);
+        }
         let before = self.latest.get(uid).map(|latest| &latest.verdict);
+        let before = before.or_else(|| self.settled.get(uid));
         judged.news =
             verdict.observed.changed || before.is_none_or(|before| !before.is_like(verdict));
         match &verdict.decision {
@@ -120,18 +128,20 @@ impl Docket {
                 return judged;
             }
             Decision::Settle => {
-                judged.take_back = self.take_back_if_marked(view);
+                self.ledger.mark_over(uid);
                 self.latest.remove(uid);
+                self.settled.insert(uid.clone(), verdict.clone());
                 judged.then = Then::LookAway;
                 return judged;
             }
             Decision::Wait | Decision::Hold | Decision::Condemn(_) => judged.then = Then::GoOn,
         }
+        self.settled.remove(uid);
         if view.ending {
             self.written_before(uid, now);
         }
         if !verdict.observed.healed.is_empty() {
-            judged.take_back = self.take_back_if_marked(view);
+            self.ledger.mark_over(uid);
         }
         if let Decision::Condemn(condemned) = &verdict.decision {
             let stage = match condemned.enforce {
@@ -146,6 +156,13 @@ impl Docket {
         let latest = Latest::new(view.clone(), judged.verdict.clone(), now, before);
         self.latest.insert(uid.clone(), latest);
         judged
+    }
+
+    /// Whether an image of a Pod that is being judged fails at present.
+    pub fn is_any_failing(&self) -> bool {
+        let records = self.latest.keys().filter_map(|uid| self.ledger.pod(uid));
+        let mut images = records.flat_map(|record| record.images.values());
+        images.any(|image| image.last.is_some())
     }
 
     /// The Pods with a reason that stands: only these are decided by the clock, and are to be judged again as it goes on.
@@ -171,21 +188,36 @@ impl Docket {
         }
     }
 
-    /// The report on a Pod has ended; `marked` tells whether our condition may be standing.
-    pub fn ended(&mut self, uid: &str, image: &str, outcome: Outcome, marked: bool, now: Moment) {
+    /// The report on a Pod has ended; `marked` tells whether our condition may be standing, `None` that the report has not found out.
+    /// True if the Pod has left meanwhile.
+    pub fn ended(
+        &mut self,
+        uid: &str,
+        image: &str,
+        outcome: Outcome,
+        marked: Option<bool>,
+        now: Moment,
+    ) -> bool {
         let stage = match outcome {
             Outcome::Written => Stage::Written(now),
             Outcome::Due => Stage::Announced,
-            _ if marked => Stage::Marked,
             _ => Stage::Watching,
         };
         self.ledger.set_stage(uid, stage);
+        match marked {
+            _ if outcome == Outcome::Written => self.ledger.unmark(uid),
+            Some(true) => self.mark(uid),
+            Some(false) => self.ledger.unmark(uid),
+            None => {}
+        }
         if outcome != Outcome::Written {
             self.ledger.postpone(uid, image, now);
         }
         let because = match outcome {
             Outcome::Due => Some(Because::Observing),
-            Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Refused => Some(Because::Spared),
+            Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Refused | Outcome::Denied => {
+                Some(Because::Spared)
+            }
             // It is clear what became of these.
             Outcome::Written | Outcome::Spared | Outcome::Gone => None,
         };
@@ -195,48 +227,104 @@ impl Docket {
         if outcome == Outcome::SparedByRuntime {
             self.ledger.note_spared(uid, image);
         }
+        if matches!(outcome, Outcome::Refused | Outcome::Denied) && marked != Some(true) {
+            self.brake.refund(uid, image);
+        }
+        if outcome == Outcome::Denied {
+            self.ledger.note_denied(uid, image, now);
+        }
+        self.gone.remove(uid)
+    }
+
+    /// No report is under way: one that ended without a word may have written the condition.
+    pub fn no_report(&mut self) {
+        self.ledger.restarted();
+        self.gone.clear();
     }
 
     /// The condition of a Pod was to be taken back. A new report may have begun meanwhile; then what it says counts.
     pub fn taken_back(&mut self, uid: &str, undone: Undone, now: Moment) {
-        let stage = match undone {
-            Undone::Clear => Stage::Watching,
-            Undone::Written => Stage::Written(now),
-            Undone::Standing => Stage::Marked,
-        };
-        let record = self.ledger.pod(uid);
-        if record.is_some_and(|record| record.stage == Stage::Watching) {
-            self.ledger.set_stage(uid, stage);
+        let stage = self.stage(uid);
+        if stage == Some(Stage::Writing) {
+            return;
         }
+        match undone {
+            Undone::Clear => self.ledger.unmark(uid),
+            Undone::Written => {
+                self.ledger.unmark(uid);
+                if !matches!(stage, Some(Stage::Written(_))) {
+                    self.ledger.set_stage(uid, Stage::Written(now));
+                }
+            }
+            Undone::Standing => {}
+        }
+    }
+
+    /// Whoever is not being judged does not wait for a failure that completes what was begun: a condition that stands on it is not true.
+    pub fn unnamed_is_over(&mut self) {
+        let marks = self.ledger.marks().map(|(uid, _)| uid);
+        let unnamed = marks.filter(|uid| !self.latest.contains_key(*uid));
+        let unnamed: Vec<String> = unnamed.map(str::to_owned).collect();
+        for uid in unnamed {
+            self.ledger.mark_over(&uid);
+        }
+    }
+
+    /// The Pods whose condition is to be taken back: it may stand, and is not true any more. Not those whose report is under way.
+    pub fn to_take_back(&self) -> Vec<(String, Mark)> {
+        let is_due = |uid: &str, mark: &Mark| {
+            mark.over && !matches!(self.stage(uid), Some(Stage::Writing | Stage::Written(_)))
+        };
+        let due = self.ledger.marks().filter(|(uid, mark)| is_due(uid, mark));
+        due.map(|(uid, mark)| (uid.to_owned(), mark.clone()))
+            .collect()
     }
 
     /// A Pod is not Pending any more, or gone: what was known of it. `None` if nothing was, or if the report on it is under way: that
     /// will find out, and its end forgets the Pod.
     pub fn left(&mut self, uid: &str) -> Option<PodRecord> {
         self.latest.remove(uid);
-        let record = self.ledger.pod(uid)?;
-        match record.stage {
-            Stage::Writing => None,
-            _ => self.ledger.forget(uid),
+        self.settled.remove(uid);
+        match self.stage(uid)? {
+            Stage::Writing => {
+                self.gone.insert(uid.to_owned());
+                return None;
+            }
+            Stage::Written(_) => self.ledger.unmark(uid),
+            Stage::Watching | Stage::Announced => self.ledger.mark_over(uid),
+        }
+        self.ledger.forget(uid)
+    }
+
+    /// Forgets a Pod, whatever became of it. Its mark stays.
+    pub fn forget(&mut self, uid: &str) {
+        self.ledger.forget(uid);
+        self.latest.remove(uid);
+        self.settled.remove(uid);
+    }
+
+    /// Forgets the verdicts on Pods that have nothing to judge: the next one on each is news.
+    pub fn forget_settled(&mut self) {
+        self.settled.clear();
+    }
+
+    fn stage(&self, uid: &str) -> Option<Stage> {
+        self.ledger.pod(uid).map(|record| record.stage)
+    }
+
+    /// Our condition may stand on a Pod that something is known of.
+    fn mark(&mut self, uid: &str) {
+        if let Some(record) = self.ledger.pod(uid) {
+            let (namespace, name) = (record.namespace.clone(), record.name.clone());
+            self.ledger.unmark(uid);
+            self.ledger.mark(uid, &namespace, &name);
         }
     }
 
     /// A Pod that an earlier run has written to and not followed to its end.
     fn written_before(&mut self, uid: &str, now: Moment) {
-        let stage = self.ledger.pod(uid).map(|record| record.stage);
-        if !matches!(stage, Some(Stage::Written(_) | Stage::Writing)) {
+        if !matches!(self.stage(uid), Some(Stage::Written(_) | Stage::Writing)) {
             self.ledger.set_stage(uid, Stage::Written(now));
         }
-    }
-
-    /// The Pod got past its pull: if our condition stands on it, it is not true any more.
-    fn take_back_if_marked(&mut self, view: &PodView) -> bool {
-        let stage = self.ledger.pod(&view.uid).map(|record| record.stage);
-        if stage != Some(Stage::Marked) || view.ending {
-            return false;
-        }
-        self.ledger.set_stage(&view.uid, Stage::Watching);
-        // The kubelet learns of the condition only after a while; before it is taken back the Pod is read afresh anyway.
-        view.marked || view.source == Source::Kubelet
     }
 }

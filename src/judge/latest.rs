@@ -11,8 +11,6 @@ pub struct Latest {
     at: Moment,
     /// The brakes that held it at its last failure, and when that was. They are the reason why it is still there, while the kubelet pauses.
     braked: Option<(Vec<Reason>, Moment)>,
-    /// Since when complete evidence does not name the Pod.
-    pub absent: Option<Moment>,
 }
 
 impl Latest {
@@ -34,7 +32,6 @@ impl Latest {
             verdict,
             at,
             braked,
-            absent: None,
         }
     }
 

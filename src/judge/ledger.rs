@@ -7,8 +7,8 @@ use super::last_state::{LastState, Told};
 use super::text::printable;
 use super::waiting::{Waiting, is_free_text};
 use super::{
-    Because, Cause, ContainerState, ImageRecord, LastError, Moment, PodView, Reference, Source,
-    Standing,
+    Because, Cause, ContainerState, Denied, ImageRecord, LastError, Moment, PodView, Reference,
+    Source, Standing,
 };
 
 /// What was counted, per Pod UID and image reference. Kept in the state file.
@@ -19,6 +19,21 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
     pods: BTreeMap<String, PodRecord>,
+    /// The Pods that our condition may stand on, by UID, whatever else is known of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    marks: BTreeMap<String, Mark>,
+}
+
+/// A Pod that our condition may stand on with status True. The mark goes only when a fresh read shows that the condition does not stand, or
+/// that the Pod is gone: a condition that is left on a Pod which runs would make a Job's `podFailurePolicy` fail it for a later exit code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The Pod's namespace.
+    pub namespace: String,
+    /// The Pod's name.
+    pub name: String,
+    /// The condition is not true any more: the Pod got past its pull, is not judged any more, or is not Pending.
+    pub over: bool,
 }
 
 /// What is known of one Pod.
@@ -54,10 +69,9 @@ pub enum Stage {
     Watching,
     /// Observing: the Event that says what would have been done was written.
     Announced,
-    /// The report has begun; the condition may have been written.
+    /// The report has begun; the condition may have been written. Earlier versions also kept `Marked`: a report that had ended so.
+    #[serde(alias = "Marked")]
     Writing,
-    /// The report ended after the condition was written and before the deadline was: it must be taken back, or completed.
-    Marked,
     /// Both writes were made, at this moment: the kubelet is about to end the Pod.
     Written(Moment),
 }
@@ -83,6 +97,9 @@ pub struct Observed {
 
 /// How long a standing reason is left alone after a report that wrote nothing.
 const POSTPONED: Duration = Duration::from_secs(300);
+
+/// How long a Pod is left alone after the first denied write, and at most. The first is the kubelet's longest pause.
+const DENIED: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3600));
 
 /// A Pod that has not been on the node for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
@@ -132,12 +149,6 @@ impl Ledger {
         }
     }
 
-    /// Whether some image fails at present.
-    pub fn is_any_failing(&self) -> bool {
-        let images = self.pods.values().flat_map(|pod| pod.images.values());
-        images.into_iter().any(|image| image.last.is_some())
-    }
-
     /// The time of an image had come, and the Pod was not failed.
     pub fn note_due(&mut self, uid: &str, image: &str, because: Because) {
         if let Some(record) = self.image(uid, image) {
@@ -167,6 +178,18 @@ impl Ledger {
         }
     }
 
+    /// The API server has denied to fail a Pod for an image: it is left alone for a while, each time for twice as long.
+    pub fn note_denied(&mut self, uid: &str, image: &str, now: Moment) {
+        if let Some(record) = self.image(uid, image) {
+            let before = record.denied.map_or(0, |denied| denied.times);
+            let pause = DENIED.0.saturating_mul(2_u32.saturating_pow(before));
+            record.denied = Some(Denied {
+                times: before.saturating_add(1),
+                until: Some(now.after(pause.min(DENIED.1))),
+            });
+        }
+    }
+
     /// The Pod's author was told of annotations that cannot be read. False if that was so before.
     pub fn note_told(&mut self, uid: &str) -> bool {
         let record = self.pods.get_mut(uid);
@@ -193,9 +216,41 @@ impl Ledger {
         }
     }
 
-    /// Forgets a Pod; what was known of it is returned.
+    /// Forgets a Pod; what was known of it is returned. Its mark stays.
     pub fn forget(&mut self, uid: &str) -> Option<PodRecord> {
         self.pods.remove(uid)
+    }
+
+    /// The Pods that our condition may stand on, by UID.
+    pub fn marks(&self) -> impl Iterator<Item = (&str, &Mark)> {
+        self.marks.iter().map(|(uid, mark)| (uid.as_str(), mark))
+    }
+
+    /// Whether our condition may stand on this Pod.
+    pub fn is_marked(&self, uid: &str) -> bool {
+        self.marks.contains_key(uid)
+    }
+
+    /// Our condition may stand on this Pod.
+    pub fn mark(&mut self, uid: &str, namespace: &str, name: &str) {
+        let mark = || Mark {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            over: false,
+        };
+        self.marks.entry(uid.to_owned()).or_insert_with(mark);
+    }
+
+    /// If our condition stands on this Pod, it is not true any more.
+    pub fn mark_over(&mut self, uid: &str) {
+        if let Some(mark) = self.marks.get_mut(uid) {
+            mark.over = true;
+        }
+    }
+
+    /// Our condition does not stand on this Pod, or is right: the Pod is being ended.
+    pub fn unmark(&mut self, uid: &str) {
+        self.marks.remove(uid);
     }
 
     /// Notes which Pods are on the node and forgets those that have not been for an hour: these, by UID.
@@ -214,12 +269,17 @@ impl Ledger {
         gone.map(|(uid, _)| uid).collect()
     }
 
-    /// The agent was started anew: whatever report was under way may have got as far as the condition.
+    /// Every report has ended, some without a word: whatever was under way may have got as far as the condition.
     pub fn restarted(&mut self) {
-        for record in self.pods.values_mut() {
+        let mut marked = Vec::new();
+        for (uid, record) in &mut self.pods {
             if record.stage == Stage::Writing {
-                record.stage = Stage::Marked;
+                record.stage = Stage::Watching;
+                marked.push((uid.clone(), record.namespace.clone(), record.name.clone()));
             }
+        }
+        for (uid, namespace, name) in marked {
+            self.mark(&uid, &namespace, &name);
         }
     }
 
@@ -236,6 +296,9 @@ impl Ledger {
             for image in record.images.values_mut() {
                 image.since = None;
                 image.held = None;
+                if let Some(denied) = &mut image.denied {
+                    denied.until = None;
+                }
                 image.pulled = None;
                 // A pull that comes before its next failure is reported may come after that was tried.
                 image.new = image.failures > 0;

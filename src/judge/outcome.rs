@@ -16,8 +16,10 @@ pub enum Outcome {
     Spared,
     /// It is gone.
     Gone,
-    /// The write was forbidden, or could not be made.
+    /// The write could not be made, or no write may be made at present.
     Refused,
+    /// The API server denies a write about this Pod, and would again.
+    Denied,
 }
 
 impl Outcome {
@@ -31,6 +33,7 @@ impl Outcome {
             Self::Spared => "spared",
             Self::Gone => "gone",
             Self::Refused => "refused",
+            Self::Denied => "denied",
         }
     }
 }

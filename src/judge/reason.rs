@@ -104,6 +104,11 @@ pub enum Reason {
         /// How long it can hold, at most.
         left: Duration,
     },
+    /// The API server denied the last write about the Pod.
+    WriteDenied {
+        /// How long it is left alone.
+        left: Duration,
+    },
     /// Another Pod of this node has pulled the image since this one's first failure.
     PulledByAnother {
         /// The image.
@@ -127,7 +132,7 @@ pub enum Reason {
 }
 
 /// The names of the brakes.
-pub const BRAKES: [&str; 7] = [
+pub const BRAKES: [&str; 8] = [
     "warm-up",
     "node-budget",
     "owner-budget",
@@ -135,6 +140,7 @@ pub const BRAKES: [&str; 7] = [
     "new-node",
     "always",
     "namespace",
+    "denied-write",
 ];
 
 impl Reason {
@@ -148,6 +154,7 @@ impl Reason {
             Self::NothingPulledYet { .. } => "new-node",
             Self::AlwaysWaits { .. } => "always",
             Self::NamespaceUnknown => "namespace",
+            Self::WriteDenied { .. } => "denied-write",
             _ => return None,
         })
     }
@@ -178,6 +185,7 @@ impl Reason {
             } => measure.age(by),
             Self::AlwaysWaits { left }
             | Self::WarmUp { left }
+            | Self::WriteDenied { left }
             | Self::NothingPulledYet { left, .. }
             | Self::RegistryInTrouble {
                 left: Some(left), ..
@@ -201,6 +209,7 @@ impl Reason {
             | Self::NamespaceUnknown => format!("{FAILURE} decides"),
             Self::AlwaysWaits { left }
             | Self::WarmUp { left }
+            | Self::WriteDenied { left }
             | Self::NothingPulledYet { left, .. }
             | Self::RegistryInTrouble {
                 left: Some(left), ..
@@ -290,6 +299,11 @@ impl fmt::Display for Reason {
                 write!(f, "restartPolicy Always waits {} more", seconds(left))
             }
             Self::WarmUp { left } => write!(f, "warming up for {} more", seconds(left)),
+            Self::WriteDenied { left } => write!(
+                f,
+                "the API server denied the last write: left alone for {} more",
+                seconds(left)
+            ),
             Self::NodeBudgetSpent(budget) => write!(
                 f,
                 "the node's budget of {} Pods per {} is spent",

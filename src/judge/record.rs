@@ -32,6 +32,18 @@ pub struct ImageRecord {
     pub spared: bool,
     /// Its time had come, and this is why the Pod was not failed.
     pub due: Option<Because>,
+    /// The API server has denied to fail the Pod for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denied>,
+}
+
+/// Writes that the API server has denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denied {
+    /// How many in a row.
+    pub times: u32,
+    /// Until when none is tried; `None` if that was on another boot.
+    pub until: Option<Moment>,
 }
 
 impl ImageRecord {

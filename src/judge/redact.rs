@@ -51,10 +51,13 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     for (start, word) in words(text) {
         let end = start + word.len();
         let core = word.trim_end_matches(TAIL);
-        let new = match awaits.takes(core) {
+        let left = in_word(core);
+        // Goes by the word as it is left: asked again, it must read the same.
+        let new = match awaits.takes(&left) {
             true => Cow::Borrowed(GONE),
-            false => in_word(core),
+            false => left,
         };
+        // Goes by the word as it was: a scheme that is gone announced a credential all the same.
         awaits = awaits.after(word, core);
         if let Cow::Owned(_) | Cow::Borrowed(GONE) = new {
             out.push_str(&text[kept..start]);
@@ -164,14 +167,21 @@ fn scheme(word: &str) -> bool {
 
 /// A word without the secrets in it.
 fn in_word(word: &str) -> Cow<'_, str> {
-    let url = match word.split_once("://") {
-        Some((head, url)) if !url.is_empty() => in_url(url).map(|url| format!("{head}://{url}")),
-        _ => in_path(word),
-    };
-    let without = url.as_deref().unwrap_or(word);
-    match in_assignments(without).or(url) {
+    let place = in_place(word);
+    let named = in_assignments(place.as_deref().unwrap_or(word));
+    // The value of a name may have had the `://` that made a path look like a URL.
+    let again = named.as_deref().and_then(in_place);
+    match again.or(named).or(place) {
         Some(new) if new != word => Cow::Owned(new),
         _ => Cow::Borrowed(word),
+    }
+}
+
+/// A word without the secrets of its URL or its path.
+fn in_place(word: &str) -> Option<String> {
+    match word.split_once("://") {
+        Some((head, url)) if !url.is_empty() => in_url(url).map(|url| format!("{head}://{url}")),
+        _ => in_path(word),
     }
 }
 
@@ -180,17 +190,14 @@ fn in_word(word: &str) -> Cow<'_, str> {
 fn in_url(url: &str) -> Option<String> {
     let marks = ['?', '#'];
     let before_query = url.find(marks).map_or(url, |at| &url[..at]);
-    let at = match before_query
-        .rmatch_indices('@')
-        .find(|(at, _)| !is_digest(&url[at + 1..]))
-    {
-        Some((at, _)) => Some(at),
+    let at = last_at(before_query).or_else(|| {
         // A password may have the marks of a query in it: then the host would have a port that is none.
-        None => url[before_query.len()..]
-            .find('@')
-            .map(|at| before_query.len() + at)
-            .filter(|_| !has_good_port(before_query)),
-    };
+        let first = url[before_query.len()..].find('@')?;
+        let at = before_query.len() + first;
+        let host = url[at + 1..].split(marks).next()?;
+        let last = last_at(host).map_or(at, |more| at + 1 + more);
+        (!has_good_port(before_query)).then_some(last)
+    });
     let at = at.filter(|at| *at > 0);
     let rest = &url[at.unwrap_or(0)..];
     let query = rest.find(marks).filter(|mark| mark + 1 < rest.len());
@@ -209,6 +216,12 @@ fn in_url(url: &str) -> Option<String> {
         None => out.push_str(rest),
     }
     Some(out)
+}
+
+/// The place of the last `@` that no digest follows.
+fn last_at(text: &str) -> Option<usize> {
+    let mut ats = text.rmatch_indices('@').map(|(at, _)| at);
+    ats.find(|at| !is_digest(&text[at + 1..]))
 }
 
 /// Whether this is what follows the `@` of an image's digest: `sha256:` and digits.
@@ -350,6 +363,20 @@ mod tests {
         ] {
             check(same, same);
         }
+    }
+
+    #[test]
+    fn a_word_that_loses_a_part_reads_as_before() {
+        // A scheme that is a name's value: the word is no scheme any more, what follows it is a credential.
+        check("Authorization: token=Bearer xyz", "Authorization: … …");
+        check("Authorization: token=Bearer ", "Authorization: … ");
+        check("X-Registry-Auth: password=basic", "X-Registry-Auth: …");
+        check("Authorization: https://r.test/?Bearer", "Authorization: …");
+        check("token=Bearer xyz", "token=… …");
+        // A value with `://` in it: what is left is a path with a query.
+        check("/v2/?token=https://r.test/", "/v2/?…");
+        // A second `@` behind a password with a mark in it.
+        check("https://u:p?w@x@r.test/a", "https://…@r.test/a");
     }
 
     #[test]

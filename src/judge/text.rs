@@ -48,7 +48,8 @@ pub fn digest(text: &str) -> u64 {
     })
 }
 
-fn is_hidden(character: char) -> bool {
+/// Tells characters that steer a terminal, or change how the text around them is shown.
+pub fn is_hidden(character: char) -> bool {
     let invisible = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     character.is_control() || invisible
 }

@@ -52,7 +52,9 @@ impl Verdict {
                 by: Some(Measure::Standing { lasting, at_least }),
                 ..
             } => Some(at_least.saturating_sub(*lasting)),
-            Reason::WarmUp { left } | Reason::AlwaysWaits { left } => Some(*left),
+            Reason::WarmUp { left }
+            | Reason::AlwaysWaits { left }
+            | Reason::WriteDenied { left } => Some(*left),
             // Whose place in it is free first is not told.
             Reason::NodeBudgetSpent(_)
             | Reason::OwnerBudgetSpent(_)
@@ -103,6 +105,26 @@ pub struct Condemned {
     pub second_opinion: bool,
     /// What the runtime answered, if it was asked.
     pub opinion: Option<String>,
+}
+
+impl Condemned {
+    /// A Pod that is not condemned, where only its name matters.
+    pub fn nobody(uid: &str, namespace: &str, name: &str) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            image: String::new(),
+            cause: Cause::Unrecognised,
+            failures: 0,
+            lasting: Duration::ZERO,
+            error: String::new(),
+            enforce: true,
+            spare_if_present: false,
+            second_opinion: false,
+            opinion: None,
+        }
+    }
 }
 
 /// Judges one Pod by its latest view, which may be one that was judged before: then only what stands can have come of age.
@@ -179,7 +201,7 @@ fn decide(
     match pod.stage {
         Stage::Writing => return wait(Reason::BeingReported),
         Stage::Written(_) => return wait(Reason::BeingEnded),
-        Stage::Watching | Stage::Announced | Stage::Marked => {}
+        Stage::Watching | Stage::Announced => {}
     }
     if view.containers.iter().all(ContainerView::is_past_pull) {
         return (Decision::Settle, vec![Reason::AllPulled]);
@@ -327,7 +349,12 @@ fn hold(
         pulled: record.pulled,
         new: record.new,
     };
+    let denied_until = record.denied.and_then(|denied| denied.until);
     let mut held = brake.holds(view, due, now);
+    if let Some(until) = denied_until.filter(|until| now < *until) {
+        let left = until.since(now);
+        held.push(Reason::WriteDenied { left });
+    }
     if footing.unsure {
         held.push(Reason::NamespaceUnknown);
     }

@@ -1,43 +1,101 @@
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Cursor, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// A line that is longer than this is none of the agent's.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
-/// Groups files by the node that they are of, each group in the order in which they were written: `pulls.jsonl.3` before `pulls.jsonl`.
-/// Files that are named otherwise are a node's each.
-pub fn in_order(files: &[PathBuf]) -> Vec<Vec<PathBuf>> {
-    let mut groups: Vec<(PathBuf, Vec<(u32, PathBuf)>)> = Vec::new();
-    for file in files {
-        let (base, age) = apart(file);
-        match groups.iter_mut().find(|(of, _)| *of == base) {
-            Some((_, group)) => group.push((age, file.clone())),
-            None => groups.push((base, vec![(age, file.clone())])),
-        }
-    }
-    let ordered = groups.into_iter().map(|(_, mut group)| {
-        group.sort_by_key(|(age, _)| std::cmp::Reverse(*age));
-        group.into_iter().map(|(_, file)| file).collect()
-    });
-    ordered.collect()
+/// One file that was named, to be read more than once.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// The file's path.
+    pub path: PathBuf,
+    /// The content of a pipe, which can be read only once.
+    piped: Option<Rc<[u8]>>,
 }
 
-/// A file's name without the number that rotation has given it, and that number.
-fn apart(file: &Path) -> (PathBuf, u32) {
-    let number = file.extension().and_then(|end| end.to_str()?.parse().ok());
-    match number {
-        Some(number) => (file.with_extension(""), number),
-        None => (file.to_owned(), 0),
+impl Log {
+    /// Opens a file; a pipe is read whole.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is a directory.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        if metadata.is_dir() {
+            let files = path.join("pulls.jsonl*");
+            return Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                format!("is a directory; name its files: {}", files.display()),
+            ));
+        }
+        let mut file = File::open(path)?;
+        let piped = match metadata.is_file() {
+            true => None,
+            false => {
+                let mut content = Vec::new();
+                file.read_to_end(&mut content)?;
+                Some(content.into())
+            }
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            piped,
+        })
     }
+
+    /// All lines.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn lines(&self) -> io::Result<Lines> {
+        let end = Place {
+            byte: u64::MAX,
+            line: u64::MAX,
+        };
+        self.lines_between(Place { byte: 0, line: 0 }, end)
+    }
+
+    /// The lines from one place to another.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn lines_between(&self, from: Place, to: Place) -> io::Result<Lines> {
+        let input: Box<dyn BufRead> = match &self.piped {
+            Some(content) => {
+                let mut cursor = Cursor::new(Rc::clone(content));
+                cursor.set_position(from.byte);
+                Box::new(cursor)
+            }
+            None => {
+                let mut file = File::open(&self.path)?;
+                file.seek(SeekFrom::Start(from.byte))?;
+                Box::new(BufReader::with_capacity(256 * 1024, file))
+            }
+        };
+        let input = Box::new(input.take(to.byte.saturating_sub(from.byte)));
+        Ok(Lines {
+            input,
+            line: Vec::new(),
+            place: from,
+        })
+    }
+}
+
+/// The end of a line in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// How many bytes there are before it.
+    pub byte: u64,
+    /// How many lines there are before it.
+    pub line: u64,
 }
 
 /// The lines of a file, one at a time.
-#[derive(Debug)]
 pub struct Lines {
-    input: BufReader<File>,
+    input: Box<dyn BufRead>,
     line: Vec<u8>,
-    number: u64,
+    place: Place,
 }
 
 /// One line.
@@ -50,16 +108,9 @@ pub struct Line<'a> {
 }
 
 impl Lines {
-    /// Opens a file.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn of(file: &Path) -> io::Result<Self> {
-        Ok(Self {
-            input: BufReader::with_capacity(256 * 1024, File::open(file)?),
-            line: Vec::new(),
-            number: 0,
-        })
+    /// The place after the last line that was read.
+    pub fn place(&self) -> Place {
+        self.place
     }
 
     /// The next line; `None` at the end.
@@ -69,17 +120,19 @@ impl Lines {
     pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         let mut limited = (&mut self.input).take(LONGEST);
-        if limited.read_until(b'\n', &mut self.line)? == 0 {
+        let mut length = limited.read_until(b'\n', &mut self.line)?;
+        if length == 0 {
             return Ok(None);
         }
-        self.number += 1;
         let is_long = limited.limit() == 0 && self.line.last() != Some(&b'\n');
         if is_long {
             self.line.clear();
-            self.input.skip_until(b'\n')?;
+            length += self.input.skip_until(b'\n')?;
         }
+        self.place.byte += length as u64;
+        self.place.line += 1;
         Ok(Some(Line {
-            number: self.number,
+            number: self.place.line,
             text: (!is_long).then_some(&self.line),
         }))
     }
@@ -90,41 +143,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rotated_files_come_oldest_first_and_nodes_apart() {
-        let files = [
-            "a/pulls.jsonl",
-            "b/pulls.jsonl.1",
-            "a/pulls.jsonl.1",
-            "a/pulls.jsonl.10",
-            "b/pulls.jsonl",
-            "week.jsonl",
-        ];
-        let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
-        let found = in_order(&files);
-        let expected = [
-            vec!["a/pulls.jsonl.10", "a/pulls.jsonl.1", "a/pulls.jsonl"],
-            vec!["b/pulls.jsonl.1", "b/pulls.jsonl"],
-            vec!["week.jsonl"],
-        ];
-        let expected =
-            expected.map(|group| group.into_iter().map(PathBuf::from).collect::<Vec<_>>());
-        assert_eq!(found, expected);
-    }
-
-    #[test]
     fn a_line_without_an_end_is_passed_over() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut text = vec![b'x'; usize::try_from(LONGEST).unwrap() + 10];
         text.extend(b"\nshort\ncut");
-        std::fs::write(file.path(), text).unwrap();
-        let mut lines = Lines::of(file.path()).unwrap();
+        std::fs::write(file.path(), &text).unwrap();
+        let log = Log::open(file.path()).unwrap();
+        let mut lines = log.lines().unwrap();
         assert!(lines.next_line().unwrap().unwrap().text.is_none());
+        let from = lines.place();
         assert_eq!(
             lines.next_line().unwrap().unwrap().text,
             Some(&b"short\n"[..])
         );
+        let to = lines.place();
         let last = lines.next_line().unwrap().unwrap();
         assert_eq!((last.number, last.text), (3, Some(&b"cut"[..])));
         assert!(lines.next_line().unwrap().is_none());
+        assert_eq!(lines.place().byte, text.len() as u64);
+
+        let mut part = log.lines_between(from, to).unwrap();
+        let line = part.next_line().unwrap().unwrap();
+        assert_eq!((line.number, line.text), (2, Some(&b"short\n"[..])));
+        assert!(part.next_line().unwrap().is_none());
     }
 }

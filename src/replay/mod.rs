@@ -7,6 +7,7 @@
 mod case;
 mod files;
 mod record;
+mod sections;
 mod tally;
 mod trial;
 
@@ -16,8 +17,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use case::{Decision, Fate, Finding, Row};
-pub use files::{Line, Lines, in_order};
+pub use files::{Line, Lines, Log};
 pub use record::{Record, Unreadable};
+pub use sections::{Contents, Section, by_node, sections_of};
 pub use tally::Tally;
 
 use crate::config::{Config, Faults};
@@ -44,6 +46,8 @@ pub struct Replay {
     seen: BTreeMap<String, Seen>,
     leaving: BTreeMap<String, Leaving>,
     last: Option<Timestamp>,
+    /// Whether any policy has had anything to judge by.
+    has_judged: bool,
     unjudged: u64,
 }
 
@@ -80,6 +84,7 @@ impl Replay {
             seen: BTreeMap::new(),
             leaving: BTreeMap::new(),
             last: None,
+            has_judged: false,
             unjudged: 0,
         }
     }
@@ -88,6 +93,11 @@ impl Replay {
     pub fn kept(&self) -> usize {
         let trials: usize = self.trials.iter().map(Trial::kept).sum();
         trials + self.seen.len() + self.leaving.len()
+    }
+
+    /// Whether the record has said, to this version, what was in force.
+    pub fn has_judged(&self) -> bool {
+        self.has_judged
     }
 
     /// Lines that came before any that says which policy was in force.
@@ -148,6 +158,7 @@ impl Replay {
             // One policy that cannot be read does not stop the others.
             result = result.and(trial.take(record));
         }
+        self.has_judged |= self.trials.iter().any(Trial::is_judging);
         match &record.what {
             What::Left { uid, written, view } => {
                 let has_started = |view: &PodView| view.phase == Phase::Started && !view.deleting;

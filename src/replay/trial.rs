@@ -113,7 +113,13 @@ impl Trial {
         match &record.what {
             What::Configuration(config) => {
                 if self.given.is_none() {
-                    let mut config = Config::judged_by(config.clone())?;
+                    let mut config = match Config::judged_by(config.clone()) {
+                        Ok(config) => config,
+                        Err(faults) => {
+                            self.court = None;
+                            return Err(faults);
+                        }
+                    };
                     let policy =
                         std::mem::replace(&mut court.config, Config::clone(&config)).policy;
                     config.policy.node = policy.node;
@@ -169,8 +175,7 @@ impl Trial {
     /// Forgets a Pod, whatever became of it.
     pub(super) fn forget(&mut self, uid: &str) {
         if let Some(court) = &mut self.court {
-            court.docket.ledger.forget(uid);
-            court.docket.latest.remove(uid);
+            court.docket.forget(uid);
             self.unsure.remove(uid);
             court.wakes.remove(uid);
         }
@@ -190,9 +195,11 @@ impl Trial {
         self.close_open();
         self.expected.clear();
         self.unsure.clear();
+        // By a configuration that cannot be read nothing is judged, least of all by the one before.
+        let before = self.court.take();
         let config = self.config(head)?;
         let mut docket = Docket::new(config.brake, config.warm_up, at);
-        let before = self.court.take().filter(|_| head.counts == "kept");
+        let before = before.filter(|_| head.counts == "kept");
         let adopts = self.given.is_none() || before.is_none();
         match (&head.state, before) {
             (Some(state), _) if adopts => adopt(&mut docket, state),
@@ -214,7 +221,8 @@ impl Trial {
     /// A new file: what it says at its head is known, unless the files before it were not there.
     fn go_on(&mut self, head: &Head, at: Moment) -> Result<(), Faults> {
         self.close_open();
-        if self.court.is_some() {
+        if let Some(court) = &mut self.court {
+            court.docket.forget_settled();
             return Ok(());
         }
         let config = self.config(head)?;
@@ -335,7 +343,7 @@ impl Trial {
                 true => Outcome::Written,
                 false => Outcome::Due,
             };
-            self.ended(&condemned.uid, &condemned.image, outcome, false, at);
+            self.ended(&condemned.uid, &condemned.image, outcome, Some(false), at);
         }
     }
 
@@ -356,10 +364,17 @@ impl Trial {
             // It has not condemned it then.
             (None, Some(_)) => return,
         };
-        self.ended(uid, &image, outcome, marked, at);
+        self.ended(uid, &image, outcome, Some(marked), at);
     }
 
-    fn ended(&mut self, uid: &str, image: &str, outcome: Outcome, marked: bool, at: Moment) {
+    fn ended(
+        &mut self,
+        uid: &str,
+        image: &str,
+        outcome: Outcome,
+        marked: Option<bool>,
+        at: Moment,
+    ) {
         let Some(court) = &mut self.court else { return };
         court.docket.ended(uid, image, outcome, marked, at);
         if court.docket.standing().iter().any(|view| view.uid == uid) && outcome != Outcome::Written

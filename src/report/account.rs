@@ -14,8 +14,8 @@ pub enum Ending {
     Spared(Reason),
     /// The Pod is gone.
     Gone,
-    /// The API server, or a policy of it, forbids the write: not tried again by itself.
-    Denied(String),
+    /// The API server, or a policy of it, forbids the write: it would again, so it is not tried again by itself.
+    Denied(Denial),
     /// It could not be done; the Pod is left for its next failure.
     Failed(String),
 }
@@ -39,6 +39,9 @@ impl Ending {
             Self::Written => Outcome::Written,
             Self::Due => Outcome::Due,
             Self::Gone => Outcome::Gone,
+            Self::Denied(Denial {
+                scope: Scope::Pod, ..
+            }) => Outcome::Denied,
             Self::Denied(_) | Self::Failed(_) => Outcome::Refused,
             Self::Spared(
                 Reason::OnNode { .. }
@@ -60,9 +63,28 @@ impl Ending {
             Self::Written | Self::Due => String::new(),
             Self::Gone => "the Pod is gone".to_owned(),
             Self::Spared(reason) => reason.to_string(),
-            Self::Denied(why) | Self::Failed(why) => why.clone(),
+            Self::Denied(denial) => denial.why.clone(),
+            Self::Failed(why) => why.clone(),
         }
     }
+}
+
+/// A write that is forbidden. Nothing of it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// What else is forbidden for the same reason.
+    pub scope: Scope,
+    /// The API server's words.
+    pub why: String,
+}
+
+/// How much of what the agent writes is forbidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// This write. Other Pods may be failed all the same.
+    Pod,
+    /// Every write of this agent at present: it is not proved to be held to its node, or all writes are switched off.
+    Agent,
 }
 
 /// What a report has come to.
@@ -70,8 +92,8 @@ impl Ending {
 pub struct Account {
     /// How it ended.
     pub ending: Ending,
-    /// Whether the condition may be standing.
-    pub marked: bool,
+    /// Whether the condition may be standing; `None` if that was not found out.
+    pub marked: Option<bool>,
     /// What the Pod asked for when it was looked at last.
     pub requests: Requests,
     /// Each request.
@@ -83,7 +105,7 @@ impl From<Ending> for Account {
     fn from(ending: Ending) -> Self {
         Self {
             ending,
-            marked: false,
+            marked: None,
             requests: Requests::default(),
             trace: Vec::new(),
         }

@@ -1,26 +1,30 @@
-use std::time::Duration;
-
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event as CoreEvent, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::api::PostParams;
-use kube::{Api, Client};
+use kube::core::Request;
+use kube::core::request::Error as Unsendable;
+use kube::{Client, Resource as _};
+use serde::de::IgnoredAny;
 
 use super::message::message;
-use crate::judge::{Complaint, Condemned, redacted};
+use super::refusal::Refusal;
+use super::retry::Tries;
+use crate::api::call;
+use crate::judge::{Complaint, Condemned};
 
-/// An answer takes milliseconds; an Event is not worth waiting longer for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How often an Event is tried: it is the only word that the Pod's author may get.
+const TRIES: usize = 4;
 
 /// What an Event on a Pod says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The Pod was failed.
-    Failed(Condemned),
+    Failed(Box<Condemned>),
     /// The Pod was deleted.
-    Deleted(Condemned),
+    Deleted(Box<Condemned>),
     /// Observing: the Pod would have been failed.
-    WouldFail(Condemned),
+    WouldFail(Box<Condemned>),
     /// Annotations of the Pod cannot be read and are ignored.
     InvalidAnnotations(Vec<Complaint>),
 }
@@ -81,7 +85,7 @@ impl Event {
     }
 }
 
-/// Writes an Event on a Pod, once: its name is made of the Pod's UID and what it says.
+/// Writes an Event on a Pod, once: its name is made of the Pod's UID and what it says. Tried again after a pause unless the answer is final.
 ///
 /// # Errors
 /// What the API server answered.
@@ -127,13 +131,20 @@ pub async fn announce(
         count: Some(1),
         ..CoreEvent::default()
     };
-    let api: Api<CoreEvent> = Api::namespaced(client.clone(), namespace);
-    let parameters = PostParams::default();
-    match tokio::time::timeout(PATIENCE, api.create(&parameters, &event)).await {
-        Ok(Ok(_)) => Ok(()),
-        // It was written before, by an agent that did not live to know.
-        Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(()),
-        Ok(Err(error)) => Err(redacted(&error.to_string()).into_owned()),
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    let events = Request::new(CoreEvent::url_path(&(), Some(namespace)));
+    let mut tries = Tries::new(TRIES);
+    loop {
+        let body = serde_json::to_vec(&event).map_err(Unsendable::SerializeBody);
+        let request = body.and_then(|body| events.create(&PostParams::default(), body));
+        match call::<IgnoredAny>(client, request)
+            .await
+            .map_err(Refusal::from)
+        {
+            Ok(_) => return Ok(()),
+            // It was written before: its answer was lost, or the agent did not live to know.
+            Err(Refusal::Moved(_)) => return Ok(()),
+            Err(refusal) if tries.again(&refusal).await => {}
+            Err(refusal) => return Err(refusal.text().to_owned()),
+        }
     }
 }

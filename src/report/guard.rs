@@ -1,33 +1,40 @@
 //! Whether the API server holds this agent to its own node: tried once, before the first write.
+//!
+//! A denial alone proves nothing: RBAC, a webhook and other policies deny too. An admission policy's denial has the policy's own message
+//! among the causes of the API server's answer. There neither RBAC nor a validation of the API server puts a text that others
+//! choose, and no webhook puts this one by chance.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
+use kube::core::Request;
+use kube::{Client, Resource as _};
+use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
+use super::account::{Denial, Ending, Scope};
+use crate::api::{ApiError, Refused, call};
 use crate::config::OwnPod;
 use crate::evidence::Pod;
-use crate::judge::redacted;
 
-/// An answer takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What no policy that holds agents may let through: a label, on the agent's own Pod. Tried with `dryRun`, so nothing is changed if it does.
+/// What the policy that holds agents denies before all else: a label, on the agent's own Pod. Tried with `dryRun`, so nothing is changed if
+/// it is let through.
 const LABEL: &str = "pullwarden.io/must-be-denied";
 
-/// What deploy/base's kill switch says. It denies everything, so it tells nothing of what is let through once it is taken back; and where
-/// several policies deny, any of them may have the word.
-const OFF: &str = "writes are switched off";
+/// The message with which deploy/base's policy denies [`LABEL`], and nothing else.
+pub const HELD: &str = "pullwarden: no agent may set the label pullwarden.io/must-be-denied";
+
+/// The message of deploy/base's kill switch. It denies everything, so it does not tell what is let through once it is taken back; and where
+/// several policies deny, the API server names one of them.
+pub const OFF: &str = "pullwarden: writes are switched off";
 
 /// Whether it was tried that what must be denied is denied. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     own: Option<OwnPod>,
-    /// The words of the denial.
-    denied: Arc<OnceCell<String>>,
+    /// Set once it was denied.
+    denied: Arc<OnceCell<()>>,
 }
 
 /// Why nothing may be written.
@@ -37,8 +44,24 @@ pub enum Unguarded {
     Open(String),
     /// All writes of all agents are switched off, in the API server's words.
     Off(String),
+    /// It is denied, but not by the policy that holds agents: in the API server's words.
+    NotByPolicy(String),
     /// It has not answered.
     Unknown(String),
+}
+
+impl From<Unguarded> for Ending {
+    fn from(unguarded: Unguarded) -> Self {
+        match unguarded {
+            Unguarded::Open(why) | Unguarded::Off(why) | Unguarded::NotByPolicy(why) => {
+                Self::Denied(Denial {
+                    scope: Scope::Agent,
+                    why,
+                })
+            }
+            Unguarded::Unknown(why) => Self::Failed(why),
+        }
+    }
 }
 
 impl Guard {
@@ -61,48 +84,53 @@ impl Guard {
     /// # Errors
     /// Why nothing may be written.
     pub async fn make_sure(&self, client: &Client) -> Result<(), Unguarded> {
-        self.denial(client).await.map(drop)
-    }
-
-    /// The same, and in which words it was denied; none where there is nothing to try.
-    ///
-    /// # Errors
-    /// Why nothing may be written.
-    pub async fn denial(&self, client: &Client) -> Result<&str, Unguarded> {
-        let Some(own) = &self.own else { return Ok("") };
+        let Some(own) = &self.own else { return Ok(()) };
         let denied = self.denied.get_or_try_init(|| try_on(client, own));
-        denied.await.map(String::as_str)
+        denied.await.copied()
     }
 }
 
-async fn try_on(client: &Client, own: &OwnPod) -> Result<String, Unguarded> {
+/// Whether the kill switch has refused a request.
+pub(super) fn is_off(refused: &Refused) -> bool {
+    refused.causes().any(|cause| cause.contains(OFF))
+}
+
+async fn try_on(client: &Client, own: &OwnPod) -> Result<(), Unguarded> {
     let OwnPod { namespace, name } = own;
-    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let pods = Request::new(Pod::url_path(&(), Some(namespace)));
     let parameters = PatchParams {
         dry_run: true,
         field_manager: Some("pullwarden".to_owned()),
         ..PatchParams::default()
     };
     let patch = Patch::Merge(json!({ "metadata": { "labels": { LABEL: "1" } } }));
-    let request = api.patch(name, &parameters, &patch);
-    match tokio::time::timeout(PATIENCE, request).await {
-        Ok(Ok(_)) => Err(Unguarded::Open(format!(
+    let request = pods.patch(name, &parameters, &patch);
+    match call::<IgnoredAny>(client, request).await {
+        Ok(_) => Err(Unguarded::Open(format!(
             "nothing holds this agent to its own node: the API server would let it put a label on the Pod {namespace}/{name}. \
              Install the ValidatingAdmissionPolicy of deploy/base, or set mode: observe"
         ))),
-        Ok(Err(kube::Error::Api(status))) if matches!(status.code, 403 | 422) => {
-            match status.message.contains(OFF) {
-                true => Err(Unguarded::Off(status.message)),
-                false => Ok(status.message),
-            }
-        }
-        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(Unguarded::Open(format!(
+        Err(ApiError::Refused(refused)) => read(&refused, own),
+        Err(error) => Err(Unguarded::Unknown(error.to_string())),
+    }
+}
+
+/// What a refusal proves.
+fn read(refused: &Refused, OwnPod { namespace, name }: &OwnPod) -> Result<(), Unguarded> {
+    if refused.causes().any(|cause| cause.contains(HELD)) {
+        Ok(())
+    } else if is_off(refused) {
+        Err(Unguarded::Off(refused.message()))
+    } else if refused.code == 404 {
+        Err(Unguarded::Open(format!(
             "the agent's own Pod {namespace}/{name} does not exist: whether it is held to its own node cannot be tried"
-        ))),
-        Ok(Err(error)) => {
-            let error = error.to_string();
-            Err(Unguarded::Unknown(redacted(&error).into_owned()))
-        }
-        Err(_) => Err(Unguarded::Unknown(format!("no answer within {PATIENCE:?}"))),
+        )))
+    } else if refused.passes() {
+        Err(Unguarded::Unknown(refused.to_string()))
+    } else {
+        Err(Unguarded::NotByPolicy(format!(
+            "whether this agent is held to its own node is not proved: not the policy of deploy/base denied it a label on the Pod \
+             {namespace}/{name}, but something else: {refused}"
+        )))
     }
 }

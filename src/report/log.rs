@@ -1,13 +1,14 @@
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Line;
+use crate::escaping;
 use crate::judge::Moment;
+use crate::permissions;
 
 /// The node's log: what the judge was given, what it decided and what was written, one JSON object a line.
 ///
@@ -97,13 +98,16 @@ impl NodeLog {
     }
 
     fn try_write(&mut self, stamp: Stamp, line: &Line<'_>) -> io::Result<()> {
-        let mut text = serde_json::to_vec(&Stamped { stamp, line })?;
-        text.push(b'\n');
-        let result = self.keep(&text);
+        let text = serde_json::to_string(&Stamped { stamp, line })?;
+        // It is read in terminals, and goes to standard output.
+        let mut text = escaping::json(&text).into_owned();
+        text.push('\n');
+        let text = text.as_bytes();
+        let result = self.keep(text);
         if self.echoed {
             // A standard output that nobody reads any more is no fault of the disk's.
             let mut out = io::stdout().lock();
-            let _ = out.write_all(&text).and_then(|()| out.flush());
+            let _ = out.write_all(text).and_then(|()| out.flush());
         }
         result
     }
@@ -115,17 +119,30 @@ impl NodeLog {
             self.rotate()?;
             self.headless = true;
         }
-        let file = match &mut self.file {
+        let mut file = match self.file.take() {
             Some(file) => file,
-            none => {
-                let file = open(&self.path)?;
+            None => {
+                let file = self.open()?;
                 self.size = file.metadata()?.len();
-                none.insert(file)
+                file
             }
         };
-        file.write_all(text)?;
+        let result = file.write_all(text);
+        self.file = Some(file);
+        result?;
         self.size += length;
         Ok(())
+    }
+
+    fn open(&self) -> io::Result<File> {
+        if let Some(dir) = self.path.parent() {
+            permissions::make_folder(dir)?;
+        }
+        // Older versions may have made them, and those put aside are not opened again.
+        for index in 1..=KEPT {
+            permissions::narrow(&self.numbered(index))?;
+        }
+        permissions::append_to(&self.path)
     }
 
     fn rotate(&self) -> io::Result<()> {
@@ -144,14 +161,6 @@ impl NodeLog {
             _ => self.path.with_extension(format!("jsonl.{index}")),
         }
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
-    let mut options = OpenOptions::new();
-    options.create(true).append(true).mode(0o640).open(path)
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ pub enum Group {
     Gone,
     /// A node whose API server holds an agent's token to its writes.
     Policy,
+    /// The same, and Pods as large as can be.
+    Costly,
     /// The same, for the preflight: nobody switches its writes off.
     Check,
     /// A node on which deploy/ is installed.
@@ -196,10 +198,11 @@ fn kubelet(group: Group) -> Value {
 /// The versions that the runner asks for.
 fn options() -> NodeOptions {
     let mut options = NodeOptions::default();
-    if let Ok(version) = std::env::var("TESTBED_KUBERNETES") {
+    let asked = |name| testbed::variable(name).map(|version| version.into_string().unwrap());
+    if let Some(version) = asked("TESTBED_KUBERNETES") {
         options.kubernetes = version;
     }
-    if let Ok(version) = std::env::var("TESTBED_CONTAINERD") {
+    if let Some(version) = asked("TESTBED_CONTAINERD") {
         options.containerd = version;
     }
     options

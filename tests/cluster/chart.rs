@@ -287,6 +287,82 @@ fn it_follows_the_namespace_of_its_release() {
     assert!(elsewhere.contains_key("Namespace -/elsewhere"));
 }
 
+/// What the chart says when it refuses these values.
+#[track_caller]
+fn refusal(values: &Value) -> String {
+    let output = template(&deploy().join("chart"), "pullwarden", values)
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "{values}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// The agents would all act for one node.
+#[test]
+fn one_node_name_for_every_agent_is_refused() {
+    for values in [
+        json!({"config": {"nodeName": "node1"}}),
+        json!({"rollout": {"enabled": true, "config": {"nodeName": "node1", "mode": "enforce"}}}),
+    ] {
+        let told = refusal(&values);
+        assert!(told.contains(r#"config.nodeName is "node1""#), "{told}");
+        assert!(told.contains("NODE_NAME"), "{told}");
+    }
+    // As README lists it.
+    let values = json!({"config": {"nodeName": null}});
+    by_helm(&deploy().join("chart"), "pullwarden", &values);
+}
+
+/// The affinity of a DaemonSet that the chart makes with these values.
+fn affinity(values: &Value, set: &str) -> Value {
+    let made = by_helm(&deploy().join("chart"), "pullwarden", values);
+    let key = format!("DaemonSet pullwarden/{set}");
+    made[&key]["spec"]["template"]["spec"]["affinity"].clone()
+}
+
+/// A node needs to match one term only.
+#[test]
+fn the_rollout_is_in_every_term_of_an_affinity() {
+    let expression = |key: &str| json!({"key": key, "operator": "Exists"});
+    let required = |terms: Value| json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}});
+    let unlabelled =
+        json!({"key": "pullwarden.io/enforce", "operator": "NotIn", "values": ["true"]});
+    let fields = json!([{"key": "metadata.name", "operator": "In", "values": ["node1"]}]);
+    let own = required(json!([{"matchExpressions": [expression("a")]}, {"matchFields": fields}]));
+    let values = json!({"affinity": own, "rollout": {"enabled": true}});
+    assert_eq!(affinity(&values, "pullwarden-enforce"), own);
+    let expected = required(json!([
+        {"matchExpressions": [expression("a"), unlabelled]},
+        {"matchFields": fields, "matchExpressions": [unlabelled]},
+    ]));
+    assert_eq!(affinity(&values, "pullwarden"), expected);
+
+    let none = json!({"affinity": null, "rollout": {"enabled": true}});
+    let expected = required(json!([{"matchExpressions": [unlabelled]}]));
+    assert_eq!(affinity(&none, "pullwarden"), expected);
+    assert_eq!(affinity(&none, "pullwarden-enforce"), Value::Null);
+    assert_eq!(
+        affinity(&json!({"affinity": null}), "pullwarden"),
+        Value::Null
+    );
+}
+
+/// The quota is for the class that the Pods have.
+#[test]
+fn the_quota_follows_the_priority_class() {
+    let quota = |class: &str| {
+        let values = json!({"priorityClassName": class});
+        let made = by_helm(&deploy().join("chart"), "pullwarden", &values);
+        let quota = made.get("ResourceQuota pullwarden/pullwarden");
+        quota
+            .map(|quota| quota["spec"]["scopeSelector"]["matchExpressions"][0]["values"][0].clone())
+    };
+    let class = "system-cluster-critical";
+    assert_eq!(quota(class), Some(json!(class)));
+    assert_eq!(quota("of-our-own"), None);
+    assert_eq!(quota(""), None);
+}
+
 #[test]
 fn values_with_faults_are_refused() {
     for values in [
@@ -297,13 +373,7 @@ fn values_with_faults_are_refused() {
         json!({"distribution": "k4s"}),
         json!({"mode": "enforce"}),
     ] {
-        let output = template(&deploy().join("chart"), "pullwarden", &values)
-            .output()
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            !output.status.success() && told.contains("schema"),
-            "{values}: {told}"
-        );
+        let told = refusal(&values);
+        assert!(told.contains("schema"), "{values}: {told}");
     }
 }

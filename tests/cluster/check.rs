@@ -114,6 +114,9 @@ fn on_a_node_as_shipped_it_finds_nothing_and_it_sees_what_is_taken_away_or_added
         // The policies are taken up a moment after they were written.
         let well = || async { preflight.wrong(&[]).is_empty().then_some(()) };
         cluster.until("check to find nothing", well).await;
+        // A mode that writes asks for the proof that the policy, and nothing else, denies what it must.
+        let enforces = preflight.wrong(&["--mode=enforce"]);
+        assert!(enforces.is_empty(), "{enforces:#?}");
         let findings = preflight.findings(&[]);
         let of = |what: &str| {
             let found = findings.iter().find(|finding| finding["what"] == what);

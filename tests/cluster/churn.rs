@@ -52,7 +52,7 @@ const SIZE: Size = if cfg!(feature = "soak") {
 
 /// How long the last of the bad Pods may take. A kubelet that is late lets pulls go by without a word to the API server, and its pauses grow to
 /// five minutes meanwhile.
-const PATIENCE: Duration = Duration::from_secs(1200);
+const PATIENCE: Duration = testbed::longest_after(600, 60);
 /// Pods of one Job.
 const PER_JOB: u64 = 5;
 /// What marks the bad Pods.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How long anything may take; generous, because only a failing test waits for it.
-pub const LONG: Duration = Duration::from_secs(480);
+pub const LONG: Duration = testbed::longest_after(200, 40);
 
 /// The API server as its admin sees it, in one namespace.
 #[derive(Clone)]

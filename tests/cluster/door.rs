@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pullwarden::judge::{Cause, Condemned, Policy, Reason};
-use pullwarden::report::{Ending, Step, fail};
+use pullwarden::report::{Ending, InForce, Step, fail};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Group};
@@ -57,13 +57,13 @@ async fn stuck(cluster: &Cluster, name: &str) -> Value {
 fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
     Bed::of(Group::Main).run("own-door", |cluster| async move {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let policy = policy();
+        let policy = InForce::from(policy());
 
         let gone = condemned(&stuck(&cluster, "gone").await);
         cluster.delete_pod("gone").await;
         let account = fail(&cluster.client, &gone, &policy, now).await;
         assert!(
-            matches!(account.ending, Ending::Gone) && !account.marked,
+            matches!(account.ending, Ending::Gone) && account.marked == Some(false),
             "{account:?}"
         );
         assert_eq!(account.trace.len(), 1);
@@ -73,7 +73,8 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         stuck(&cluster, "replaced").await;
         let account = fail(&cluster.client, &before, &policy, now).await;
         assert!(
-            matches!(account.ending, Ending::Spared(Reason::Replaced)) && !account.marked,
+            matches!(account.ending, Ending::Spared(Reason::Replaced))
+                && account.marked == Some(false),
             "{account:?}"
         );
         assert_eq!(account.trace.len(), 1, "a look, and no write");

@@ -15,8 +15,8 @@ use crate::shapes::{FAULTY, REGISTRY, asking, container, job, short_container};
 
 /// How many Jobs are queued: 20 in CI, more where a soak asks for it.
 fn pairs() -> usize {
-    let asked = std::env::var("PULLWARDEN_SOAK_PAIRS").ok();
-    asked.map_or(20, |text| text.parse().unwrap())
+    let asked = testbed::variable("PULLWARDEN_SOAK_PAIRS");
+    asked.map_or(20, |text| text.to_str().unwrap().parse().unwrap())
 }
 
 /// A resource that a node has so much of.
@@ -204,7 +204,7 @@ fn none_of_the_next_jobs_is_refused_with_a_pull_in_flight() {
             let stuck = HANGING.fill_hanging(bed, &cluster, "next/hangs").await;
             let writes = stuck.iter().map(async |pod| {
                 let at = Timestamp::from_second(1_800_000_000).unwrap();
-                let account = fail(&cluster.client, &condemned(pod), &policy(), at).await;
+                let account = fail(&cluster.client, &condemned(pod), &policy().into(), at).await;
                 assert!(matches!(account.ending, Ending::Written), "{account:?}");
             });
             join_all(writes).await;

@@ -1,6 +1,8 @@
 //! What an agent's own token may do under deploy/'s RBAC and admission policies: exactly its two writes, on its own node's Pending Pods.
 //! The cases are in tests/data/policy.yaml.
 
+mod cost;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,6 +15,8 @@ use crate::shapes::{REGISTRY, container, pod};
 
 const PODS: &str = "/api/v1/namespaces/guarded/pods";
 const WRITES: &str = "/api/v1/namespaces/pullwarden/configmaps/pullwarden-writes";
+
+const SWITCHED_OFF: &str = "writes are switched off";
 
 /// How soon the kill switch must be felt.
 const SWITCHED_WITHIN: Duration = Duration::from_secs(5);
@@ -34,10 +38,16 @@ fn object(case: &Value, key: &str) -> Value {
     case.get(key).cloned().unwrap_or(json!({}))
 }
 
+/// A text as long as the case has it.
+fn message(case: &Value) -> String {
+    let length = case["message"].as_u64().unwrap_or(1);
+    "m".repeat(length.try_into().unwrap())
+}
+
 /// The first write, as the case has it.
 fn first(case: &Value) -> Ask {
     let condition = |kind: &str, status: &str| {
-        json!({"type": kind, "status": status, "reason": "ImageNotFound", "message": "m",
+        json!({"type": kind, "status": status, "reason": "ImageNotFound", "message": message(case),
             "lastTransitionTime": "2026-01-01T00:00:00Z"})
     };
     let ours = condition(
@@ -74,11 +84,14 @@ fn second(case: &Value, tolerations: &Value) -> Ask {
 
 fn event(case: &Value, own: &str) -> Ask {
     let (by, node) = (text(case, "by", ""), text(case, "node", own));
+    let mut metadata = object(case, "metadata");
+    metadata["name"] = json!("e");
+    metadata["namespace"] = json!("guarded");
     let body = json!({
         "apiVersion": "v1", "kind": "Event",
-        "metadata": {"name": "e", "namespace": "guarded"},
+        "metadata": metadata,
         "involvedObject": {"apiVersion": "v1", "kind": case["kind"], "name": "stuck", "namespace": "guarded"},
-        "reason": "ImagePullFailed", "message": "m", "type": "Warning",
+        "reason": "ImagePullFailed", "message": message(case), "type": "Warning",
         "source": {"component": by, "host": node},
         "reportingComponent": by, "reportingInstance": node,
     });
@@ -119,6 +132,15 @@ async fn make_pods(cluster: &Cluster) -> Value {
     own["spec"]["serviceAccountName"] = json!("pullwarden");
     home.create(own).await;
     cluster.create(stuck("stuck", &bad)).await;
+    cluster.create(stuck("unmarked", &bad)).await;
+    let mut forged = stuck("forged", &bad);
+    forged["metadata"]["annotations"]["pullwarden.io/failed-at"] = json!("never");
+    cluster.create(forged).await;
+    let mut many = stuck("many", &bad);
+    for n in 0..256 {
+        many["metadata"]["annotations"][format!("a{n}")] = json!("");
+    }
+    cluster.create(many).await;
     let mut elsewhere = stuck("elsewhere", &bad);
     elsewhere["spec"]["nodeName"] = json!("another");
     cluster.create(elsewhere).await;
@@ -169,9 +191,11 @@ fn an_agents_token_is_good_for_its_two_writes_and_nothing_else() {
         for case in cases("early") {
             agent.check(&case, &second(&case, &tolerations)).await;
         }
-        agent.ask(&first(&json!({}))).await.unwrap();
-        for case in cases("second") {
-            agent.check(&case, &second(&case, &tolerations)).await;
+        for pod in ["stuck", "forged", "many"] {
+            agent.ask(&first(&json!({"pod": pod}))).await.unwrap();
+        }
+        for case in cases("second").iter().chain(&cases("many")) {
+            agent.check(case, &second(case, &tolerations)).await;
         }
         let marked = json!({"status": first(&json!({})).body()["status"]});
         cluster.patch_status("running", marked).await.unwrap();
@@ -207,10 +231,11 @@ async fn switch(cluster: &Cluster, agent: &Holder, write: &Ask) {
     let image = format!("{REGISTRY}/policy/good:1");
     let anybodys = pod("anybodys", vec![container("main", &image)]);
     let anybodys = Ask::new(&format!("POST {PODS}"), anybodys);
+    let condition = |pod: &str, status: &str| first(&json!({"pod": pod, "condition": status}));
     for (ask, expected) in [
-        (set("off"), "writes are switched off"),
+        (set("off"), SWITCHED_OFF),
         (set("on"), "allowed"),
-        (set("off"), "writes are switched off"),
+        (set("off"), SWITCHED_OFF),
         // An API server that denied without its parameter would deny everybody's Pods.
         (gone, "allowed"),
     ] {
@@ -220,6 +245,18 @@ async fn switch(cluster: &Cluster, agent: &Holder, write: &Ask) {
         eprintln!("{expected:?} after {:?}", begun.elapsed());
         assert!(begun.elapsed() < SWITCHED_WITHIN);
         assert_eq!(admin.tries(&anybodys).await, "allowed");
+        // A condition that is True may be set to False at any time, and to nothing else.
+        for pod in ["running", "stuck"] {
+            assert_eq!(agent.tries(&condition(pod, "False")).await, "allowed");
+        }
+        assert!(
+            agent
+                .tries(&condition("stuck", "True"))
+                .await
+                .contains(expected)
+        );
+        let unmarked = agent.tries(&condition("unmarked", "False")).await;
+        assert!(unmarked.contains(expected), "{unmarked}");
     }
     // Its other limits stand without it.
     let foreign = first(&json!({"pod": "elsewhere"}));
@@ -236,30 +273,64 @@ fn pod_security_has_nothing_against_the_pod_but_its_folders_of_the_host() {
         let namespace = Ask::new("PATCH /api/v1/namespaces/baseline", label);
         admin.ask(&namespace).await.unwrap();
 
-        let manifest = include_str!("../../deploy/base/daemonset.yaml");
-        let set: Value = serde_saphyr::from_str(manifest).unwrap();
-        let mut pod = set["spec"]["template"].clone();
-        pod["metadata"]["name"] = json!("agent");
-        pod["spec"]["serviceAccountName"] = json!("default");
-        let refused = try_pod(&admin, &pod).await.unwrap_err();
+        let mut pod = agents_pod();
+        let spec = pod["spec"].as_object_mut().unwrap();
+        spec.remove("priorityClassName").unwrap();
+        let refused = try_pod(&admin, "baseline", &pod).await.unwrap_err();
         let (_, why) = refused.split_once("violates PodSecurity").expect(&refused);
         // One complaint only, about hostPath, and it names the volumes.
         let expected =
             r#" "baseline:latest": hostPath volumes (volumes "runtime", "pods-api", "state", "log")"#;
         assert_eq!(why, expected);
 
-        for volume in pod["spec"]["volumes"].as_array_mut().unwrap() {
-            if volume["hostPath"].is_object() {
-                *volume = json!({"name": volume["name"], "emptyDir": {}});
-            }
-        }
-        try_pod(&admin, &pod).await.unwrap();
+        without_folders(&mut pod);
+        try_pod(&admin, "baseline", &pod).await.unwrap();
     });
 }
 
-async fn try_pod(admin: &Holder, pod: &Value) -> Result<(), String> {
-    let path = "POST /api/v1/namespaces/baseline/pods?dryRun=All";
-    match admin.ask(&Ask::new(path, pod.clone())).await {
+/// The DaemonSet's Pod.
+fn agents_pod() -> Value {
+    let manifest = include_str!("../../deploy/base/daemonset.yaml");
+    let set: Value = serde_saphyr::from_str(manifest).unwrap();
+    let mut pod = set["spec"]["template"].clone();
+    pod["metadata"]["name"] = json!("agent");
+    pod["spec"]["serviceAccountName"] = json!("default");
+    pod
+}
+
+fn without_folders(pod: &mut Value) {
+    for volume in pod["spec"]["volumes"].as_array_mut().unwrap() {
+        if volume["hostPath"].is_object() {
+            *volume = json!({"name": volume["name"], "emptyDir": {}});
+        }
+    }
+}
+
+/// The testbed's API server asks for a quota as GKE's does.
+#[test]
+fn a_critical_pod_is_admitted_where_the_quota_is() {
+    let bed = Bed::of(Group::Policy);
+    bed.run("default", |cluster| async move {
+        let admin = Holder::new(cluster.client.clone());
+        let mut pod = agents_pod();
+        without_folders(&mut pod);
+        let refused = try_pod(&admin, "default", &pod).await.unwrap_err();
+        assert!(refused.contains("insufficient quota"), "{refused}");
+
+        let manifest = include_str!("../../deploy/base/quota.yaml");
+        let mut quota: Value = serde_saphyr::from_str(manifest).unwrap();
+        quota["metadata"]["namespace"] = json!("default");
+        let path = "POST /api/v1/namespaces/default/resourcequotas";
+        admin.ask(&Ask::new(path, quota)).await.unwrap();
+        // A controller must have counted first.
+        let admitted = || async { try_pod(&admin, "default", &pod).await.ok() };
+        cluster.until("the Pod to be admitted", admitted).await;
+    });
+}
+
+async fn try_pod(admin: &Holder, namespace: &str, pod: &Value) -> Result<(), String> {
+    let path = format!("POST /api/v1/namespaces/{namespace}/pods?dryRun=All");
+    match admin.ask(&Ask::new(&path, pod.clone())).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) => Err(status.message.clone()),
         Err(error) => Err(error.to_string()),

@@ -10,6 +10,7 @@ use crate::support::court::{Court, at, is_condemned};
 use crate::support::fault;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, DENIED, NOT_FOUND, Pod};
+use crate::support::random::cases;
 use crate::support::story::{Failure, Story, hours, minutes};
 
 fn of_budget(reason: &Reason) -> bool {
@@ -252,7 +253,7 @@ fn judge(court: &mut Court, step: Step, second: u64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn more_brakes_never_condemn_more(
@@ -269,7 +270,7 @@ proptest! {
         if is_new {
             braked.brake.memory = BrakeMemory::default();
         }
-        braked.brake.memory.spent = vec![Spent { at: at(500), owner: "job-a".to_owned() }; spent];
+        braked.brake.memory.spent = vec![Spent { at: at(500), owner: "job-a".to_owned(), uid: String::new() }; spent];
         let mut second = 0;
         for (step, later) in steps {
             second += later;

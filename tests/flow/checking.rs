@@ -11,7 +11,7 @@ use crate::support::apiserver::Kind;
 use crate::support::node::Node;
 use crate::support::pod::Pod;
 
-const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden: labels, finalizers, owners and the like must stay as they are";
+const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden: no agent may set the label pullwarden.io/must-be-denied";
 const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-writes' with binding 'pullwarden-writes' denied request: pullwarden: writes are switched off (ConfigMap pullwarden-writes)";
 const KUBELET: &str = "kubelet-pods-socket";
 
@@ -487,8 +487,10 @@ async fn a_denial_that_is_not_a_policys() {
         "pods \"agent\" is forbidden: User \"x\" cannot patch resource",
     );
     Check::of(&node)
-        .finds_only("what must be denied is, but not by an admission policy")
+        .finds_only("warning writes: whether this agent is held to its own node is not proved")
         .await;
+    let observes = Check::of(&node).with("mode", "observe");
+    assert!(observes.finds().await.is_empty());
     let text = Check::of(&node).run("text").await.stdout;
     let text = String::from_utf8(text).unwrap();
     assert!(

@@ -32,6 +32,8 @@ fn help_and_version_are_no_failure() {
             .0
             .contains("--image-pull-failure-count")
     );
+    let (help, _) = check(&["run", "--help"], 0);
+    assert!(help.contains("the main container ends with it"), "{help}");
     assert!(check(&["--version"], 0).0.starts_with("pullwarden "));
 }
 

@@ -328,6 +328,7 @@ fn spend(brake: &mut Brake, times: usize, owner: &str) {
         brake.memory.spent.push(Spent {
             at: at(0),
             owner: owner.to_owned(),
+            uid: String::new(),
         });
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pullwarden::config::{Given, KEYS};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder)
@@ -99,6 +99,53 @@ fn paths(schema: &Value, above: &str, into: &mut BTreeSet<String>) {
         } else {
             into.insert(path);
         }
+    }
+}
+
+/// The agent annotates a Pod exactly where the policy lets it.
+#[test]
+fn the_policy_and_the_agent_have_the_same_bound() {
+    let text = std::fs::read_to_string(deploy().join("base/policy.yaml")).unwrap();
+    let most = pullwarden::report::MOST_ANNOTATIONS;
+    let bound = format!("size(variables.oldAnnotations) <= {most}\n");
+    assert!(text.contains(&bound), "not {bound}");
+}
+
+/// A Pod's address may be of either kind, and has no brackets.
+#[test]
+fn the_admin_address_is_one_for_every_pod() {
+    let text = std::fs::read_to_string(deploy().join("base/daemonset.yaml")).unwrap();
+    let set: Value = serde_saphyr::from_str(&text).unwrap();
+    let variables = set["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+    let named = |variable: &&Value| variable["name"] == "PULLWARDEN_ADMIN_ADDRESS";
+    let variable = variables.as_array().unwrap().iter().find(named).unwrap();
+    for (pod, address) in [("10.0.0.7", "10.0.0.7:9797"), ("fd00::7", "[fd00::7]:9797")] {
+        let value = variable["value"]
+            .as_str()
+            .unwrap()
+            .replace("$(POD_IP)", pod);
+        let flags = [("adminAddress", value), ("nodeName", "n".to_owned())];
+        let config = Given::new(flags.into(), |_| None, None).load().unwrap();
+        assert_eq!(config.admin_address.to_string(), address);
+    }
+}
+
+/// Pods of such nodes run elsewhere.
+#[test]
+fn no_agent_is_put_on_a_node_that_is_no_machine() {
+    let text = std::fs::read_to_string(deploy().join("base/daemonset.yaml")).unwrap();
+    let set: Value = serde_saphyr::from_str(&text).unwrap();
+    let required = &set["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let terms = required["nodeSelectorTerms"].as_array().unwrap();
+    assert_eq!(terms.len(), 1, "one term that matches would be enough");
+    for (key, value) in [
+        ("eks.amazonaws.com/compute-type", "fargate"),
+        ("type", "virtual-kubelet"),
+        ("virtualization", "virtualnode2"),
+    ] {
+        let expected = json!({"key": key, "operator": "NotIn", "values": [value]});
+        let expressions = terms[0]["matchExpressions"].as_array().unwrap();
+        assert!(expressions.contains(&expected), "not {expected}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The way of one Pod through the agent: from the first failed pull to the writes, request by request.
 
 use pullwarden::judge::NodeMode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::apiserver::Kind;
 use crate::support::node::Node;
@@ -57,6 +57,35 @@ async fn the_list_is_cheap_and_only_of_this_nodes_pending_pods() {
         "{:?}",
         log[0]
     );
+}
+
+/// The deadline's patch of a Pod with so many annotations.
+async fn deadline_with(annotations: usize) -> Value {
+    let node = Node::counting_to(1).await;
+    let keys: Vec<String> = (0..annotations).map(|n| format!("a{n}")).collect();
+    let pod = keys
+        .iter()
+        .fold(Pod::bad("p"), |pod, key| pod.annotation(key, ""));
+    node.add(&pod);
+    let agent = node.agent();
+    agent.judges(&pod).await;
+    node.fail_once(&pod);
+    node.asked(Kind::PostEvent, 1).await;
+    node.turns(2).await;
+    // A further look finds the Pod ended.
+    assert_eq!(node.api.bodies(Kind::PatchPod).len(), 1);
+    node.api.bodies(Kind::PatchPod).remove(0)
+}
+
+/// The admission policy could not compare them in linear time if one was added.
+#[tokio::test]
+async fn a_pod_with_many_annotations_is_given_no_other() {
+    let most = pullwarden::report::MOST_ANNOTATIONS;
+    let few = deadline_with(most).await;
+    assert!(few["metadata"]["annotations"]["pullwarden.io/failed-at"].is_string());
+    let many = deadline_with(most + 1).await;
+    assert!(many["metadata"]["annotations"].is_null(), "{many}");
+    assert_eq!(many["spec"], json!({"activeDeadlineSeconds": 1}));
 }
 
 #[tokio::test]

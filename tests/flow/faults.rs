@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tonic::Status;
+use pullwarden::cri::Runtime;
+use tonic::{Code, Status};
 
 use crate::support::apiserver::{Act, Kind};
 use crate::support::node::{Agent, Node};
 use crate::support::pod::{NOT_FOUND, Pod};
-use crate::support::until;
+use crate::support::{DEADLINE, until};
 
 fn pod() -> Pod {
     Pod::bad("p")
@@ -65,6 +66,46 @@ async fn a_runtime_that_answers_with_errors_is_no_empty_node() {
     node.turns(3).await;
     assert_eq!(agent.failures(&pod()).await, 2);
     node.runtime.fault(None);
+    runtime_is(&agent, true).await;
+    node.fail_once(&pod());
+    node.asked(Kind::PostEvent, 1).await;
+}
+
+/// tonic's own timeout ends with the headers.
+#[tokio::test]
+async fn a_runtime_that_stops_in_mid_answer_holds_no_call() {
+    let node = Node::observing().await;
+    node.runtime.stop_in_mid_answer(true);
+    let runtime = || Runtime::at(&node.config.cri_socket);
+    let [mut a, mut b, mut c, mut d, mut e] = std::array::from_fn(|_| runtime());
+    let calls = async {
+        tokio::join!(
+            a.version(),
+            b.sandboxes(),
+            c.sandboxes_with_containers(),
+            d.images(),
+            e.has_image("r/a:1"),
+        )
+    };
+    let (a, b, c, d, e) = tokio::time::timeout(DEADLINE, calls)
+        .await
+        .expect("all calls end");
+    let errors = [a.err(), b.err(), c.err(), d.err(), e.err()];
+    for error in errors.map(|error| error.expect("the answer is not whole")) {
+        assert_eq!(error.code(), Code::DeadlineExceeded, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_runtime_that_stops_in_mid_answer_is_not_waited_for() {
+    let node = Node::counting_to(1).await;
+    node.add(&pod());
+    let agent = node.agent();
+    agent.judges(&pod()).await;
+    node.runtime.stop_in_mid_answer(true);
+    runtime_is(&agent, false).await;
+    assert!(agent.metrics.runtime_errors.get() > 0);
+    node.runtime.stop_in_mid_answer(false);
     runtime_is(&agent, true).await;
     node.fail_once(&pod());
     node.asked(Kind::PostEvent, 1).await;
@@ -203,4 +244,28 @@ async fn a_kubeconfig_that_is_not_there_yet_is_waited_for() {
     assert!(agent.runs() && node.api.kinds().is_empty());
     std::fs::write(&path, text).unwrap();
     agent.judges(&pod()).await;
+}
+
+#[tokio::test]
+async fn a_runtime_that_stops_in_mid_answer_keeps_nobody_waiting() {
+    let node = Node::counting_to(1).await;
+    node.add(&pod());
+    let agent = node.agent();
+    agent.judges(&pod()).await;
+    node.runtime.stop_in_mid_answer(true);
+    // The report on the Pod asks the runtime too.
+    node.fail_once(&pod());
+    until("the failure is counted", async || {
+        agent.failures(&pod()).await == 1
+    })
+    .await;
+    // The runtime is given ten seconds for each answer: all of this is done by then.
+    let hangs = tokio::time::timeout(Duration::from_secs(9), async {
+        for _ in 0..20 {
+            agent.status().await;
+        }
+        agent.stop().await;
+    });
+    assert!(hangs.await.is_ok());
+    assert!(node.api.writes().is_empty());
 }

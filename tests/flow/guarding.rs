@@ -2,14 +2,15 @@
 
 use pullwarden::config::OwnPod;
 use pullwarden::judge::NodeMode;
-use serde_json::Value;
+use pullwarden::report::{HELD, OFF as SWITCHED_OFF};
+use serde_json::{Value, json};
 
 use crate::support::apiserver::{Act, Kind};
 use crate::support::node::{Agent, Node};
 use crate::support::pod::{NOT_FOUND, Pod};
 use crate::support::until;
 
-const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: no";
+const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden: no agent may set the label pullwarden.io/must-be-denied";
 
 const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-writes' with binding 'pullwarden-writes' denied request: pullwarden: writes are switched off (ConfigMap pullwarden-writes)";
 
@@ -133,6 +134,84 @@ async fn switched_off_it_starts_and_tries_it_anew_before_each_write() {
     node.asked(Kind::PostEvent, 1).await;
     assert_eq!(node.api.count(Kind::TryPatch), 4);
     assert_eq!(agent.status().await.guard_tried, "yes");
+}
+
+/// Denials that prove nothing, as the API server words them.
+fn denials_of_others() -> Vec<Value> {
+    let status = |code: u16, reason: &str, message: &str, causes: Value| {
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message,
+            "details": {"name": "agent", "kind": "pods", "causes": causes}})
+    };
+    let policy = |words: &str| {
+        let cause =
+            format!("ValidatingAdmissionPolicy 'x' with binding 'x' denied request: {words}");
+        let message = format!("pods \"agent\" is forbidden: {cause}");
+        status(403, "Forbidden", &message, json!([{ "message": cause }]))
+    };
+    let webhook = |code: u16, words: &str| {
+        let message = format!("admission webhook \"w.example\" denied the request: {words}");
+        status(code, "Forbidden", &message, json!([]))
+    };
+    vec![
+        status(
+            403,
+            "Forbidden",
+            r#"pods "agent" is forbidden: User "system:serviceaccount:pullwarden:pullwarden" cannot patch resource "pods" in API group "" in the namespace "pullwarden""#,
+            json!([]),
+        ),
+        webhook(403, "labels must not be changed"),
+        webhook(
+            422,
+            "the label pullwarden.io/must-be-denied is not known here",
+        ),
+        webhook(400, "without explanation"),
+        // Somebody else's policy, and the own one in an earlier version.
+        policy("only the team may set labels"),
+        policy("pullwarden: an agent changes Pending Pods only"),
+        // Words that the policy's would be, where anybody may have quoted them.
+        webhook(403, HELD),
+        status(
+            422,
+            "Invalid",
+            r#"Pod "agent" is invalid: metadata.labels: Invalid value: "pullwarden.io/must-be-denied": no"#,
+            json!([{ "reason": "FieldValueInvalid", "field": "metadata.labels",
+                "message": r#"Invalid value: "pullwarden.io/must-be-denied": no"# }]),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_denial_of_somebody_else_proves_nothing() {
+    for denial in denials_of_others() {
+        let node = node().await;
+        for nth in [1, 2] {
+            let refuse = Act::RefuseWith(denial.clone());
+            node.api.at(Kind::TryPatch, nth, refuse);
+        }
+        node.api.refuse_from(Kind::TryPatch, 3, 403, DENIED);
+        let agent = node.agent();
+        fails_one(&node, &agent).await;
+        until_denied(&node, 2, "is not proved").await;
+        assert_eq!(agent.status().await.guard_tried, "not yet");
+        assert!(node.api.writes().is_empty(), "{denial}");
+
+        // The policy answers now.
+        fails_again(&node);
+        node.asked(Kind::PostEvent, 1).await;
+        assert_eq!(agent.status().await.guard_tried, "yes", "{denial}");
+    }
+}
+
+#[test]
+fn the_policy_denies_with_the_words_that_prove_it() {
+    let policy = include_str!("../../deploy/base/policy.yaml");
+    let mut messages = policy
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("message: "));
+    // The API server names the first validation that denies.
+    assert_eq!(messages.next(), Some(&*format!("{HELD:?}")));
+    let off = messages.filter(|message| message.contains(SWITCHED_OFF));
+    assert_eq!(off.count(), 1);
 }
 
 fn fails_again(node: &Node) {

@@ -2,7 +2,9 @@
 //! node ends (`support/record.rs`).
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::restarts::marked_and_killed;
 use crate::support::node::{Agent, Node};
-use crate::support::pod::{GOOD, Pod};
+use crate::support::pod::{GOOD, NOT_FOUND, Pod};
 use crate::support::record;
 use crate::support::schema::PULLS;
 use crate::support::until;
@@ -68,8 +70,14 @@ async fn eventful() -> (Node, Agent) {
     node.report(&started.clone().running("c").phase("Running"));
     has(&node, "would-fail-then-started").await;
     node.runtime.remove(&gone);
-    node.advance(Duration::from_secs(3700));
-    has(&node, "forgotten").await;
+    // An answer about its namespace that comes just then has it judged once more.
+    until("it is forgotten", async || {
+        node.advance(Duration::from_secs(3700));
+        node.turns(1).await;
+        let lines = record::lines(&node.config.log_dir);
+        lines.iter().any(|line| line["kind"] == "forgotten")
+    })
+    .await;
     (node, agent)
 }
 
@@ -130,7 +138,7 @@ async fn every_kind_of_line_is_written_and_is_what_the_schema_says() {
 async fn a_file_can_be_judged_without_those_before_it() {
     let mut node = Node::counting_to(3).await;
     // Within reach of the end, so that the file is put aside in the middle of the story.
-    fill(&node.config.log_dir, 7_860_000);
+    fill(&node.config.log_dir, 7_862_500);
     let pod = Pod::bad("p");
     let stands = Pod::new("stands").container("c", "no name");
     node.config.policy.mode = pullwarden::judge::NodeMode::Observe;
@@ -138,8 +146,13 @@ async fn a_file_can_be_judged_without_those_before_it() {
     node.add(&stands.clone().waiting("c", "InvalidImageName", ""));
     let agent = node.agent();
     agent.judges(&stands).await;
-    node.fail_to(&agent, &pod, 2).await;
+    agent.judges(&pod).await;
+    node.fail_once(&pod);
+    // Time stands still until then: what stands is decided in the new file.
     has(&node, "continued").await;
+    node.report(&pod.clone().pausing(NOT_FOUND));
+    node.advance(Duration::from_secs(30));
+    node.fail_to(&agent, &pod, 2).await;
     node.advance(Duration::from_secs(60));
     has(&node, "clock").await;
     node.fail_once(&pod);
@@ -214,4 +227,51 @@ fn the_nodes_log_is_on_standard_output_if_asked_for() {
     let output = child.wait_with_output().unwrap();
     assert!(output.stdout.is_empty());
     assert!(told.contains("INFO watching node=n"), "{told}");
+}
+
+/// Mode of a file or folder.
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[tokio::test]
+async fn only_owner_and_group_can_read_the_agents_files() {
+    for is_older in [false, true] {
+        let mut node = Node::observing().await;
+        let [state, log] = ["var/state", "var/log"].map(|name| node.path().join(name));
+        let logs = [
+            "pulls.jsonl",
+            "pulls.jsonl.1",
+            "pulls.jsonl.2",
+            "pulls.jsonl.3",
+        ];
+        let states = ["state.json", "state.json.new", "state.json.damaged"];
+        let logs = logs.map(|name| log.join(name));
+        let states = states.map(|name| state.join(name));
+        if is_older {
+            for path in logs.iter().chain(&states) {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, "").unwrap();
+                std::fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
+            }
+        }
+        node.config.state_dir.clone_from(&state);
+        node.config.log_dir.clone_from(&log);
+        let agent = node.agent();
+        let pod = Pod::bad("p");
+        node.add(&pod);
+        agent.judges(&pod).await;
+        node.fail_to(&agent, &pod, 1).await;
+        has(&node, "failure").await;
+        agent.stop().await;
+        let mut found = 0;
+        for path in logs.iter().chain(&states).filter(|path| path.exists()) {
+            found += 1;
+            assert_eq!(mode(path) & !0o640, 0, "{}", path.display());
+        }
+        assert_eq!(found, if is_older { 6 } else { 2 });
+        for dir in [&state, &log].into_iter().filter(|_| !is_older) {
+            assert_eq!(mode(dir) & !0o750, 0, "{}", dir.display());
+        }
+    }
 }

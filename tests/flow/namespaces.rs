@@ -1,10 +1,14 @@
 //! Less is done in some namespaces: by name, or by labels that are asked for only where they matter.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use pullwarden::judge::{Decision, NamespaceRule, PodMode, Reason, Requirement, Selector};
+use pullwarden::judge::{
+    Decision, NamespaceRule, NodeMode, PodMode, Reason, Requirement, Selector,
+};
 use serde_json::json;
 
+use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{Get, GetNamespace, List, PatchPod, Watch};
 use crate::support::court::{Court, condemned, is_condemned, settles};
 use crate::support::node::Node;
@@ -133,4 +137,55 @@ async fn labels_that_cannot_be_read_hold_the_verdict() {
     })
     .await;
     assert!(node.api.writes().is_empty());
+}
+
+/// A node with a rule that goes by labels, and a Pod whose reason stands.
+async fn standing() -> (Node, Pod) {
+    let mut node = Node::observing().await;
+    node.config.policy.mode = NodeMode::Enforce;
+    node.config.policy.scope.namespaces = vec![labelled("env", "prod", PodMode::Off)];
+    (node, pod().waiting("c", "InvalidImageName", "x"))
+}
+
+/// Time goes on until the Pod is failed.
+async fn is_failed(node: &Node) {
+    until("it is failed", async || {
+        node.advance(Duration::from_secs(20));
+        node.turns(1).await;
+        node.api.count(PatchPod) == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn labels_that_could_not_be_read_are_asked_for_again() {
+    let (node, pod) = standing().await;
+    let busy = Act::Refuse(503, "busy");
+    node.api.at(GetNamespace, 1, busy);
+    node.add(&pod);
+    let _agent = node.agent();
+    is_failed(&node).await;
+    assert!(node.api.count(GetNamespace) >= 2);
+}
+
+#[tokio::test]
+async fn the_labels_of_another_namespace_change_nothing() {
+    let (node, pod) = standing().await;
+    node.add(&pod);
+    let agent = node.agent();
+    agent.judges(&pod).await;
+    node.asked(GetNamespace, 1).await;
+    // From now on nobody can say what its labels are; those that are known hold.
+    for nth in 3..40 {
+        let busy = Act::Refuse(503, "busy");
+        node.api.at(GetNamespace, nth, busy);
+    }
+    let other = Pod::bad("q").namespace("other");
+    node.add(&other);
+    agent.judges(&other).await;
+    node.asked(GetNamespace, 2).await;
+    node.advance(Duration::from_secs(310));
+    node.remove(&other);
+    agent.drops(&other).await;
+    is_failed(&node).await;
 }

@@ -13,6 +13,7 @@ use pullwarden::judge::{
 
 use crate::support::court::{Court, at, condemned, policy};
 use crate::support::pod::{BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, QPS, STRANGE};
+use crate::support::random::cases;
 
 const ATTEMPTS: [&str; 3] = [
     "ErrImagePull",
@@ -144,7 +145,7 @@ fn may_count(view: &PodView) -> u32 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn never_more_is_counted_than_was_reported(reports in reports(), count in proptest::option::of(1_u32..9)) {
@@ -336,6 +337,8 @@ fn a_megabyte_takes_as_long_as_its_length() {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn any_text_has_a_cause(reason in any::<String>(), message in any::<String>()) {
         Cause::of(&reason, &message);

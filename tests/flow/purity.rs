@@ -28,7 +28,7 @@ const FORBIDDEN_STD: [&str; 9] = [
 ];
 
 /// The judge's own modules and the primitive types.
-const LOCAL: [&str; 37] = [
+const LOCAL: [&str; 40] = [
     "annotation",
     "brake",
     "cause",
@@ -37,6 +37,7 @@ const LOCAL: [&str; 37] = [
     "ledger",
     "measure",
     "message",
+    "mismatch",
     "moment",
     "named_image",
     "outcome",
@@ -48,10 +49,12 @@ const LOCAL: [&str; 37] = [
     "reference",
     "registries",
     "selector",
+    "status",
     "text",
     "verdict",
     "view",
     "waiting",
+    "wordings",
     "bool",
     "char",
     "str",

@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 use crate::support::apiserver::Kind;
 use crate::support::node::Node;
 use crate::support::pod::{BAD, Pod};
+use crate::support::random::cases;
 use crate::support::until;
 
 /// In every place where a secret may stand.
@@ -82,7 +83,7 @@ fn a_known_text_without_secrets_is_left_alone() {
 const PLAIN: &str = "[A-Za-z0-9._~!$&'()*+,;=:@%-]{0,12}";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn no_text_is_too_strange(text in any::<String>()) {

@@ -1,11 +1,15 @@
 //! A write is refused, or its answer is lost.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{Get, PatchPod, PatchStatus, PostEvent};
-use crate::support::pod::BAD;
+use crate::support::node::Node;
+use crate::support::pod::{BAD, NOT_FOUND};
 use crate::support::race::{Race, pod};
+use crate::support::until;
 
 #[tokio::test]
 async fn a_second_write_that_fails_takes_the_condition_back() {
@@ -62,6 +66,23 @@ async fn a_denial_is_not_tried_again() {
         race.node.turns(5).await;
         assert_eq!(race.node.api.count(PatchPod), 1, "not in a loop");
     }
+}
+
+/// The policy lets nobody change an annotation that is there.
+#[tokio::test]
+async fn a_failed_at_of_the_pods_author_is_replaced() {
+    let race = Race::start().await;
+    race.node.api.before(Get, 1, |store| {
+        store.edit("p", |pod| {
+            pod["metadata"]["annotations"]["pullwarden.io/failed-at"] = json!("long ago");
+        });
+    });
+    race.ends("written").await;
+    assert_eq!(race.deadline(), 1);
+    let store = race.node.api.store();
+    let annotations = &store.pod("p").unwrap()["metadata"]["annotations"];
+    let failed_at = annotations["pullwarden.io/failed-at"].as_str().unwrap();
+    assert!(failed_at.parse::<jiff::Timestamp>().is_ok(), "{failed_at}");
 }
 
 #[tokio::test]
@@ -181,4 +202,47 @@ async fn a_denied_write_for_a_standing_reason_is_not_tried_at_every_turn() {
     race.node.advance(std::time::Duration::from_secs(60));
     race.node.turns(10).await;
     race.wrote(&[PatchStatus]);
+}
+
+#[tokio::test]
+async fn a_denied_write_costs_no_budget_and_is_not_tried_at_each_failure() {
+    let mut node = Node::counting_to(1).await;
+    node.config.brake.budget.pods = 1;
+    let denied = "ValidatingAdmissionPolicy 'of-the-house' denied request: not this Pod";
+    node.api.refuse_from(PatchPod, 1, 403, denied);
+    node.add(&pod());
+    let agent = node.agent();
+    agent.judges(&pod()).await;
+    let reports = async |times: usize| {
+        until("the reports have ended", async || {
+            let lines = node.lines().into_iter();
+            lines.filter(|line| line["kind"] == "report").count() == times
+        })
+        .await;
+    };
+    node.fail_once(&pod());
+    reports(1).await;
+    assert_eq!(agent.status().await.budget_spent, 0);
+    // The next failure comes too soon, the one after that is due.
+    node.report(&pod().pausing(NOT_FOUND));
+    node.advance(Duration::from_secs(200));
+    node.fail_once(&pod());
+    until("it is held", async || {
+        agent.status().await.held.contains_key("denied-write")
+    })
+    .await;
+    assert_eq!(node.api.count(PatchPod), 1);
+    node.report(&pod().pausing(NOT_FOUND));
+    node.advance(Duration::from_secs(200));
+    node.fail_once(&pod());
+    reports(2).await;
+    // From then on for twice as long.
+    node.report(&pod().pausing(NOT_FOUND));
+    node.advance(Duration::from_secs(500));
+    node.fail_once(&pod());
+    until("it is held again", async || {
+        agent.status().await.held.contains_key("denied-write")
+    })
+    .await;
+    assert_eq!(node.api.count(PatchPod), 2);
 }

@@ -1,26 +1,25 @@
 //! Replay: by the policy that was in force it comes to what was decided, by others to what differs. That holds for the log of every agent of these
 //! tests (`support/record.rs`); here is what else it says.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use pullwarden::config::Config;
 use pullwarden::judge::{Moment, NodeMode, Outcome, Phase, PodView};
 use pullwarden::replay::{Decision, Fate, Finding, Row};
-use serde_json::Value;
 
 use super::properties::reports;
 use crate::support::court::at;
 use crate::support::node::Node;
 use crate::support::pod::{GOOD, NOT_FOUND, Pod};
+use crate::support::random::cases;
 use crate::support::record::{self, Replayed};
 use crate::support::scribe::{self, Scribe};
 use crate::support::until;
 
 /// An observing agent that counts to three.
-fn observing(dir: &Path) -> Scribe {
+pub fn observing(dir: &Path) -> Scribe {
     let mut config = scribe::config(NodeMode::Observe);
     config.policy.failure_count = std::num::NonZeroU32::new(3);
     Scribe::start(config, dir)
@@ -37,7 +36,7 @@ fn policies(texts: &[(&str, &str)]) -> Vec<(String, Config)> {
     texts.iter().map(policy).collect()
 }
 
-const HASTY: (&str, &str) = (
+pub const HASTY: (&str, &str) = (
     "hasty",
     "mode: enforce\nimagePullFailureCount: 1\nwarmUp: 0s\n",
 );
@@ -47,16 +46,16 @@ const PATIENT: (&str, &str) = (
 );
 
 /// The Pod fails, and then waits for its next try.
-fn fail(scribe: &mut Scribe, pod: &Pod, second: u64) {
+pub fn fail(scribe: &mut Scribe, pod: &Pod, second: u64) {
     scribe.see(&pod.clone().failing(NOT_FOUND).view(), at(second));
     scribe.see(&pod.clone().pausing(NOT_FOUND).view(), at(second + 10));
 }
 
-fn end(scribe: &mut Scribe, outcome: Outcome, second: u64) {
+pub fn end(scribe: &mut Scribe, outcome: Outcome, second: u64) {
     scribe.end_report(0, outcome, false, at(second));
 }
 
-fn replay(dir: &Path, others: &[(&str, &str)]) -> Replayed {
+pub fn replay(dir: &Path, others: &[(&str, &str)]) -> Replayed {
     record::replay(&record::files(dir), &policies(others))
 }
 
@@ -365,7 +364,7 @@ fn happen(scribe: &mut Scribe, what: Happens, view: &PodView, now: Moment) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn whatever_happens_the_replay_comes_to_the_same(
@@ -398,160 +397,6 @@ proptest! {
             record::agrees(dir.path(), &replay(dir.path(), &[]));
         }
     }
-}
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pullwarden"));
-    command
-        .arg("replay")
-        .args(arguments)
-        .env_clear()
-        .output()
-        .unwrap()
-}
-
-fn said(output: &Output) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (text(&output.stdout), text(&output.stderr))
-}
-
-/// The log of two nodes, and the paths of its files.
-fn two_nodes(dir: &Path) -> [PathBuf; 2] {
-    ["a", "b"].map(|name| {
-        let dir = dir.join(name);
-        let mut scribe = observing(&dir);
-        let pod = Pod::bad(&format!("of-{name}"));
-        for nth in 0..3 {
-            fail(&mut scribe, &pod, 100 + 60 * nth);
-        }
-        end(&mut scribe, Outcome::Due, 230);
-        scribe.see(&pod.running("c").phase("Running").view(), at(300));
-        dir.join("pulls.jsonl")
-    })
-}
-
-#[test]
-fn the_command_shows_pods_and_sums_as_a_table_and_as_json() {
-    let dir = tempfile::tempdir().unwrap();
-    let [a, b] = two_nodes(dir.path());
-    let hasty = dir.path().join("hasty.yaml");
-    std::fs::write(&hasty, HASTY.1).unwrap();
-    // Put aside after its third line, and named in the wrong order.
-    let text = std::fs::read_to_string(&a).unwrap();
-    let cut = text.match_indices('\n').nth(2).unwrap().0 + 1;
-    let older = dir.path().join("a/pulls.jsonl.1");
-    std::fs::write(&older, &text[..cut]).unwrap();
-    std::fs::write(&a, &text[cut..]).unwrap();
-    let [a, b, older, hasty] = [&a, &b, &older, &hasty].map(|path| path.to_str().unwrap());
-
-    let output = run(&["--config", hasty, a, b, older]);
-    let (out, err) = said(&output);
-    assert!(output.status.success() && err.is_empty(), "{out}{err}");
-    assert!(
-        out.contains("default/of-a  on node1  it started  the policies differ\n"),
-        "{out}"
-    );
-    assert!(
-        out.contains("would fail  2026-11-02T00:03:40Z  r.test/bad:1  ImageNotFound, 3 failures in 2m  WRONG: it started at 2026-11-02T00:05:00Z"),
-        "{out}"
-    );
-    assert!(
-        out.contains(
-            "failed  2026-11-02T00:01:40Z  r.test/bad:1  ImageNotFound, 1 failure in 0s  WRONG"
-        ),
-        "{out}"
-    );
-    let sums: Vec<&str> = out
-        .lines()
-        .filter(|l| l.contains("WRONG, started"))
-        .collect();
-    assert_eq!(
-        sums[0].split_whitespace().rev().take(2).collect::<Vec<_>>(),
-        ["2", "2"]
-    );
-
-    let output = run(&["-o", "json", "--config", hasty, a, b, older]);
-    let (out, err) = said(&output);
-    assert!(output.status.success() && err.is_empty(), "{out}{err}");
-    let value: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(value["pods"].as_array().unwrap().len(), 2);
-    assert_eq!(value["pods"][0]["policies"][1]["decision"], "failed");
-    assert_eq!(value["summary"][0]["wouldFail"], 2);
-    assert_eq!(value["summary"][0]["disagreed"], 0);
-    assert_eq!(value["summary"][1]["wrong"], 2);
-}
-
-#[test]
-fn a_line_that_cannot_be_read_is_told_and_passed_over() {
-    let dir = tempfile::tempdir().unwrap();
-    let [a, _] = two_nodes(dir.path());
-    let mut text = std::fs::read_to_string(&a).unwrap();
-    let whole = said(&run(&[a.to_str().unwrap()])).0;
-    let newer =
-        r#"{"time":"2026-11-02T00:00:00Z","at":{"secs":1,"nanos":0},"ticked":null,"kind":"dream"}"#;
-    text = text.replacen('\n', &format!("\n{newer}\n\u{0}\n{{\"kind\":\"view\"\n"), 1);
-    text.push_str("{\"time\":\"2026-11-02T");
-    std::fs::write(&a, text).unwrap();
-    let output = run(&[a.to_str().unwrap()]);
-    let (out, err) = said(&output);
-    assert!(output.status.success(), "{err}");
-    assert_eq!(out, whole, "the others are judged as ever");
-    let name = a.display();
-    let told: Vec<&str> = err.lines().collect();
-    assert_eq!(told.len(), 4, "{err}");
-    assert_eq!(
-        record::replay(std::slice::from_ref(&a), &[]).unread.len(),
-        4
-    );
-    assert_eq!(
-        told[0],
-        format!(
-            "pullwarden: {name}:2: is of a kind that this version does not know, passed over: \"dream\""
-        )
-    );
-    for (line, told) in [3, 4].into_iter().zip(&told[1..]) {
-        let begins = format!("pullwarden: {name}:{line}: cannot be read, passed over: ");
-        assert!(told.starts_with(&begins), "{told}");
-    }
-}
-
-#[test]
-fn faults_have_the_exit_codes_of_the_other_commands() {
-    let dir = tempfile::tempdir().unwrap();
-    let [a, _] = two_nodes(dir.path());
-    let bad = dir.path().join("bad.yaml");
-    std::fs::write(&bad, "mode: loud\npol: 1\n").unwrap();
-    let [a, bad] = [&a, &bad].map(|path| path.to_str().unwrap());
-    let code = |arguments: &[&str]| {
-        let output = run(arguments);
-        (output.status.code(), said(&output).1)
-    };
-    assert_eq!(code(&[]).0, Some(2));
-    assert_eq!(code(&["-o", "yaml", a]).0, Some(2));
-    let (exit, told) = code(&["/no/such/file"]);
-    assert_eq!(exit, Some(1));
-    assert!(
-        told.contains("reading /no/such/file: No such file"),
-        "{told}"
-    );
-    let (exit, told) = code(&["--config", bad, "--config", "/no/such.yaml", a]);
-    assert_eq!(exit, Some(64));
-    assert!(told.contains("has 3 faults"), "{told}");
-}
-
-#[test]
-fn an_old_log_that_does_not_say_what_was_in_force_is_told() {
-    let dir = tempfile::tempdir().unwrap();
-    let [a, _] = two_nodes(dir.path());
-    let text = std::fs::read_to_string(&a).unwrap();
-    let headless = text.split_once('\n').unwrap().1;
-    std::fs::write(&a, headless).unwrap();
-    let (out, err) = said(&run(&[a.to_str().unwrap()]));
-    let lines = headless.lines().count();
-    assert!(
-        err.contains(&format!("{lines} lines come before any")),
-        "{out}{err}"
-    );
 }
 
 /// So many seconds and nothing more.

@@ -15,7 +15,7 @@ fn pod() -> Pod {
 }
 
 /// Our condition's status on the Pod; Null if it has none.
-fn condition(node: &Node) -> Value {
+pub fn condition(node: &Node) -> Value {
     let store = node.api.store();
     let conditions = store.pod("p").unwrap()["status"]["conditions"]
         .as_array()
@@ -285,4 +285,40 @@ async fn a_restart_does_not_start_the_warm_up_again() {
     node.report(&pod().pausing(NOT_FOUND));
     node.fail_once(&pod());
     node.asked(Kind::PostEvent, 1).await;
+}
+
+#[tokio::test]
+async fn a_second_agent_waits_until_the_first_has_ended() {
+    let node = Node::counting_to(1).await;
+    let first = node.agent();
+    node.add(&pod());
+    first.judges(&pod()).await;
+    let second = node.agent();
+    until("the second is in standby", async || {
+        second.metrics.standby.get() == 1
+    })
+    .await;
+    let looks = second.metrics.runtime_looks.get();
+    node.fail_once(&pod());
+    node.asked(Kind::PostEvent, 1).await;
+    node.turns(3).await;
+    assert_eq!(node.api.count(Kind::PatchPod), 1);
+    assert_eq!(second.metrics.runtime_looks.get(), looks);
+    first.kill().await;
+    second.judges(&pod()).await;
+    assert_eq!(second.metrics.standby.get(), 0);
+}
+
+#[tokio::test]
+async fn an_agent_in_standby_ends_when_asked() {
+    let node = Node::counting_to(1).await;
+    let first = node.agent();
+    node.turns(1).await;
+    let second = node.agent();
+    until("the second is in standby", async || {
+        second.metrics.standby.get() == 1
+    })
+    .await;
+    second.stop().await;
+    assert!(first.runs());
 }

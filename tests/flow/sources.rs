@@ -6,6 +6,7 @@ use pullwarden::judge::{PodView, Source, judge};
 
 use crate::support::court::{Court, at};
 use crate::support::pod::{DENIED, NOT_FOUND, Pod};
+use crate::support::random::cases;
 
 fn pod() -> Pod {
     Pod::bad("p")
@@ -367,7 +368,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn whoever_tells_of_it_an_attempt_counts_once_at_most(steps in steps()) {

@@ -14,15 +14,15 @@ use crate::support::node::{Agent, Node};
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 /// An agent that answers on a control socket.
-struct Answering {
-    _node: Node,
+pub struct Answering {
+    pub node: Node,
     _agent: Agent,
-    socket: PathBuf,
+    pub socket: PathBuf,
     served: JoinHandle<()>,
 }
 
 impl Answering {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let node = Node::observing().await;
         let agent = node.agent();
         let socket = node.path().join("control.sock");
@@ -30,7 +30,7 @@ impl Answering {
         let ask = agent.ask.clone();
         let served = tokio::spawn(async move { match control::serve(listener, ask).await {} });
         Self {
-            _node: node,
+            node,
             _agent: agent,
             socket,
             served,
@@ -52,7 +52,7 @@ impl Drop for Answering {
 }
 
 /// A command that ends with the value.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -78,7 +78,7 @@ fn before_a_terminal(mut command: Command) -> (Running, File) {
 }
 
 /// Reads until `count` pieces of what is printed were `part`, or to its end.
-async fn read(
+pub async fn read(
     mut from: impl std::io::Read + Send + 'static,
     part: &'static str,
     count: usize,

@@ -61,6 +61,10 @@ pub enum Act {
     Before(Box<dyn FnOnce(&mut Store) + Send>),
     /// It is refused.
     Refuse(u16, &'static str),
+    /// It is refused with this Status.
+    RefuseWith(Value),
+    /// It is refused, and may come again after so many seconds.
+    RefuseFor(u16, u64),
     /// It is answered with this, whatever it asked for.
     Answer(Value),
     /// The connection is dropped, nothing is done.
@@ -276,6 +280,17 @@ impl Shared {
             Some(Act::Refuse(code, message)) => {
                 return Ok(refuse(&Refusal(code, "Planned", message.to_owned())));
             }
+            Some(Act::RefuseWith(status)) => {
+                let code = status["code"].as_u64().unwrap();
+                return Ok(json_response(code.try_into().unwrap(), &status));
+            }
+            Some(Act::RefuseFor(code, seconds)) => {
+                let busy = Refusal(code, "TooManyRequests", "busy".to_owned());
+                let mut answer = refuse(&busy);
+                let headers = answer.headers_mut();
+                headers.insert(header::RETRY_AFTER, seconds.into());
+                return Ok(answer);
+            }
             Some(Act::Answer(value)) => return Ok(json_response(200, &value)),
             Some(Act::Drop) => return Err(dropped()),
             Some(Act::DropAnswer) => {
@@ -382,8 +397,21 @@ fn respond(store: &mut Store, request: &Logged) -> Response<Body> {
 
 fn refuse(Refusal(code, reason, message): &Refusal) -> Response<Body> {
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "code": code, "reason": reason, "message": message});
+        "code": code, "reason": reason, "message": message,
+        "details": {"kind": "pods", "causes": causes(message)}});
     json_response(*code, &status)
+}
+
+/// What a real API server names as the causes: a policy's denial, and each field of a validation.
+fn causes(message: &str) -> Value {
+    const FIELD: &str = "metadata.uid";
+    if let Some(start) = message.find("ValidatingAdmissionPolicy '") {
+        return json!([{"message": message[start..]}]);
+    }
+    match message.contains(&format!("{FIELD}: Invalid value")) {
+        true => json!([{"reason": "FieldValueInvalid", "message": message, "field": FIELD}]),
+        false => json!([]),
+    }
 }
 
 fn json_response(code: u16, value: &Value) -> Response<Body> {

@@ -210,6 +210,7 @@ impl Node {
             health: health.clone(),
             questions,
             shutdown,
+            on_duty: None,
         };
         let task = tokio::spawn(agent::run(config, surroundings));
         Agent {

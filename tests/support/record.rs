@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use pullwarden::config::Config;
-use pullwarden::replay::{Lines, Record, Replay, Row, Tally};
+use pullwarden::replay::{Log, Record, Replay, Row, Tally};
 use pullwarden::report::NodeLog;
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ pub fn replay(files: &[PathBuf], policies: &[(String, Config)]) -> Replayed {
     let mut replay = Replay::new(policies);
     let (mut rows, mut unread, mut most) = (Vec::new(), Vec::new(), 0);
     for file in files {
-        let mut lines = Lines::of(file).unwrap();
+        let mut lines = Log::open(file).unwrap().lines().unwrap();
         while let Some(line) = lines.next_line().unwrap() {
             match Record::read(line.text.unwrap()) {
                 Ok(record) => replay.take(&record, &mut |row| rows.push(row)).unwrap(),

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use http_body_util::StreamBody;
+use hyper::body::{Bytes, Frame};
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::UnixListener;
@@ -25,6 +27,8 @@ struct Held {
     sandboxes: Vec<wire::PodSandbox>,
     with_container: Vec<String>,
     fault: Option<Status>,
+    /// Whether answers stop after their headers.
+    stops: bool,
     /// How often the sandboxes were asked for, answered or not.
     asked: usize,
     /// How often the images were listed.
@@ -69,9 +73,14 @@ impl Runtime {
                 let (stream, _) = listener.accept().await.unwrap();
                 let runtime = RuntimeServiceServer::new(Service(held.clone()));
                 let images = ImageServiceServer::new(Service(held.clone()));
+                let held = held.clone();
                 let service = hyper::service::service_fn(move |request: http::Request<_>| {
                     let (mut runtime, mut images) = (runtime.clone(), images.clone());
+                    let stops = held.lock().unwrap().stops;
                     async move {
+                        if stops {
+                            return Ok(headers_only());
+                        }
                         match request
                             .uri()
                             .path()
@@ -101,6 +110,11 @@ impl Runtime {
     /// Every call is answered with this, or as it should be again.
     pub fn fault(&self, fault: Option<Status>) {
         self.held.lock().unwrap().fault = fault;
+    }
+
+    /// Every answer stops after its headers, or comes whole again.
+    pub fn stop_in_mid_answer(&self, stops: bool) {
+        self.held.lock().unwrap().stops = stops;
     }
 
     /// What it calls itself from now on.
@@ -165,6 +179,15 @@ impl Runtime {
     pub fn asked(&self) -> usize {
         self.held.lock().unwrap().asked
     }
+}
+
+/// An answer whose body never comes.
+fn headers_only() -> http::Response<tonic::body::Body> {
+    let never = futures_util::stream::pending::<Result<Frame<Bytes>, Status>>();
+    http::Response::builder()
+        .header("content-type", "application/grpc")
+        .body(tonic::body::Body::new(StreamBody::new(never)))
+        .unwrap()
 }
 
 #[derive(Clone)]

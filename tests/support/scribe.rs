@@ -85,7 +85,7 @@ impl Scribe {
         let docket = self.docket.clone();
         let line = Line::Start {
             version: "0",
-            node: "node1",
+            node: &self.config.policy.node.clone(),
             boot: &self.boot.to_string(),
             counts,
             config: self.config.judging(),
@@ -168,7 +168,7 @@ impl Scribe {
     pub fn end_report(&mut self, index: usize, outcome: Outcome, marked: bool, now: Moment) {
         let condemned = self.reports.remove(index);
         let (uid, image) = (&condemned.uid, &condemned.image);
-        self.docket.ended(uid, image, outcome, marked, now);
+        let has_left = self.docket.ended(uid, image, outcome, Some(marked), now);
         let line = Line::Report {
             namespace: &condemned.namespace,
             pod: &condemned.name,
@@ -180,6 +180,9 @@ impl Scribe {
             detail: String::new(),
         };
         self.write(now, &line);
+        if has_left {
+            self.leave(uid, None, now);
+        }
     }
 
     /// A Pod leaves Pending.
@@ -208,7 +211,7 @@ impl Scribe {
         let docket = self.docket.clone();
         let line = Line::Continued {
             version: "0",
-            node: "node1",
+            node: &self.config.policy.node.clone(),
             boot: &self.boot.to_string(),
             config: self.config.judging(),
             state: Some(State::of(&docket)),
@@ -216,6 +219,7 @@ impl Scribe {
             views: docket.latest.values().map(|latest| &latest.view).collect(),
         };
         self.write(now, &line);
+        self.docket.forget_settled();
     }
 
     /// What it has counted is, by the replay too.

@@ -1,5 +1,5 @@
 {{/*
-One DaemonSet: `name`, also of its ConfigMap; `component`, which tells its Pods from others; `nodeSelector` and `affinity`, of what the rollout asks.
+One DaemonSet: `name`, also of its ConfigMap; `component`, which tells its Pods from others; `nodeSelector`, of what the rollout asks; `affinity`.
 */}}
 {{- define "pullwarden.daemonset" -}}
 {{- $values := .root.Values -}}
@@ -75,6 +75,7 @@ spec:
               valueFrom:
                 fieldRef:
                   fieldPath: status.podIP
+            # The address of an IPv6 Pod has no brackets; the agent takes it as it is.
             - name: PULLWARDEN_ADMIN_ADDRESS
               value: $(POD_IP):9797
             {{- if ne $values.distribution "plain" }}
@@ -182,4 +183,23 @@ Where the distribution has its sockets.
 {{- end -}}
 runtime: {{ $runtime }}
 podsApi: {{ $kubelet }}/pods-api
+{{- end -}}
+
+{{/*
+This affinity, for nodes that the rollout has not labelled: one more expression in each term, as a node needs to match one term only.
+*/}}
+{{- define "pullwarden.unlabelled" -}}
+{{- $unlabelled := dict "key" "pullwarden.io/enforce" "operator" "NotIn" "values" (list "true") -}}
+{{- $affinity := deepCopy . -}}
+{{- $node := default (dict) $affinity.nodeAffinity -}}
+{{- $required := default (dict) $node.requiredDuringSchedulingIgnoredDuringExecution -}}
+{{- $terms := list -}}
+{{- range $term := default (list (dict)) $required.nodeSelectorTerms -}}
+{{- $expressions := append (default (list) $term.matchExpressions) $unlabelled -}}
+{{- $terms = append $terms (set $term "matchExpressions" $expressions) -}}
+{{- end -}}
+{{- $_ := set $required "nodeSelectorTerms" $terms -}}
+{{- $_ := set $node "requiredDuringSchedulingIgnoredDuringExecution" $required -}}
+{{- $_ := set $affinity "nodeAffinity" $node -}}
+{{- toYaml $affinity -}}
 {{- end -}}

@@ -24,9 +24,9 @@ pub fn sources(family: &Family) -> PathBuf {
 
 /// Where builds are kept: `TESTBED_CACHE`, or `target/testbed` in the workspace.
 pub fn root() -> PathBuf {
-    match std::env::var_os("TESTBED_CACHE") {
-        Some(path) if !path.is_empty() => PathBuf::from(path),
-        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testbed"),
+    match host::variable("TESTBED_CACHE") {
+        Some(path) => PathBuf::from(path),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testbed"),
     }
 }
 

@@ -19,7 +19,7 @@ const INIT: &str = "init";
 /// Where processes live that tests start in the node's network.
 const COMMANDS: &str = "commands";
 /// How long the kernel may take to let go of a group whose processes are gone.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = crate::longest(3);
 
 /// One mounted hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]

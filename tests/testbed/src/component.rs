@@ -144,6 +144,10 @@ impl Component {
                 .path("--token-auth-file=", &layout.config("tokens.csv"))
                 .flag("--authorization-mode=Node,RBAC")
                 .flag("--enable-admission-plugins=NodeRestriction")
+                .path(
+                    "--admission-control-config-file=",
+                    &layout.config("admission.json"),
+                )
                 .flag("--allow-privileged=true")
                 .path("--audit-policy-file=", &layout.config("audit-policy.json"))
                 .path("--audit-log-path=", &layout.audit_log())

@@ -1,6 +1,6 @@
 //! What a node needs of the host.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -60,10 +60,15 @@ fn install(what: &str, package: &str, progress: Progress) -> Result<()> {
     Ok(())
 }
 
+/// Environment variable; an empty one counts as absent.
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// The testbed's program: `TESTBED_BIN`, or beside the running one, or a folder above it (where
 /// cargo puts binaries when it runs tests from `deps`).
 pub fn testbed() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("TESTBED_BIN").filter(|path| !path.is_empty()) {
+    if let Some(path) = variable("TESTBED_BIN") {
         let path = PathBuf::from(path);
         return path
             .canonicalize()
@@ -87,7 +92,7 @@ pub fn testbed() -> Result<PathBuf> {
 /// to (it cannot stack on itself, as it would on a container's own root). Short, as sockets' paths
 /// are limited to 107 bytes.
 pub fn run_folder() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("TESTBED_RUN").filter(|path| !path.is_empty()) {
+    if let Some(path) = variable("TESTBED_RUN") {
         let path = PathBuf::from(path);
         std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
         return path

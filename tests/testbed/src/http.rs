@@ -9,7 +9,7 @@ use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = crate::longest(10);
 
 /// An answer, read to its end.
 #[derive(Debug)]

@@ -22,8 +22,8 @@ use crate::power;
 use crate::settings::NODE_NAME;
 use crate::supervisor::Supervisor;
 
-/// How long a component may take to be ready; generous, for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a component may take to be ready.
+const PATIENCE: Duration = crate::longest(30);
 
 /// Runs the node in `dir` until it is told to end. With `lifeline`, also until standard input
 /// ends, which it does when the process that holds the other end is gone.

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use rustix::thread::UnshareFlags;
 
 use crate::cgroup::Cgroups;
+use crate::host;
 use crate::layout::Layout;
 use crate::namespace;
 use crate::plan::Plan;
@@ -27,7 +28,7 @@ pub fn run(dir: &Path, lifeline: bool) -> Result<()> {
     let cgroups = Cgroups::of(&plan.id)?;
     let outcome = cgroups.make().and_then(|()| keep(&plan, lifeline));
     let cleaned = cgroups.kill_commands().and_then(|()| cgroups.remove());
-    if std::env::var_os(KEEP).is_none() {
+    if host::variable(KEEP).is_none() {
         fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?;
     } else {
         // A folder with a lock that nobody holds is swept away when another node starts.

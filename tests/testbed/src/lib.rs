@@ -21,6 +21,8 @@ mod family;
 mod host;
 mod log;
 mod progress;
+pub mod random;
+mod waits;
 
 mod component;
 mod image;
@@ -56,7 +58,8 @@ pub use progress::Progress;
 
 pub use cache::build;
 pub use clock::{Stopwatch, unix_micros, until};
-pub use host::check_root;
+pub use host::{check_root, variable};
 pub use image::Image;
 pub use log::tail;
 pub use plan::families;
+pub use waits::{longest, longest_after};

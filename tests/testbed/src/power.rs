@@ -14,7 +14,7 @@ use crate::clock::until;
 use crate::supervisor::Supervisor;
 
 /// How long it may take until everything that was killed is gone.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = crate::longest(5);
 
 /// Kills every process but this one, which is the first of its PID namespace, and forgets what a machine forgets.
 pub fn off(supervisor: &Supervisor) -> Result<()> {

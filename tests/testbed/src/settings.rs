@@ -86,6 +86,7 @@ pub fn write(plan: &Plan) -> Result<()> {
         &layout.config("audit-policy.json"),
         &pretty(&audit_policy())?,
     )?;
+    save(&layout.config("admission.json"), &pretty(&admission())?)?;
     save(&layout.config("registry.json"), &pretty(&registry(plan))?)?;
     save(&layout.config("kubelet.json"), &pretty(&kubelet(plan))?)?;
     save(&layout.config("containerd.toml"), &containerd(plan))?;
@@ -133,6 +134,23 @@ fn kubeconfig(ca: &Path, token: &str) -> Value {
         "users": [{"name": "user", "user": {"token": token}}],
         "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": "user"}}],
         "current-context": "testbed",
+    })
+}
+
+/// As GKE has it: Pods of critical priority are admitted only where a quota allows them.
+fn admission() -> Value {
+    json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AdmissionConfiguration",
+        "plugins": [{"name": "ResourceQuota", "configuration": {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "ResourceQuotaConfiguration",
+            "limitedResources": [{"resource": "pods", "matchScopes": [{
+                "scopeName": "PriorityClass",
+                "operator": "In",
+                "values": ["system-node-critical", "system-cluster-critical"],
+            }]}],
+        }}],
     })
 }
 

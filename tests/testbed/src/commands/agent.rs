@@ -14,7 +14,7 @@ use super::patience::Patience;
 /// Who it is for the API server.
 pub const USER: &str = "pullwarden";
 /// How long it may take to settle all Pods and to close its evidence.
-const QUIET: Duration = Duration::from_secs(180);
+const QUIET: Duration = testbed::longest_after(100, 10);
 
 /// The real agent, in a node's network; its files are in the node's folder. Ends with the value.
 #[derive(Debug)]

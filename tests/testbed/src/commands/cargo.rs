@@ -19,7 +19,7 @@ pub fn workspace(file: &str) -> PathBuf {
 
 /// Cargo, in the workspace.
 pub fn cargo() -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = Command::new(testbed::variable("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace("")).stdin(Stdio::null());
     // What `cargo run` says of this program is not for those that are built: ring builds anew whenever that changes, and
     // everything that stands on it.
@@ -118,7 +118,7 @@ pub fn build_in(workspace: &Path, package: &str, how: Build) -> Result<BTreeMap<
 /// Has cargo link a program that needs no library: with musl, or with glibc where rustup cannot fetch what that takes.
 /// Where it is built is no part of it.
 fn link_statically(cargo: &mut Command, workspace: &Path) {
-    let home = std::env::var_os("CARGO_HOME").map_or_else(
+    let home = testbed::variable("CARGO_HOME").map_or_else(
         || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
         PathBuf::from,
     );

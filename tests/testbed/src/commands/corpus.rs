@@ -21,7 +21,7 @@ use super::kubectl::{create, kubectl};
 use super::{Versions, cargo};
 
 /// How long Pods may take to show why they wait, and that the kubelet backs off.
-const PATIENCE: Duration = Duration::from_secs(130);
+const PATIENCE: Duration = testbed::longest_after(100, 10);
 /// In MiB; all images of all cases and their snapshots fit in.
 const STORE: u64 = 512;
 

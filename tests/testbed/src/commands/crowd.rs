@@ -10,7 +10,7 @@ use super::kubectl::{create, kubectl};
 use super::patience::Patience;
 
 /// How long all of them together may take to run.
-const RUN: Duration = Duration::from_secs(600);
+const RUN: Duration = testbed::longest(100);
 
 /// The image of healthy Pods.
 const REPOSITORY: &str = "healthy";

@@ -31,9 +31,9 @@ const MISTYPED: &str = "lab/trianing";
 /// How long the first act lasts at least: long enough to see that nothing happens.
 const ACT_ONE: Duration = Duration::from_secs(20);
 /// How long the scheduler and the kubelet may take for something they do at once.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = testbed::longest(20);
 /// How long three failures may take: the kubelet's back-off doubles, up to five minutes.
-const THREE_FAILURES: Duration = Duration::from_secs(400);
+const THREE_FAILURES: Duration = testbed::longest_after(100, 30);
 
 /// What the agent is told.
 const SETTINGS: &str = "mode: enforce\nimagePullFailureCount: 3\nwarmUp: 0s\n";
@@ -62,7 +62,7 @@ impl Demo {
         let dir = node.dir().to_owned();
         drop(node);
         ensure!(
-            !dir.exists() || std::env::var_os("TESTBED_KEEP").is_some(),
+            !dir.exists() || testbed::variable("TESTBED_KEEP").is_some(),
             "{} is still there",
             dir.display()
         );

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use testbed::Stopwatch;
+use testbed::{Stopwatch, random};
 
 use super::{Versions, cargo};
 
@@ -15,12 +15,47 @@ pub struct Soak {
     /// How many Jobs are queued behind stuck ones
     #[arg(long, default_value_t = 100)]
     pairs: u32,
-    /// Only those tests whose names contain one of these; all but `first_time::` takes some 75 minutes
+    /// Only those tests whose names contain one of these; `random` alone: only the random ones; all but `first_time::` takes some 75 minutes
     filter: Vec<String>,
+}
+
+/// The name under which the random tests are asked for: they need no node.
+const RANDOM: &str = "random";
+
+/// How many times as many cases are tried as by `cargo test`.
+const TIMES: u64 = 20;
+
+/// Runs the quick level with cases that nobody has tried, and says how to see them again.
+fn explore() -> Result<bool> {
+    let seed = random::fresh_seed()?;
+    let again = format!(
+        "{}={seed} {}={TIMES} cargo test --test flow",
+        random::SEED,
+        random::CASES
+    );
+    println!("random tests with a seed of their own; the same cases again:\n  {again}");
+    let status = cargo::cargo()
+        .args(["test", "--test", "flow"])
+        .env(random::SEED, seed.to_string())
+        .env(random::CASES, TIMES.to_string())
+        .status()
+        .context("running cargo")?;
+    if !status.success() {
+        println!(
+            "\nThe random tests failed. Make a plain test of the case. The same cases again:\n  {again}"
+        );
+    }
+    Ok(status.success())
 }
 
 impl Soak {
     pub fn run(self) -> Result<ExitCode> {
+        if self.filter == [RANDOM] {
+            return Ok(match explore()? {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            });
+        }
         testbed::check_root().context("the soak starts real nodes: run it as root")?;
         cargo::build_components(&self.versions)?;
         let mut arguments = vec!["--test-threads=64", "--nocapture"];
@@ -30,6 +65,9 @@ impl Soak {
         }
         let testbed = std::env::current_exe().context("finding the running program")?;
         let begun = Stopwatch::start();
+        if self.filter.is_empty() && !explore()? {
+            return Ok(ExitCode::FAILURE);
+        }
         let status = cargo::cluster_tests(&testbed, &self.versions, "soak", &arguments)
             .env("PULLWARDEN_SOAK_PAIRS", self.pairs.to_string())
             .status()

@@ -25,7 +25,7 @@ impl Drop for Devices {
 }
 
 /// How long the kubelet may take to report new devices.
-const DEVICES: Duration = Duration::from_secs(30);
+const DEVICES: Duration = crate::longest(10);
 
 impl Node {
     /// Offers devices to the kubelet, as a device plugin does, and waits until the node has them.

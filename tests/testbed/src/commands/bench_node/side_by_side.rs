@@ -14,7 +14,7 @@ use crate::commands::patience::Patience;
 use crate::commands::process::{Counters, Memory};
 
 /// How long a yardstick may take to have seen all Pods.
-const SEEN: Duration = Duration::from_secs(60);
+const SEEN: Duration = testbed::longest(10);
 
 /// A program that is compared with the agent. Ends with the value.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ const EVERY: Duration = Duration::from_millis(500);
 /// How long the API server may take to note what the kubelet has reported.
 const REST: Duration = Duration::from_secs(2);
 /// How long three failures may take: the kubelet's back-off doubles.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = testbed::longest_after(100, 30);
 
 /// What was measured with one source of evidence, in milliseconds for each Pod, sorted.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ pub struct Timeline {
 impl Timeline {
     /// Begins now.
     pub fn begin() -> Self {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_set = |name| testbed::variable(name).is_some();
         let for_them = is_set("CLICOLOR_FORCE") || std::io::stdout().is_terminal();
         Self {
             begun: Stopwatch::start(),

@@ -1,5 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`, on a loopback address unless told otherwise.
 
+mod connections;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,20 +15,24 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::clock::Clock;
+use crate::deadline::within;
 use crate::judge::Moment;
+use connections::{Connections, Request as Pending};
 
 /// Without a tick for this long, beyond three polls, the agent is stuck.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// Connections served at a time; more wait.
-const CONNECTIONS: usize = 16;
+/// How long a connection may take to send its request: a probe takes milliseconds.
+const REQUEST: Duration = Duration::from_secs(2);
 
-/// How long a connection may take to send its request.
-const SLOW: Duration = Duration::from_secs(10);
+/// How long a connection may last: somebody who does not read the answer is not waited for.
+const CONNECTION: Duration = Duration::from_secs(10);
+
+/// How long nothing is accepted after the kernel refused to, for want of descriptors say.
+const REFUSED: Duration = Duration::from_millis(100);
 
 /// What `/livez` and `/readyz` go by. Cloning shares it.
 #[derive(Clone, Debug, Default)]
@@ -68,35 +74,40 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("listening on the admin address {address}"))
 }
 
-/// Answers for ever.
+/// Answers for ever. Whoever connects is served at once: where there are too many connections, another one is dropped.
 pub async fn serve(listener: TcpListener, admin: Admin) -> Infallible {
     let admin = Arc::new(admin);
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = Connections::default();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            // Nobody closes the semaphore.
-            return std::future::pending().await;
-        };
-        // A connection that breaks before it is accepted concerns nobody.
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
+            tokio::time::sleep(REFUSED).await;
             continue;
         };
-        let admin = admin.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let answer = admin.answer(&request);
-                async move { Ok::<_, Infallible>(answer) }
-            });
-            let mut server = http1::Builder::new();
-            server
-                .timer(TokioTimer::new())
-                .header_read_timeout(SLOW)
-                .keep_alive(false);
-            // So does one that breaks while it is answered.
-            let _ = server.serve_connection(TokioIo::new(stream), service).await;
-            drop(place);
-        });
+        let pending = Pending::default();
+        let served = answer_one(stream, admin.clone(), pending.clone());
+        connections.add(peer.ip(), pending, served).await;
+        // It has its turn before the next one may drop it: most requests come with their connection.
+        tokio::task::yield_now().await;
     }
+}
+
+async fn answer_one(stream: TcpStream, admin: Arc<Admin>, pending: Pending) {
+    let service = service_fn(move |request| {
+        pending.has_come();
+        let answer = admin.answer(&request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let mut server = http1::Builder::new();
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST)
+        .keep_alive(false);
+    // One that breaks, or is too slow, concerns nobody.
+    let _ = within(
+        CONNECTION,
+        server.serve_connection(TokioIo::new(stream), service),
+    )
+    .await;
 }
 
 impl Admin {

@@ -1,0 +1,189 @@
+//! One request to the API server: one deadline around all of it, and a typed error.
+//!
+//! kube's own calls drop `Retry-After`, and read an answer of any length.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use kube::Client;
+use kube::client::Body;
+use kube::core::Status;
+use kube::core::request::Error as Unsendable;
+use serde::de::DeserializeOwned;
+
+use crate::deadline::within;
+use crate::evidence::chain;
+use crate::judge::redacted;
+
+/// A whole answer takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest answer: a Pod is stored in 1.5 MiB at most, and its JSON takes a few times that.
+const LONGEST: usize = 8 * 1024 * 1024;
+
+/// Why a request did not do what it should.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// The API server, or what stands before it, refused the request.
+    Refused(Box<Refused>),
+    /// No answer, or none that can be read.
+    NoAnswer(String),
+}
+
+/// An answer that refuses a request.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The status code.
+    pub(crate) code: u16,
+    /// The API server's own words about it; a made-up one with the text of an answer that is none of its.
+    status: Status,
+    /// When the client may come again, as the server asks.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Refused {
+    pub(crate) fn new(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let status = serde_json::from_slice::<Status>(body)
+            .unwrap_or_else(|_| Status::failure(String::from_utf8_lossy(body).trim(), ""));
+        // A date is allowed by HTTP, but Kubernetes sends seconds only.
+        let asked = headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok());
+        let asked = asked.and_then(|seconds| seconds.trim().parse().ok());
+        let told = status
+            .details
+            .as_ref()
+            .map(|details| details.retry_after_seconds);
+        let seconds = asked.or(told.map(u64::from)).filter(|seconds| *seconds > 0);
+        Self {
+            code: code.as_u16(),
+            status,
+            retry_after: seconds.map(Duration::from_secs),
+        }
+    }
+
+    /// The API server's message, without secrets.
+    pub(crate) fn message(&self) -> String {
+        redacted(&self.status.message).into_owned()
+    }
+
+    /// The messages of the causes. An admission policy's denial is one; neither RBAC nor a webhook of itself names any.
+    pub(crate) fn causes(&self) -> impl Iterator<Item = &str> {
+        let details = self.status.details.iter();
+        let causes = details.flat_map(|details| &details.causes);
+        causes.map(|cause| cause.message.as_str())
+    }
+
+    /// Whether a value of this field is the cause.
+    pub(crate) fn is_about(&self, field: &str) -> bool {
+        let details = self.status.details.iter();
+        details
+            .flat_map(|details| &details.causes)
+            .any(|cause| cause.field == field)
+    }
+
+    /// Whether the same request may fare better after a while.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self.code, 408 | 425 | 429 | 500..)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.message())
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => refused.fmt(f),
+            Self::NoAnswer(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Makes a request, and reads its answer.
+///
+/// # Errors
+/// What the API server refused it with, or why there is no answer.
+pub(crate) async fn call<T: DeserializeOwned>(
+    client: &Client,
+    request: Result<http::Request<Vec<u8>>, Unsendable>,
+) -> Result<T, ApiError> {
+    let request = request.map_err(|error| no_answer(&error))?;
+    let (code, headers, body) = within(PATIENCE, exchange(client, request))
+        .await
+        .map_err(|late| ApiError::NoAnswer(late.to_string()))??;
+    if !code.is_success() {
+        let refused = Refused::new(code, &headers, &body);
+        return Err(ApiError::Refused(Box::new(refused)));
+    }
+    serde_json::from_slice(&body).map_err(|error| no_answer(&error))
+}
+
+async fn exchange(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+) -> Result<(StatusCode, HeaderMap, Vec<u8>), ApiError> {
+    let answer = client.send(request.map(Body::from)).await;
+    let (head, body) = answer.map_err(|error| no_answer(&error))?.into_parts();
+    let body = Limited::new(body, LONGEST).collect().await;
+    let body = body.map_err(|error| no_answer(error.as_ref()))?;
+    Ok((head.status, head.headers, body.to_bytes().into()))
+}
+
+fn no_answer(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    ApiError::NoAnswer(chain(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, header: Option<&'static str>, body: &str) -> Refused {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = header {
+            headers.insert(RETRY_AFTER, http::HeaderValue::from_static(value));
+        }
+        Refused::new(code.try_into().unwrap(), &headers, body.as_bytes())
+    }
+
+    #[test]
+    fn retry_after_is_read_from_the_header_or_the_details() {
+        let details = r#"{"status":"Failure","details":{"retryAfterSeconds":7}}"#;
+        for (header, body, expected) in [
+            (Some("3"), "Too many requests", Some(3)),
+            (Some(" 4 "), details, Some(4)),
+            (None, details, Some(7)),
+            (Some("Fri, 31 Dec 1999 23:59:59 GMT"), details, Some(7)),
+            (Some("0"), "", None),
+            (Some("-1"), "", None),
+            (None, "<html>", None),
+        ] {
+            let found = refused(429, header, body).retry_after;
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(found, expected, "{header:?} {body}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_no_status_is_shown_as_it_is() {
+        let refused = refused(502, None, " <html>bad gateway</html>\n");
+        assert_eq!(refused.to_string(), "502 <html>bad gateway</html>");
+        assert!(refused.passes() && refused.causes().next().is_none());
+    }
+
+    #[test]
+    fn what_is_final_does_not_pass() {
+        for code in [400, 401, 403, 404, 405, 409, 410, 413, 415, 422] {
+            assert!(!refused(code, None, "").passes(), "{code}");
+        }
+        for code in [408, 429, 500, 502, 503, 504] {
+            assert!(refused(code, None, "").passes(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use super::account::{Denial, Ending, Scope};
+use super::guard::is_off;
+use crate::api::{ApiError, Refused};
+
+/// Why a request about a Pod did not do what it should.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The Pod has changed or was replaced: worth a new look.
+    Moved(String),
+    /// There is no such Pod.
+    Gone,
+    /// The API server refuses it, and would again.
+    Denied(Denial),
+    /// No answer, or one that may be another after a pause: this one, if the API server asks for it.
+    Failed(String, Option<Duration>),
+}
+
+impl Refusal {
+    /// Whether it is certain that nothing was written.
+    pub(super) fn is_definite(&self) -> bool {
+        !matches!(self, Self::Failed(..))
+    }
+
+    /// The text in the node's log.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Gone => "gone",
+            Self::Denied(denial) => &denial.why,
+            Self::Moved(why) | Self::Failed(why, _) => why,
+        }
+    }
+}
+
+impl From<Refusal> for Ending {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Gone => Self::Gone,
+            Refusal::Denied(denial) => Self::Denied(denial),
+            Refusal::Moved(why) | Refusal::Failed(why, _) => Self::Failed(why),
+        }
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::NoAnswer(why) => Self::Failed(why, None),
+            ApiError::Refused(refused) => Self::of(&refused),
+        }
+    }
+}
+
+impl Refusal {
+    fn of(refused: &Refused) -> Self {
+        let why = refused.to_string();
+        match refused.code {
+            404 => Self::Gone,
+            409 => Self::Moved(why),
+            // The Pod of this name is another one: the API server takes the UID for a change of an immutable field.
+            422 if refused.is_about("metadata.uid") => Self::Moved(why),
+            _ if refused.passes() => Self::Failed(why, refused.retry_after),
+            // A policy or a webhook may choose any code.
+            _ => Self::Denied(Denial {
+                scope: match is_off(refused) {
+                    true => Scope::Agent,
+                    false => Scope::Pod,
+                },
+                why,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn refusal(code: u16, details: &Value) -> Refusal {
+        let body = json!({ "status": "Failure", "message": "no", "details": details });
+        let code = code.try_into().unwrap();
+        Refusal::of(&Refused::new(
+            code,
+            &HeaderMap::new(),
+            body.to_string().as_bytes(),
+        ))
+    }
+
+    fn denied(code: u16, cause: &str) -> Option<Scope> {
+        let details = json!({ "causes": [{ "message": cause }] });
+        match refusal(code, &details) {
+            Refusal::Denied(denial) => Some(denial.scope),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_denial_says_whether_other_writes_are_denied_too() {
+        let by = |policy: &str, message: &str| {
+            format!(
+                "ValidatingAdmissionPolicy '{policy}' with binding 'b' denied request: {message}"
+            )
+        };
+        let off = by(
+            "pullwarden-writes",
+            "pullwarden: writes are switched off (x)",
+        );
+        assert_eq!(denied(403, &off), Some(Scope::Agent));
+        let pods = by(
+            "pullwarden-pods",
+            "pullwarden: an agent changes Pending Pods only",
+        );
+        for code in [400, 401, 403, 413, 422] {
+            assert_eq!(denied(code, &pods), Some(Scope::Pod), "{code}");
+        }
+        assert_eq!(denied(500, &pods), None);
+    }
+
+    #[test]
+    fn another_uid_is_known_by_its_field() {
+        let field = |field: &str| json!({ "causes": [{ "field": field, "message": "immutable" }] });
+        let moved = refusal(422, &field("metadata.uid"));
+        assert!(matches!(moved, Refusal::Moved(_)));
+        let denied = refusal(422, &field("spec.activeDeadlineSeconds"));
+        assert!(matches!(denied, Refusal::Denied(_)));
+        let quoted = refusal(422, &json!({ "causes": [{ "message": "metadata.uid" }] }));
+        assert!(matches!(quoted, Refusal::Denied(_)));
+    }
+}

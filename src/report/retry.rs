@@ -1,0 +1,87 @@
+//! Tries of a request, and the pauses between them: an API server in trouble is not asked by a whole cluster at once.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use super::refusal::Refusal;
+
+/// The first pause, before jitter. Each further one is twice as long.
+const FIRST: Duration = Duration::from_millis(250);
+
+/// The longest pause that an API server may ask for: a Pod that is judged now is another one later.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The tries of one request, and the pauses between them.
+#[derive(Clone, Debug)]
+pub(super) struct Tries {
+    /// How many tries are left, the present one not counted.
+    left: usize,
+    /// The next pause, before jitter.
+    next: Duration,
+}
+
+impl Tries {
+    /// So many tries, the first one counted.
+    pub(super) const fn new(tries: usize) -> Self {
+        Self {
+            left: tries - 1,
+            next: FIRST,
+        }
+    }
+
+    /// Whether to try again after this. Waits before it says so: for as long as the API server asks, at least.
+    pub(super) async fn again(&mut self, refusal: &Refusal) -> bool {
+        let asked = match refusal {
+            Refusal::Gone | Refusal::Denied(_) => return false,
+            // The Pod is looked at afresh: there is nothing to wait for.
+            Refusal::Moved(_) => None,
+            Refusal::Failed(_, asked) => Some(asked.unwrap_or_default()),
+        };
+        let Some(left) = self.left.checked_sub(1) else {
+            return false;
+        };
+        self.left = left;
+        if let Some(asked) = asked {
+            tokio::time::sleep(self.next(asked, share())).await;
+        }
+        true
+    }
+
+    /// The next pause. `share`, from 0 to 1, is the jitter.
+    fn next(&mut self, asked: Duration, share: f64) -> Duration {
+        let own = self.next.mul_f64(1.0 + share);
+        self.next = (self.next * 2).min(LONGEST);
+        own + asked.min(LONGEST)
+    }
+}
+
+/// A random number from 0 to 1.
+fn share() -> f64 {
+    let [a, b, ..] = RandomState::new().hash_one(()).to_be_bytes();
+    f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_are_spread() {
+        let mut tries = Tries::new(1);
+        assert_eq!(tries.next(Duration::ZERO, 0.0), FIRST);
+        assert_eq!(tries.next(Duration::ZERO, 0.0), FIRST * 2);
+        assert_eq!(tries.next(Duration::ZERO, 1.0), FIRST * 8);
+        for _ in 0..100 {
+            assert!(tries.next(Duration::ZERO, 0.0) <= LONGEST);
+        }
+        assert!((0..100).all(|_| (0.0..=1.0).contains(&share())));
+    }
+
+    #[test]
+    fn what_the_api_server_asks_for_is_kept_up_to_a_minute() {
+        let asks = |seconds| Tries::new(1).next(Duration::from_secs(seconds), 0.0);
+        assert_eq!(asks(5), Duration::from_secs(5) + FIRST);
+        assert_eq!(asks(60), LONGEST + FIRST);
+        assert_eq!(asks(u64::MAX), LONGEST + FIRST);
+    }
+}
