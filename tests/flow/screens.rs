@@ -73,10 +73,12 @@ fn pausing(pod: &Pod, error: &str) -> Pod {
     pod.clone().waiting("c", "ImagePullBackOff", &text)
 }
 
-/// A report has ended.
+/// A report has ended, and its Event is written.
 async fn reported(node: &Node) {
     until("a report has ended", async || {
-        node.lines().iter().any(|line| line["kind"] == "report")
+        let lines = node.lines();
+        let has = |key, value| lines.iter().any(|line| line[key] == value);
+        has("kind", "report") && has("step", "event")
     })
     .await;
 }
