@@ -11,6 +11,7 @@ mod pending;
 mod pod;
 mod protobuf;
 mod requests;
+mod size;
 mod volumes;
 
 use std::collections::BTreeSet;

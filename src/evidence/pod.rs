@@ -5,9 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference,
 use serde::Deserialize;
 
 use super::requests::{Quantities, Resources};
+use super::size::{is_too_large, message_share};
 use super::volumes::{Mount, Volume, told_apart};
 use crate::judge::{
-    ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ContainerState, ContainerView, Owner, Phase,
+    ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Cause, ContainerState, ContainerView, Owner, Phase,
     PodView, PullPolicy, RestartPolicy, Source, may_be_same_image, names_image, redacted,
 };
 use crate::report::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE, MOST_ANNOTATIONS};
@@ -156,13 +157,10 @@ const ANNOTATIONS: [&str; 5] = [
     ANNOTATION_FAILED_AT,
 ];
 
-/// What is kept of a waiting message at each of its ends, in bytes. The judge and the node's log see the same text.
-const MESSAGE_END: usize = 4 * 1024;
-
 /// What is kept of an image reference, in bytes: more than the longest that can be pulled.
-const REFERENCE: usize = 1024;
+pub(super) const REFERENCE: usize = 1024;
 
-/// What is kept of a reason or an annotation, in bytes.
+/// What is kept of a reason, an annotation or what an owner is called, in bytes.
 const SHORT: usize = 256;
 
 impl Pod {
@@ -180,16 +178,15 @@ impl Pod {
         let owner = owners
             .filter(|owner| owner.controller == Some(true))
             .map(|owner| Owner {
-                kind: owner.kind.clone(),
-                name: owner.name.clone(),
-                uid: owner.uid.clone(),
+                kind: cut(&owner.kind, SHORT),
+                name: cut(&owner.name, SHORT),
+                uid: cut(&owner.uid, SHORT),
             })
             .next();
         let is_true = |c: &Condition| c.r#type == CONDITION && c.status == "True";
         let status = &self.status;
         let marked = status.conditions.iter().any(is_true);
-        let init = zip(&self.spec.init_containers, &status.init_container_statuses);
-        let app = zip(&self.spec.containers, &status.container_statuses);
+        let too_large = is_too_large(&self.spec);
         PodView {
             uid: metadata.uid.clone().unwrap_or_default(),
             namespace: metadata.namespace.clone().unwrap_or_default(),
@@ -216,8 +213,24 @@ impl Pod {
             marked,
             source: Source::ApiServer,
             first: false,
-            containers: told_apart(&self.spec, init.chain(app).collect()),
+            too_large,
+            containers: match too_large {
+                true => Vec::new(),
+                false => self.containers(),
+            },
         }
+    }
+
+    fn containers(&self) -> Vec<ContainerView> {
+        let Self { spec, status, .. } = self;
+        let share = message_share(spec);
+        let init = zip(
+            &spec.init_containers,
+            &status.init_container_statuses,
+            share,
+        );
+        let app = zip(&spec.containers, &status.container_statuses, share);
+        told_apart(spec, init.chain(app).collect())
     }
 
     /// Returns false where the Pod has so many annotations that the admission policy lets an agent
@@ -235,10 +248,12 @@ impl Pod {
     }
 }
 
-/// Views of containers, by their statuses. Takes time in proportion to their number.
+/// Views of containers, by their statuses, with so many bytes of each message. Takes time in
+/// proportion to their number.
 fn zip<'a>(
     containers: &'a [Container],
     statuses: &'a [ContainerStatus],
+    share: usize,
 ) -> impl Iterator<Item = ContainerView> + 'a {
     let statuses: BTreeMap<&str, &ContainerStatus> = statuses
         .iter()
@@ -254,7 +269,7 @@ fn zip<'a>(
                 let waiting = status.and_then(|status| waiting(container, status));
                 ContainerState::Waiting {
                     reason: waiting.map_or(String::new(), |w| cut(&w.reason, SHORT)),
-                    message: waiting.map_or(String::new(), |w| cut_middle(&w.message)),
+                    message: waiting.map_or(String::new(), |w| message(w, share)),
                 }
             }
         };
@@ -298,15 +313,27 @@ fn cut(text: &str, most: usize) -> String {
     text[..text.floor_char_boundary(most)].to_owned()
 }
 
+/// The message of a waiting state as it is kept. A cut may join words of the registry to those of the
+/// runtime: a text that would then have another cause gets none.
+fn message(waiting: &Waiting, most: usize) -> String {
+    let Waiting { reason, message } = waiting;
+    let kept = cut_middle(message, most);
+    let is_cut = message.len() > most;
+    if is_cut && Cause::of(reason, &kept) != Cause::of(reason, &redacted(message)) {
+        return format!("…\n{kept}");
+    }
+    kept
+}
+
 /// Keeps both ends of a long message: the beginning says what was tried, the end why it failed.
-fn cut_middle(text: &str) -> String {
+fn cut_middle(text: &str, most: usize) -> String {
     // Before it is cut: half a URL could not be told any more.
     let text = redacted(text);
-    if text.len() <= 2 * MESSAGE_END {
+    if text.len() <= most {
         return text.into_owned();
     }
-    let head = text.floor_char_boundary(MESSAGE_END);
-    let tail = text.ceil_char_boundary(text.len() - MESSAGE_END);
+    let head = text.floor_char_boundary(most / 2);
+    let tail = text.ceil_char_boundary(text.len() - most / 2);
     format!("{}…{}", &text[..head], &text[tail..])
 }
 
@@ -417,9 +444,49 @@ mod tests {
     #[test]
     fn long_texts_are_cut_at_character_boundaries() {
         let message = "é".repeat(1_000_000);
-        let cut = cut_middle(&message);
-        assert!(cut.len() <= 2 * MESSAGE_END + 4 && cut.contains('…'));
+        let cut = cut_middle(&message, 8 * 1024);
+        assert!(cut.len() <= 8 * 1024 + 4 && cut.contains('…'));
         assert_eq!(super::cut("éé", 3), "é");
+    }
+
+    #[test]
+    fn a_cut_gives_a_message_no_other_cause() {
+        let head = r#"failed to pull and unpack image "r.test/a:1": failed to resolve image: "#;
+        let body = "x".repeat(9000);
+        for (text, expected) in [
+            (
+                format!(
+                    "{head}unexpected status from GET request to https://r.test/v2/a: 503 Service Unavailable\n{body}: not found"
+                ),
+                Cause::RegistryUnavailable,
+            ),
+            (
+                format!(
+                    "{head}{}: 503 Service Unavailable\n{body}: not found",
+                    "y".repeat(5000)
+                ),
+                Cause::Unrecognised,
+            ),
+            (
+                format!(
+                    "{head}failed to do request: Head \"https://r.test/{body}\": dial tcp: lookup r.test: no such host"
+                ),
+                Cause::HostNotFound,
+            ),
+        ] {
+            for most in [1024, 8 * 1024] {
+                let waiting = Waiting {
+                    reason: "ErrImagePull".to_owned(),
+                    message: text.clone(),
+                };
+                let kept = message(&waiting, most);
+                let cause = Cause::of("ErrImagePull", &kept);
+                assert!(
+                    [expected, Cause::Unrecognised].contains(&cause),
+                    "{cause} {most}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::last_state::{LastState, Told};
 use super::text::printable;
 use super::waiting::{Waiting, is_free_text};
 use super::{
-    Because, Cause, ContainerState, Denied, ImageRecord, LastError, Moment, PodView, Reference,
-    Source, Standing,
+    Because, Cause, ContainerState, ContainerView, Denied, ImageRecord, LastError, Moment, PodView,
+    Reference, Source, Standing,
 };
 
 /// What was counted, per Pod UID and image reference. Kept in the state file.
@@ -216,6 +216,14 @@ impl Ledger {
         }
     }
 
+    /// Drops what was counted of a Pod that is too large to be judged.
+    pub(super) fn shed(&mut self, uid: &str) {
+        if let Some(record) = self.pods.get_mut(uid) {
+            record.containers.clear();
+            record.images.clear();
+        }
+    }
+
     /// Forgets a Pod; what was known of it is returned. Its mark stays.
     pub fn forget(&mut self, uid: &str) -> Option<PodRecord> {
         self.pods.remove(uid)
@@ -336,13 +344,19 @@ impl PodRecord {
         let mut observed = Observed::default();
         let (states, entered) = self.follow(view, now);
 
-        let images: BTreeSet<&str> = view.containers.iter().map(|c| c.image.as_str()).collect();
-        for image in images {
-            self.observe_image(view, image, (&states, &entered), now, &mut observed);
+        let mut by_image: BTreeMap<&str, Vec<&ContainerView>> = BTreeMap::new();
+        for container in &view.containers {
+            by_image
+                .entry(&container.image)
+                .or_default()
+                .push(container);
+        }
+        for (image, containers) in &by_image {
+            self.observe_image(image, containers, (&states, &entered), now, &mut observed);
         }
         // An edited image starts at zero, whatever was counted for the one before.
         self.images
-            .retain(|image, _| view.containers.iter().any(|c| &c.image == image));
+            .retain(|image, _| by_image.contains_key(image.as_str()));
 
         observed.changed = self.containers != states;
         self.containers = states;
@@ -378,8 +392,8 @@ impl PodRecord {
 
     fn observe_image(
         &mut self,
-        view: &PodView,
         image: &str,
+        containers: &[&ContainerView],
         (states, entered): (&BTreeMap<String, LastState>, &BTreeSet<&str>),
         now: Moment,
         seen: &mut Observed,
@@ -389,7 +403,7 @@ impl PodRecord {
         let mut failure = None;
         let mut pause = None;
         let mut standing = None;
-        for container in view.containers.iter().filter(|c| c.image == image) {
+        for container in containers {
             let entered = entered.contains(container.name.as_str());
             let ContainerState::Waiting { reason, message } = &container.state else {
                 pulled |= entered;

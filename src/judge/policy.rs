@@ -203,6 +203,9 @@ impl Policy {
         if !asks && !self.scope.restart_policies.contains(&view.restart_policy) {
             return Err(Reason::RestartPolicyNotCovered(view.restart_policy));
         }
+        if view.too_large {
+            return Err(Reason::TooLarge);
+        }
         let enforce = match self.mode {
             NodeMode::Observe => false,
             NodeMode::OptIn => wishes.mode == Some(PodMode::Enforce),

@@ -25,6 +25,8 @@ pub enum Reason {
     NamespaceUnknown,
     /// The restart policy is not in scope and the Pod did not ask.
     RestartPolicyNotCovered(RestartPolicy),
+    /// The Pod has too many containers or images, or too long names, to be judged.
+    TooLarge,
     /// Every container is past its pull.
     AllPulled,
     /// A view older than the last one.
@@ -252,6 +254,9 @@ impl fmt::Display for Reason {
                 f,
                 "restartPolicy {} is not in scope and the Pod does not ask",
                 policy.as_str()
+            ),
+            Self::TooLarge => f.write_str(
+                "too large: more containers, images or bytes of their names than are judged",
             ),
             Self::AllPulled => f.write_str("every container is past its pull"),
             Self::Stale => f.write_str("an older view of the Pod, ignored"),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::mem::discriminant;
 use std::time::Duration;
 
@@ -142,7 +143,12 @@ pub fn judge(
     };
     let footing = match policy.footing(view) {
         Ok(footing) => footing,
-        Err(reason) => return settled(reason),
+        Err(reason) => {
+            if reason == Reason::TooLarge {
+                ledger.shed(&view.uid);
+            }
+            return settled(reason);
+        }
     };
     let observed = ledger.observe(view, now);
     remember(ledger, brake, view, &observed, now);
@@ -238,19 +244,28 @@ fn decide(
         }
         return (Decision::Wait, reasons);
     }
+    let mut pulls: BTreeMap<&str, Vec<PullPolicy>> = BTreeMap::new();
+    for container in view.containers.iter().filter(|c| !c.is_past_pull()) {
+        let of_image = pulls.entry(&container.image).or_default();
+        of_image.push(container.pull_policy);
+    }
+    let mut all_held: Vec<Reason> = Vec::new();
     // An image that is held, of a registry in trouble, say, must not hide another one.
     for (image, record) in due {
-        let condemned = condemn(policy, view, footing, &image, &record, now);
+        let pulls = pulls.get(image.as_str()).map_or(&[][..], Vec::as_slice);
+        let condemned = condemn(policy, view, footing, (&image, &record, pulls), now);
         let held = hold(ledger, brake, view, footing, &condemned, now);
         if held.is_empty() {
+            reasons.append(&mut all_held);
             return (Decision::Condemn(Box::new(condemned)), reasons);
         }
         for reason in held {
-            if !reasons.contains(&reason) {
-                reasons.push(reason);
+            if !all_held.contains(&reason) {
+                all_held.push(reason);
             }
         }
     }
+    reasons.append(&mut all_held);
     (Decision::Hold, reasons)
 }
 
@@ -258,16 +273,11 @@ fn condemn(
     policy: &Policy,
     view: &PodView,
     footing: &Footing,
-    image: &str,
-    record: &ImageRecord,
+    (image, record, pulls): (&str, &ImageRecord, &[PullPolicy]),
     now: Moment,
 ) -> Condemned {
     let error = record.last.as_ref();
-    let waiting = view
-        .containers
-        .iter()
-        .filter(|c| c.image == image && !c.is_past_pull());
-    let mut pulls = waiting.map(|container| container.pull_policy);
+    let all = |is: fn(PullPolicy) -> bool| pulls.iter().all(|policy| is(*policy));
     // What has no attempts is not a question of what can be pulled.
     let asks = record.standing.is_none() && !record.spared;
     Condemned {
@@ -280,11 +290,11 @@ fn condemn(
         lasting: lasting(record, now),
         error: error.map(|last| last.message.clone()).unwrap_or_default(),
         enforce: footing.enforce,
-        spare_if_present: asks && pulls.clone().all(|p| p == PullPolicy::IfNotPresent),
+        spare_if_present: asks && all(|policy| policy == PullPolicy::IfNotPresent),
         second_opinion: asks
             && policy.second_opinion
             && footing.enforce
-            && pulls.all(|p| p != PullPolicy::Never),
+            && all(|policy| policy != PullPolicy::Never),
         opinion: None,
     }
 }

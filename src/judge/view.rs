@@ -40,6 +40,9 @@ pub struct PodView {
     /// Whether it is the first that a freshly opened source says of the Pod: that may be older than what was seen before.
     #[serde(default)]
     pub first: bool,
+    /// Whether the Pod is too large to be judged: then no container is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub too_large: bool,
     /// Init containers, then app containers, as the Pod lists them; then, as if they were containers, the images that these mount.
     pub containers: Vec<ContainerView>,
 }

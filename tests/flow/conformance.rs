@@ -81,6 +81,21 @@ fn long_texts_are_cut_the_same() {
 }
 
 #[test]
+fn large_pods_are_the_same() {
+    for containers in [64, 65] {
+        let pod = (0..containers).fold(Pod::new("p"), |pod, n| {
+            pod.container(&format!("c{n}"), BAD).waiting(
+                &format!("c{n}"),
+                "ErrImagePull",
+                &"m".repeat(5000),
+            )
+        });
+        assert_eq!(pod.view().too_large, containers > 64);
+        check(pod);
+    }
+}
+
+#[test]
 fn a_static_pod_cannot_be_failed_and_one_of_the_api_server_can() {
     let from = |source| {
         pod()

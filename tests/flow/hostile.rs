@@ -116,7 +116,60 @@ async fn thousands_of_containers() {
     let pod = (0..2000).fold(hostile().failing(NOT_FOUND), |pod, n| {
         pod.container(&format!("d{n}"), "r.test/other")
     });
-    check(pod, true).await;
+    check(pod, false).await;
+}
+
+/// A Pod of 687 KB, each of its 600 images of which the pull fails so.
+fn large(name: &str, message: &str) -> Pod {
+    let mut pod = Pod::new(name);
+    let padding = "a".repeat(900);
+    let image = |n: usize| format!("r.test/{padding}{n}:1");
+    let spec = |n| json!({"name": format!("c{n}"), "image": image(n)});
+    let status = |n| {
+        json!({"name": format!("c{n}"), "image": image(n),
+            "state": {"waiting": {"reason": "ErrImagePull", "message": message}}})
+    };
+    pod.0["spec"]["containers"] = (0..600).map(spec).collect();
+    pod.0["status"]["containerStatuses"] = (0..600).map(status).collect();
+    pod
+}
+
+#[tokio::test]
+async fn pods_of_hundreds_of_images_fill_neither_log_nor_memory() {
+    let node = Node::counting_to(2).await;
+    let honest = Pod::bad("honest");
+    node.add(&honest);
+    let names: Vec<String> = (0..10).map(|n| format!("large{n}")).collect();
+    for name in &names {
+        node.add(&large(name, "denied"));
+    }
+    let agent = node.agent();
+    agent.judges(&honest).await;
+    for message in ["not found", "i/o timeout"] {
+        for name in &names {
+            node.report(&large(name, message));
+        }
+        node.turns(2).await;
+    }
+    node.fail_to(&agent, &honest, 1).await;
+    node.fail_once(&honest);
+    node.asked(Kind::PostEvent, 1).await;
+    let lines = node.lines();
+    for name in &names {
+        let of_pod = lines
+            .iter()
+            .filter(|line| line["view"]["name"] == **name || line["pod"] == **name);
+        let of_pod: Vec<&Value> = of_pod.collect();
+        let kinds: Vec<&Value> = of_pod.iter().map(|line| &line["kind"]).collect();
+        assert_eq!(kinds, ["view", "verdict"], "{name}");
+        assert_eq!(of_pod[0]["view"]["too_large"], true);
+        let bytes: usize = of_pod.iter().map(|line| line.to_string().len()).sum();
+        assert!(bytes < 2000, "{bytes}");
+    }
+    let state = std::fs::metadata(node.state_file()).unwrap().len();
+    assert!(state < 10_000, "{state}");
+    let latest = agent.status().await.pods;
+    assert!(latest.iter().all(|pod| !pod.pod.contains("large")));
 }
 
 /// The honest Pod is failed though the other one's JSON is not what a Pod's should be.

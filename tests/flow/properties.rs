@@ -12,7 +12,7 @@ use pullwarden::judge::{
 };
 
 use crate::support::court::{Court, at, condemned, policy};
-use crate::support::pod::{BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, QPS, STRANGE};
+use crate::support::pod::{BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE};
 use crate::support::random::cases;
 
 const ATTEMPTS: [&str; 3] = [
@@ -88,6 +88,7 @@ prop_compose! {
             ending: false,
             source,
             first,
+            too_large: false,
             containers: containers.collect(),
         };
         (version, view)
@@ -289,21 +290,56 @@ proptest! {
     }
 }
 
+/// CPU time of this thread so far.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(
+        time.tv_sec.try_into().unwrap(),
+        time.tv_nsec.try_into().unwrap(),
+    )
+}
+
 /// The processor's time, as machines are noisy: the least of some runs.
 fn time_of(message: &str) -> Duration {
-    let now = || {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        Duration::new(
-            time.tv_sec.try_into().unwrap(),
-            time.tv_nsec.try_into().unwrap(),
-        )
-    };
     let run = |_| {
-        let begun = now();
+        let begun = thread_time();
         std::hint::black_box(Cause::of("ErrImagePull", std::hint::black_box(message)));
-        now() - begun
+        thread_time() - begun
     };
     (0..3).map(run).min().unwrap()
+}
+
+#[test]
+fn many_images_are_judged_in_linear_time() {
+    let view = |images: usize| {
+        let mut view = Pod::bad("p").view();
+        let container = view.containers[0].clone();
+        let nth = |n: usize| ContainerView {
+            name: format!("c{n}"),
+            image: format!("r.test/a-long-name-of-a-repository/image-{n}:1"),
+            ..container.clone()
+        };
+        view.containers = (0..images).map(nth).collect();
+        view
+    };
+    let time = |images: usize| {
+        let view = view(images);
+        let mut court = Court::counting_to(1);
+        let begun = thread_time();
+        let verdict = judge(
+            &mut court.ledger,
+            &mut court.brake,
+            &court.policy,
+            &view,
+            at(1),
+        );
+        assert_eq!(verdict.decision, Decision::Wait);
+        thread_time() - begun
+    };
+    let (small, large) = (time(1000), time(16_000));
+    // Sixteen times as many is linear, 256 times would be quadratic.
+    let most = (small * 80).max(Duration::from_millis(200));
+    assert!(large < most, "{small:?}, then {large:?}");
 }
 
 #[test]

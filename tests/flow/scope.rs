@@ -33,6 +33,21 @@ fn check_left_alone(pod: &Pod, expected: &Reason) {
 }
 
 #[test]
+fn a_pod_that_an_edit_makes_too_large_loses_its_counts() {
+    let mut court = Court::counting_to(9);
+    let pod = (0..31).fold(pod(), |pod, n| pod.container(&format!("d{n}"), GOOD));
+    let edit = |pod, n| Pod::edited(pod, &format!("d{n}"), &format!("r.test/{n}:1"));
+    let large = (0..31).fold(pod.clone(), edit).container("e", GOOD);
+    court.fail(&pod, NOT_FOUND, 0);
+    assert_eq!(court.failures(&pod), Some(1));
+    let verdict = court.fail(&large, NOT_FOUND, 30);
+    assert!(settles(&verdict, &Reason::TooLarge), "{verdict:?}");
+    assert_eq!(court.failures(&pod), None);
+    court.fail(&pod, NOT_FOUND, 60);
+    assert_eq!(court.failures(&pod), Some(1));
+}
+
+#[test]
 fn pods_that_are_never_written_to() {
     check_left_alone(
         &pod().restart("Always"),
@@ -40,6 +55,10 @@ fn pods_that_are_never_written_to() {
     );
     check_left_alone(&pod().namespace("kube-system"), &Reason::NamespaceExcluded);
     check_left_alone(&pod().mirror(), &Reason::MirrorPod);
+    let many = (0..64).fold(pod(), |pod, n| pod.container(&format!("d{n}"), GOOD));
+    check_left_alone(&many, &Reason::TooLarge);
+    // Whose namespace is left alone need not be told so.
+    check_left_alone(&many.namespace("kube-system"), &Reason::NamespaceExcluded);
     check_left_alone(&pod().phase("Running"), &Reason::NotPending);
     check_left_alone(&pod().phase("Failed"), &Reason::NotPending);
     check_left_alone(&pod().phase(""), &Reason::NotPending);

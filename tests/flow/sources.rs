@@ -343,8 +343,8 @@ impl World {
             Step::OpensAndRepeats => {
                 self.opens(Source::Kubelet);
                 let from = self.live().saturating_sub(1);
-                for pod in self.history[from..].to_vec() {
-                    self.told.kubelet(&pod);
+                for pod in &self.history[from..] {
+                    self.told.kubelet(pod);
                 }
             }
             Step::KubeletRestarts => {
