@@ -8,7 +8,7 @@ use super::requests::{Quantities, Resources};
 use super::volumes::{Mount, Volume, told_apart};
 use crate::judge::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ContainerState, ContainerView, Owner, Phase,
-    PodView, PullPolicy, RestartPolicy, Source, redacted,
+    PodView, PullPolicy, RestartPolicy, Source, may_be_same_image, names_image, redacted,
 };
 use crate::report::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE, MOST_ANNOTATIONS};
 
@@ -235,24 +235,23 @@ impl Pod {
     }
 }
 
+/// Views of containers, by their statuses. Takes time in proportion to their number.
 fn zip<'a>(
     containers: &'a [Container],
     statuses: &'a [ContainerStatus],
 ) -> impl Iterator<Item = ContainerView> + 'a {
-    containers.iter().map(|container| {
-        let status = statuses.iter().find(|status| status.name == container.name);
-        // After an image was edited the status is about the old one until the kubelet's next sync. Only while it waits: later it is the
-        // name that the image resolved to.
-        let about_another = status
-            .is_some_and(|status| !status.image.is_empty() && status.image != container.image);
-        let state = status.map(|status| &status.state);
-        let state = match state {
+    let statuses: BTreeMap<&str, &ContainerStatus> = statuses
+        .iter()
+        .rev()
+        .map(|status| (status.name.as_str(), status))
+        .collect();
+    containers.iter().map(move |container| {
+        let status = statuses.get(container.name.as_str());
+        let state = match status.map(|status| &status.state) {
             Some(state) if state.running.is_some() => ContainerState::Running,
             Some(state) if state.terminated.is_some() => ContainerState::Terminated,
-            other => {
-                let waiting = other
-                    .and_then(|state| state.waiting.as_ref())
-                    .filter(|_| !about_another);
+            _ => {
+                let waiting = status.and_then(|status| waiting(container, status));
                 ContainerState::Waiting {
                     reason: waiting.map_or(String::new(), |w| cut(&w.reason, SHORT)),
                     message: waiting.map_or(String::new(), |w| cut_middle(&w.message)),
@@ -266,6 +265,18 @@ fn zip<'a>(
             state,
         }
     })
+}
+
+/// The waiting state, if it is about the container's image. After an image was edited the status is
+/// about the old one until the kubelet's next sync.
+fn waiting<'a>(container: &Container, status: &'a ContainerStatus) -> Option<&'a Waiting> {
+    let waiting = status.state.waiting.as_ref()?;
+    // Of a container that ran before, the status has a name that the image resolved to, perhaps
+    // another tag of it. What the message names is certain.
+    let is_named = || names_image(&waiting.message, &container.image) == Some(true);
+    let is_about_it =
+        status.image.is_empty() || may_be_same_image(&status.image, &container.image) || is_named();
+    is_about_it.then_some(waiting)
 }
 
 pub(super) fn pull_policy(word: &str) -> PullPolicy {
@@ -369,6 +380,38 @@ mod tests {
         };
         assert_eq!(view.containers[1].state, expected);
         assert!(!view.marked && !view.ending && !view.mirror);
+    }
+
+    /// The reason that is seen of a container of the image `spec`, whose status has the image `status`.
+    fn reason(spec: &str, status: &str, message: &str) -> String {
+        let view = view(serde_json::json!({
+            "spec": {"initContainers": [{"name": "i", "image": spec}]},
+            "status": {"initContainerStatuses": [{"name": "i", "image": status, "restartCount": 1,
+                "lastState": {"terminated": {"exitCode": 1}},
+                "state": {"waiting": {"reason": "ErrImagePull", "message": message}}}]},
+        }));
+        match &view.containers[0].state {
+            ContainerState::Waiting { reason, .. } => reason.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_container_that_ran_before_is_seen_by_its_resolved_image() {
+        let unnamed = "pull access denied";
+        for (spec, status) in [
+            ("busybox", "docker.io/library/busybox:latest"),
+            ("busybox", "sha256:00"),
+            ("team/app@sha256:00", "docker.io/team/app:1"),
+        ] {
+            assert_eq!(reason(spec, status, unnamed), "ErrImagePull", "{status}");
+        }
+        // Another tag of the same image: the message tells.
+        let named = r#"failed to pull and unpack image "docker.io/team/app:2": not found"#;
+        let tag = "docker.io/team/app:1";
+        assert_eq!(reason("team/app:2", tag, named), "ErrImagePull");
+        assert_eq!(reason("team/app:2", tag, unnamed), "");
+        assert_eq!(reason("team/app:3", tag, named), "");
     }
 
     #[test]

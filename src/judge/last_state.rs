@@ -10,6 +10,10 @@ use super::{ContainerState, ContainerView, Moment, Source};
 /// The API server is behind the kubelet by a write that is under way: usually by 5 to 60 ms, never for this long.
 const UNDER_WAY: Duration = Duration::from_secs(30);
 
+/// The kubelet repeats after its list, at once, what has happened while it made the list. Two
+/// attempts of one image are further apart than this.
+const AFTER_LIST: Duration = Duration::from_secs(10);
+
 /// The state a container was last seen in.
 ///
 /// The API server's status is behind the kubelet's, and a restarted kubelet begins with what it finds there. So where the kubelet had
@@ -27,6 +31,9 @@ pub(super) struct LastState {
     /// What the API server may say again, though the kubelet has shown it.
     #[serde(default)]
     behind: Option<Behind>,
+    /// What the kubelet may show again, though its list has shown it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    listed: Option<Behind>,
     /// Which image the state is about; `None` for the container's own, of which an error or a pull
     /// was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +76,7 @@ impl About {
     }
 }
 
-/// The API server has the word after the kubelet had it.
+/// A source that is behind what the kubelet has shown: the API server after the kubelet, or the kubelet itself after its list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Behind {
     since: Moment,
@@ -103,13 +110,17 @@ impl LastState {
             message,
             before: None,
             behind: None,
+            listed: None,
             about: None,
         }
     }
 
     /// The first state of a container that is seen, and whether the container has entered it by itself.
-    pub(super) fn first(container: &ContainerView) -> (Self, bool) {
+    pub(super) fn first(container: &ContainerView, told: Told, now: Moment) -> (Self, bool) {
         let mut first = Self::of(container);
+        if told.is_listed() {
+            first.listed = Some(Behind::list(&first, now));
+        }
         first.about = About::Unknown.then(container, false);
         let is_new = !first.is_inherited();
         (first, is_new)
@@ -124,6 +135,9 @@ impl LastState {
             false if is_same => About::Before.then(container, true),
             false => About::Edited.then(container, false),
         };
+        if told.is_listed() {
+            next.listed = Some(Behind::list(&next, now));
+        }
         let is_new = is_new && !next.is_inherited();
         (next, is_new)
     }
@@ -137,7 +151,9 @@ impl LastState {
         let mut next = Self::of(container);
         let is_same = self.is_same(&next);
         let behind = self.behind.as_ref();
-        next.before = match (is_same, told.source == Source::Kubelet && told.first) {
+        let listed = self.listed.as_ref();
+        let listed = listed.filter(|_| told.source == Source::Kubelet && !told.first);
+        next.before = match (is_same, told.is_listed()) {
             (true, _) => self.before,
             (false, false) => Some(self.digest()),
             // Whatever came before it was not seen.
@@ -167,13 +183,17 @@ impl LastState {
             }
             (_, false) if is_same => {
                 next.behind = behind.cloned();
+                next.listed = listed.cloned();
                 (next, false)
             }
             (_, false) => {
                 let behind = behind.filter(|_| !is_safe);
                 let again = behind.and_then(|behind| behind.after(next.digest(), now));
-                let is_new = again.is_none();
+                let listed = listed.filter(|_| !is_safe);
+                let repeated = listed.and_then(|listed| listed.repeats(next.digest(), now));
+                let is_new = again.is_none() && repeated.is_none();
                 next.behind = again.filter(|behind| !behind.seen.is_empty());
+                next.listed = repeated.filter(|listed| !listed.seen.is_empty());
                 (next, is_new)
             }
         }
@@ -182,6 +202,7 @@ impl LastState {
     /// Moments of the boot before mean nothing any more.
     pub(super) fn rebooted(&mut self) {
         self.behind = None;
+        self.listed = None;
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -193,17 +214,43 @@ impl LastState {
     }
 }
 
+impl Told {
+    /// Whether it is of the kubelet's list. The kubelet begins to watch before it makes the list, so older events may follow it.
+    fn is_listed(self) -> bool {
+        self.source == Source::Kubelet && self.first
+    }
+}
+
 impl Behind {
-    /// What may be said again after this was; `None` if this is new. The last state may be written late by any time, the one before it
-    /// only by a write that is under way.
+    /// The kubelet's list shows this state. The one before it may be any: it may not have been seen,
+    /// and a restarted kubelet shows an old one once more.
+    fn list(state: &LastState, now: Moment) -> Self {
+        Self {
+            since: now,
+            seen: vec![None, Some(state.digest())],
+        }
+    }
+
+    /// What the API server may say again after this was; `None` if this is new. The last state may be written late by any time, the one
+    /// before it only by a write that is under way.
     fn after(&self, digest: u64, now: Moment) -> Option<Self> {
+        let rest = self.rest(digest)?;
+        let in_time = rest.seen.is_empty() || now.since(self.since) < UNDER_WAY;
+        in_time.then_some(rest)
+    }
+
+    /// What the kubelet may repeat after this; `None` if this is new.
+    fn repeats(&self, digest: u64, now: Moment) -> Option<Self> {
+        let rest = self.rest(digest)?;
+        (now.since(self.since) < AFTER_LIST).then_some(rest)
+    }
+
+    fn rest(&self, digest: u64) -> Option<Self> {
         let is = |digest| self.seen.iter().position(|seen| *seen == digest);
         let at = is(Some(digest)).or_else(|| is(None))?;
-        let rest = &self.seen[at + 1..];
-        let in_time = rest.is_empty() || now.since(self.since) < UNDER_WAY;
-        in_time.then(|| Self {
+        Some(Self {
             since: self.since,
-            seen: rest.to_vec(),
+            seen: self.seen[at + 1..].to_vec(),
         })
     }
 }

@@ -366,7 +366,7 @@ impl PodRecord {
             };
             let (state, is_new) = match self.containers.get(&container.name) {
                 Some(last) => last.next(container, told, now),
-                None => LastState::first(container),
+                None => LastState::first(container, told, now),
             };
             if is_new {
                 entered.insert(container.name.as_str());

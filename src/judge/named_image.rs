@@ -31,7 +31,7 @@ pub fn named_image(message: &str) -> Option<&str> {
 }
 
 /// Returns whether a waiting message is about this image; `None` if it does not say.
-pub(super) fn names_image(message: &str, image: &str) -> Option<bool> {
+pub fn names_image(message: &str, image: &str) -> Option<bool> {
     named_image(message).map(|name| Reference::of(name) == Reference::of(image))
 }
 

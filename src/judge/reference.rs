@@ -44,6 +44,19 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// Returns whether two texts may name one image: an image ID may be any, and a digest any tag of its
+/// repository.
+pub fn may_be_same_image(a: &str, b: &str) -> bool {
+    let is_id = |image: &str| image.starts_with("sha256:");
+    if is_id(a) || is_id(b) {
+        return true;
+    }
+    let (a, b) = (Reference::of(a), Reference::of(b));
+    let is_digest = |reference: &Reference<'_>| reference.version.starts_with('@');
+    let is_same_version = a.version == b.version || is_digest(&a) != is_digest(&b);
+    (a.registry, a.repository) == (b.registry, b.repository) && is_same_version
+}
+
 impl fmt::Display for Reference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}{}", self.registry, self.repository, self.version)
@@ -69,6 +82,25 @@ mod tests {
             ("", "docker.io/:latest"),
         ] {
             assert_eq!(Reference::of(image).to_string(), expected, "{image}");
+        }
+    }
+
+    #[test]
+    fn an_image_is_told_from_another_by_its_resolved_name() {
+        for (a, b, expected) in [
+            ("busybox", "docker.io/library/busybox:latest", true),
+            ("team/app:1", "docker.io/team/app:1", true),
+            ("team/app:1", "docker.io/team/app:2", false),
+            ("busybox", "docker.io/library/alpine:latest", false),
+            ("busybox", "r.test/busybox:latest", false),
+            ("r.test/a@sha256:00", "r.test/a:1", true),
+            ("r.test/a:1@sha256:00", "r.test/a@sha256:00", true),
+            ("r.test/a@sha256:00", "r.test/a@sha256:01", false),
+            ("r.test/a@sha256:00", "r.test/b:1", false),
+            ("r.test/a:1", "sha256:00", true),
+        ] {
+            assert_eq!(may_be_same_image(a, b), expected, "{a} {b}");
+            assert_eq!(may_be_same_image(b, a), expected, "{b} {a}");
         }
     }
 }

@@ -31,6 +31,11 @@ async fn counted(agent: &Agent, failures: u32) {
     until(&what, async || agent.failures(&pod()).await == failures).await;
 }
 
+/// The kubelet repeats nothing of its list any more.
+fn after_the_list(node: &Node) {
+    node.advance(seconds(11));
+}
+
 /// A pull fails, is counted as this one, and its pause is seen.
 async fn fails(node: &Node, agent: &Agent, failures: u32) {
     node.report(&pod().failing(NOT_FOUND));
@@ -135,6 +140,7 @@ async fn a_stream_dropped_mid_count_is_opened_anew() {
     );
     node.report(&pod().pausing(NOT_FOUND));
     pauses(&node).await;
+    after_the_list(&node);
     fails(&node, &agent, 3).await;
     assert!(node.api.kinds().is_empty());
     node.fail_once(&pod());
@@ -195,6 +201,7 @@ async fn the_api_server_stands_in_and_the_kubelet_takes_over_again() {
     node.turns(2).await;
     assert_eq!(agent.failures(&pod()).await, 4);
     until("the watch is closed", async || node.api.connections() == 0).await;
+    after_the_list(&node);
     fails(&node, &agent, 5).await;
     assert_eq!(reads(&node), 2);
     node.fail_once(&pod());
@@ -257,6 +264,7 @@ async fn a_socket_that_is_replaced_is_found() {
     })
     .await;
     agent.judges(&pod()).await;
+    after_the_list(&node);
     fails(&node, &agent, 2).await;
     assert!(node.api.kinds().is_empty());
 }
@@ -279,6 +287,8 @@ async fn a_kubelet_that_is_starting_is_not_waited_for() {
     node.kubelet.fault(None);
     node.advance(seconds(61));
     agent.source_is("kubelet").await;
+    node.turns(2).await;
+    after_the_list(&node);
     fails(&node, &agent, 2).await;
     assert_eq!(reads(&node), 2, "the API server went on meanwhile");
 }
@@ -399,6 +409,7 @@ async fn an_agent_that_is_restarted_goes_on_counting() {
     assert!(node.api.kinds().is_empty());
     node.report(&pod().pausing(NOT_FOUND));
     pauses(&node).await;
+    after_the_list(&node);
     node.fail_once(&pod());
     node.asked(Kind::PostEvent, 1).await;
     assert_eq!(reads(&node), 0);

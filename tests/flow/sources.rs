@@ -77,6 +77,7 @@ fn two() -> Told {
     let mut told = Told::new();
     assert_eq!(told.kubelet_anew(&failing()), 1);
     told.kubelet(&pausing());
+    told.second += 26;
     assert_eq!(told.kubelet(&failing()), 2);
     told
 }
@@ -88,6 +89,7 @@ fn a_live_view_counts_though_its_version_lags() {
     told.api_anew(&pausing());
     told.kubelet_anew(&pausing());
     told.version = 3;
+    told.second += 26;
     assert_eq!(told.kubelet(&failing()), 2);
     // The API server's is as old as it says.
     told.kubelet(&pausing());
@@ -151,6 +153,8 @@ fn what_a_restarted_kubelet_finds_is_not_counted_again() {
     told.kubelet(&pausing());
     assert_eq!(told.kubelet_anew(&failing()), 2);
     told.kubelet(&pod().waiting("c", "ContainerCreating", ""));
+    assert_eq!(told.kubelet(&failing()), 2, "it may repeat its list");
+    told.kubelet(&pausing());
     assert_eq!(told.kubelet(&failing()), 3, "its back-off starts anew");
 }
 
@@ -163,7 +167,54 @@ fn back_at_the_kubelet_nothing_counts_again() {
     assert_eq!(told.api(&failing()), 3);
     assert_eq!(told.kubelet_anew(&failing()), 3);
     told.kubelet(&pausing());
+    told.second += 26;
     assert_eq!(told.kubelet(&failing()), 4);
+}
+
+#[test]
+fn what_the_kubelet_repeats_after_its_list_counts_once() {
+    let creating = || pod().waiting("c", "ContainerCreating", "");
+    for (list, repeated) in [
+        (pausing(), vec![failing(), pausing()]),
+        (failing(), vec![creating(), failing()]),
+        (failing(), vec![pausing(), failing()]),
+        (failing(), vec![failing()]),
+    ] {
+        let mut told = Told::new();
+        assert_eq!(told.kubelet_anew(&list), 1);
+        for again in &repeated {
+            assert_eq!(told.kubelet(again), 1, "{list:?} {again:?}");
+        }
+        told.kubelet(&pausing());
+        told.second += 26;
+        assert_eq!(told.kubelet(&failing()), 2);
+    }
+    // The same where the failures were known before the list.
+    let mut told = two();
+    told.kubelet(&pausing());
+    assert_eq!(told.kubelet_anew(&pausing()), 2);
+    assert_eq!(told.kubelet(&failing()), 2);
+    told.kubelet(&pausing());
+    assert_eq!(told.kubelet(&failing()), 3, "the list was repeated whole");
+}
+
+#[test]
+fn ten_seconds_after_the_list_nothing_is_repeated() {
+    for (later, expected) in [(9, 1), (10, 2)] {
+        let mut told = Told::new();
+        told.kubelet_anew(&pausing());
+        told.second += later;
+        assert_eq!(told.kubelet(&failing()), expected, "{later}");
+    }
+}
+
+#[test]
+fn a_first_failure_right_after_the_list_counts() {
+    for listed in [pod(), pod().waiting("c", "ContainerCreating", "")] {
+        let mut told = Told::new();
+        told.kubelet_anew(&listed);
+        assert_eq!(told.kubelet(&failing()), 1);
+    }
 }
 
 #[test]
@@ -181,6 +232,7 @@ fn a_first_view_past_the_pull_drops_the_count() {
     for source in [Source::Kubelet, Source::ApiServer] {
         let mut told = two();
         assert_eq!(told.see(source, true, &pod().running("c")), 0);
+        told.second += 26;
         assert_eq!(told.see(source, false, &failing()), 1);
     }
 }
@@ -202,6 +254,8 @@ enum Step {
     Writes(bool),
     /// The source is opened anew.
     Opens(Source),
+    /// The kubelet's socket is opened anew, and repeats after its list what has happened last.
+    OpensAndRepeats,
     /// The kubelet is restarted: it begins with what the API server has.
     KubeletRestarts,
     AgentRestarts,
@@ -214,6 +268,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => any::<bool>().prop_map(Step::Goes),
         5 => any::<bool>().prop_map(Step::Writes),
         3 => source.prop_map(Step::Opens),
+        1 => Just(Step::OpensAndRepeats),
         1 => Just(Step::KubeletRestarts),
         1 => Just(Step::AgentRestarts),
         1 => (0_u64..100).prop_map(Step::Waits),
@@ -285,6 +340,13 @@ impl World {
                 }
             }
             Step::Opens(source) => self.opens(source),
+            Step::OpensAndRepeats => {
+                self.opens(Source::Kubelet);
+                let from = self.live().saturating_sub(1);
+                for pod in self.history[from..].to_vec() {
+                    self.told.kubelet(&pod);
+                }
+            }
             Step::KubeletRestarts => {
                 let found = self.history[self.written].clone();
                 self.history.push(found);
