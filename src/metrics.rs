@@ -58,6 +58,8 @@ pub struct Metrics {
     pub runtime_errors: Counter,
     /// 1 while the configuration's file is refused.
     pub configuration_refused: Gauge,
+    /// Times that the state file was written and synced, or was to be.
+    pub state_writes: Counter,
     /// 1 while the state file cannot be written.
     pub state_unwritable: Gauge,
     /// 1 while another agent works on this node.
@@ -285,6 +287,11 @@ impl Metrics {
             "configuration_refused",
             "1 while the configuration's file has faults and the one before is in force",
             self.configuration_refused.clone(),
+        );
+        registry.register(
+            "state_writes",
+            "Times that the state file was written and synced to disk, or was to be",
+            self.state_writes.clone(),
         );
         registry.register(
             "state_unwritable",

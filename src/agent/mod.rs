@@ -354,6 +354,7 @@ impl Agent {
             self.images.clone(),
             self.docket.ledger.clone(),
         );
+        self.metrics.state_writes.inc();
         if let Err(error) = self.state.save(&state) {
             let dir = self.config.state_dir.display();
             error!(%dir, %error, "the counts cannot be kept on disk, going on without; a restart would lose them");

@@ -137,6 +137,7 @@ impl Docket {
             Decision::Wait | Decision::Hold | Decision::Condemn(_) => judged.then = Then::GoOn,
         }
         self.settled.remove(uid);
+        self.gone.remove(uid);
         if view.ending {
             self.written_before(uid, now);
         }
