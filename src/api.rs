@@ -85,6 +85,11 @@ impl Refused {
             .any(|cause| cause.field == field)
     }
 
+    /// Whether the API server says that there is no such object. A proxy may say 404 of anything.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.code == 404 && self.status.reason == "NotFound"
+    }
+
     /// Whether the same request may fare better after a while.
     pub(crate) fn passes(&self) -> bool {
         matches!(self.code, 408 | 425 | 429 | 500..)

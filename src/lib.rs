@@ -20,7 +20,6 @@ pub mod judge;
 
 mod api;
 mod deadline;
-mod duty;
 mod socket;
 
 pub mod cri;
@@ -35,6 +34,7 @@ pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod duty;
 pub mod escaping;
 pub mod metrics;
 pub mod permissions;

@@ -58,6 +58,8 @@ pub struct Metrics {
     pub runtime_errors: Counter,
     /// 1 while the configuration's file is refused.
     pub configuration_refused: Gauge,
+    /// Pods that are too large to be judged.
+    pub too_large: Gauge,
     /// Times that the state file was written and synced, or was to be.
     pub state_writes: Counter,
     /// 1 while the state file cannot be written.
@@ -287,6 +289,11 @@ impl Metrics {
             "configuration_refused",
             "1 while the configuration's file has faults and the one before is in force",
             self.configuration_refused.clone(),
+        );
+        registry.register(
+            "too_large_pods",
+            "Pods that are too large to be judged, and are skipped",
+            self.too_large.clone(),
         );
         registry.register(
             "state_writes",

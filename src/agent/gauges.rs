@@ -43,6 +43,8 @@ impl Agent {
                 }
             }
         }
+        let too_large = i64::try_from(self.too_large.len()).unwrap_or(i64::MAX);
+        self.metrics.too_large.set(too_large);
         for mode in NodeMode::ALL {
             let in_force = self.config.policy.mode == mode;
             let mode = mode.as_str();

@@ -81,6 +81,7 @@ impl Agent {
             Then::Nothing => {}
             Then::Leave => self.left(&view.uid, Some(view)),
             Then::LookAway => {
+                self.skip_if_too_large(view);
                 let why = texts_of(&verdict.reasons).join("; ");
                 self.sandboxes.look_again_later(&view.uid, &why, now);
             }
@@ -212,6 +213,14 @@ impl Agent {
         self.write_line(self.clock.now(), &line);
     }
 
+    /// Says once of each Pod that is too large to be judged that it is skipped.
+    fn skip_if_too_large(&mut self, view: &PodView) {
+        if view.too_large && self.too_large.insert(view.uid.clone()) {
+            let (namespace, pod) = (&view.namespace, &view.name);
+            warn!(%namespace, %pod, "too large to be judged, skipped");
+        }
+    }
+
     /// Tells the author of a Pod whose pulls fail, once, of annotations that cannot be read.
     fn complain(&mut self, view: &PodView) {
         let complaints = Wishes::of(&view.annotations).complaints;
@@ -254,6 +263,9 @@ impl Agent {
         self.absent.remove(uid);
         let now = self.clock.now();
         let known = self.docket.ledger.pod(uid).is_some();
+        if let Some(view) = view.filter(|view| view.marked && !view.ending) {
+            self.docket.left_marked(view);
+        }
         let Some(record) = self.docket.left(uid) else {
             // One that was not judged was written down too. One whose report is under way is told of when that ends.
             if !known && self.shown.remove(uid).is_some() {

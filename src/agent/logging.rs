@@ -64,14 +64,17 @@ impl Agent {
 
     /// Forgets the Pods that have not been on the node for long.
     pub(super) fn forget(&mut self, now: Moment) {
+        self.too_large.retain(|uid| self.sandboxes.has(uid));
         let mut gone = self.docket.ledger.keep(self.sandboxes.uids(), now);
         self.unsaved |= !gone.is_empty();
         // Those that were not judged were written down too.
+        let is_open = self.evidence.is_some();
         let (sandboxes, docket) = (&self.sandboxes, &self.docket);
         let is_known =
             |uid: &str| docket.ledger.pod(uid).is_some() || docket.latest.contains_key(uid);
         self.shown.retain(|uid, _| {
-            let stays = sandboxes.has(uid) || is_known(uid);
+            // Open evidence goes on telling of Pods without a sandbox, and says when they leave.
+            let stays = is_open || sandboxes.has(uid) || is_known(uid);
             if !stays && !gone.contains(uid) {
                 gone.push(uid.clone());
             }

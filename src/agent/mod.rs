@@ -16,7 +16,7 @@ mod sources;
 mod status;
 mod undoing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ use crate::admin::Health;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Given, LogFormat};
 use crate::cri::Runtime;
-use crate::duty;
+use crate::duty::{self, Duty};
 use crate::evidence::ApiServer;
 use crate::judge::{Docket, Kept, Moment, Policy, redacted};
 use crate::metrics::Metrics;
@@ -84,8 +84,8 @@ pub struct Surroundings {
     pub questions: mpsc::Receiver<Question>,
     /// The request to end.
     pub shutdown: Shutdown,
-    /// Told once no other agent works on this node.
-    pub on_duty: Option<oneshot::Sender<()>>,
+    /// Where the duty goes once no other agent works on this node, to be held until all has ended.
+    pub on_duty: Option<oneshot::Sender<Duty>>,
 }
 
 /// Runs the agent until it is asked to end.
@@ -100,12 +100,15 @@ pub async fn run(config: Config, mut surroundings: Surroundings) -> anyhow::Resu
         shutdown,
         ..
     } = &mut surroundings;
-    let _duty = tokio::select! {
+    let duty = tokio::select! {
         () = shutdown.asked() => return Ok(()),
         duty = duty::wait(&config.state_dir, clock, health, metrics) => duty,
     };
-    // Whoever waits for it may have gone away.
-    let _ = surroundings.on_duty.take().map(|on_duty| on_duty.send(()));
+    // Whoever waits for it may have gone away, or there is nobody: then it ends with the agent.
+    let _duty = match surroundings.on_duty.take() {
+        Some(on_duty) => on_duty.send(duty).err(),
+        None => Some(duty),
+    };
     let (mut agent, mut questions, mut shutdown) = Agent::start(config, surroundings)?;
     agent.make_sure();
     let mut pause = std::pin::pin!(sleep(agent.jitter()));
@@ -162,6 +165,8 @@ struct Agent {
     quiet_since: Option<Moment>,
     /// What is judged, and what was counted.
     docket: Docket,
+    /// The Pods that are too large to be judged: each was said once.
+    too_large: BTreeSet<String>,
     /// Of each Pod, the digest of what was last written down of it.
     shown: BTreeMap<String, u64>,
     /// When it was last looked whether something has stood long enough.
@@ -245,6 +250,7 @@ impl Agent {
             choice: Choice::at_once(now),
             quiet_since: None,
             docket,
+            too_large: BTreeSet::new(),
             shown: BTreeMap::new(),
             ticked: None,
             images,

@@ -14,7 +14,7 @@ use crate::report::Line;
 /// Labels are asked for again after this.
 const FRESH: Duration = Duration::from_secs(300);
 
-/// What could not be found out is asked for again after this.
+/// What could not be found out is asked for again after this, and then after twice as long each time, up to [`FRESH`].
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// The namespaces whose labels were asked for.
@@ -25,6 +25,8 @@ pub(super) struct Namespaces(BTreeMap<String, Asked>);
 struct Asked {
     /// When they are to be asked for again.
     due: Moment,
+    /// The pause after that, if there is no answer, before jitter.
+    pause: Duration,
     /// The last answer was none, and that was said.
     failed: bool,
 }
@@ -41,9 +43,12 @@ impl Agent {
         if before.is_some_and(|before| now < before.due) {
             return;
         }
+        let failed = before.is_some_and(|before| before.failed);
+        let pause = before.map_or(PAUSE, |before| before.pause);
         let asked = Asked {
-            due: now.after(PAUSE),
-            failed: before.is_some_and(|before| before.failed),
+            due: now.after(pause.mul_f64(1.0 + self.share())),
+            pause: (pause * 2).min(FRESH),
+            failed,
         };
         self.namespaces.0.insert(name.to_owned(), asked);
         let (api, name) = (self.api.clone(), name.to_owned());
@@ -58,9 +63,13 @@ impl Agent {
 
     /// Asks again for the labels of every namespace with a Pod that is judged, as far as it is time to.
     pub(super) fn ask_for_labels_again(&mut self, now: Moment) {
-        for name in self.judged_namespaces() {
-            self.ask_for_labels(&name, now);
+        let judged = self.judged_namespaces();
+        for name in &judged {
+            self.ask_for_labels(name, now);
         }
+        self.namespaces
+            .0
+            .retain(|name, asked| judged.contains(name) || now < asked.due);
     }
 
     /// The namespaces with a Pod that is judged.
@@ -89,14 +98,11 @@ impl Agent {
         debug!(namespace = name, "labels read");
         let asked = Asked {
             due: now.after(FRESH),
+            pause: PAUSE,
             failed: false,
         };
         self.namespaces.0.insert(name.clone(), asked);
         // Labels stay until new ones come, as long as they are of use to anybody.
-        let judged = self.judged_namespaces();
-        self.namespaces
-            .0
-            .retain(|name, asked| judged.contains(name) || now < asked.due);
         let known = &mut self.config.policy.namespace_labels;
         known.insert(name.clone(), labels);
         known.retain(|name, _| self.namespaces.0.contains_key(name));

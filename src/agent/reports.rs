@@ -23,6 +23,8 @@ pub(super) enum Report {
         account: Account,
         /// The Event that is to be written; `None` if none is due.
         event: Option<Event>,
+        /// What became of the Event that says what would have been done; `None` if none was due. That Pod is announced once this is known.
+        announced: Option<Result<(), String>>,
     },
     /// A Pod that would have been failed, and left Pending.
     Aftermath {
@@ -88,13 +90,23 @@ impl Agent {
             let event = match (&account.ending, policy.action) {
                 (Ending::Written, Action::Fail) => Some(Event::Failed(condemned.clone())),
                 (Ending::Written, Action::Delete) => Some(Event::Deleted(condemned.clone())),
-                (Ending::Due, _) => Some(Event::WouldFail(condemned.clone())),
+                _ => None,
+            };
+            let announced = match &account.ending {
+                Ending::Due => {
+                    let (subject, event) = (
+                        Subject::of(&condemned),
+                        Event::WouldFail(condemned.clone()),
+                    );
+                    Some(announce(&api, &subject, &policy.node, &event, at).await)
+                }
                 _ => None,
             };
             Report::Condemned {
                 condemned,
                 account,
                 event,
+                announced,
             }
         });
     }
@@ -155,8 +167,12 @@ impl Agent {
                 condemned,
                 account,
                 event,
+                announced,
             }) => {
                 self.trace(&condemned, &account.trace);
+                if let Some(announced) = announced {
+                    self.event(&Subject::of(&condemned), announced);
+                }
                 self.ended(&condemned, &account);
                 if let Some(event) = event {
                     self.announce(Subject::of(&condemned), event);

@@ -42,7 +42,7 @@ impl Agent {
         match tried {
             Ok(()) => info!("the API server holds this agent to its own node"),
             Err(Unguarded::Open(why)) => bail!(
-                "not starting with mode: {}: {why}",
+                "not going on with mode: {}: {why}",
                 self.config.policy.mode.as_str()
             ),
             Err(

@@ -10,7 +10,7 @@ use super::reports::Report;
 use crate::judge::{Condemned, Mark, Moment, Undone};
 use crate::report::{self, Line, Trace};
 
-/// The first and the longest pause before a condition that still stands is tried again. Each pause is twice the one before.
+/// The first and the longest pause, before jitter, until a condition that still stands is tried again. Each is twice the one before.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
 
 /// How long a try may take. One that has not ended by then ended without a word.
@@ -21,7 +21,11 @@ pub(super) const NAMED_BY: Duration = Duration::from_secs(30);
 
 /// When the condition of each Pod is tried next, and after which pause once more.
 #[derive(Debug, Default)]
-pub(super) struct Undoing(BTreeMap<String, Try>);
+pub(super) struct Undoing {
+    tries: BTreeMap<String, Try>,
+    /// How many marks there were when it was last looked.
+    marks: usize,
+}
 
 #[derive(Debug)]
 struct Try {
@@ -36,7 +40,7 @@ impl Undoing {
             not_before: now,
             pause: PAUSES.0,
         };
-        let next = self.0.entry(uid.to_owned()).or_insert(first);
+        let next = self.tries.entry(uid.to_owned()).or_insert(first);
         let is_due = now >= next.not_before;
         if is_due {
             next.not_before = now.after(LEASE);
@@ -46,7 +50,7 @@ impl Undoing {
 
     /// A try has failed. `share` tells this node from the others. Whether that is news.
     fn failed(&mut self, uid: &str, now: Moment, share: f64) -> bool {
-        let Some(next) = self.0.get_mut(uid) else {
+        let Some(next) = self.tries.get_mut(uid) else {
             return false;
         };
         next.not_before = now.after(next.pause.mul_f64(1.0 + share));
@@ -69,15 +73,18 @@ impl Agent {
             }
         }
         let ledger = &self.docket.ledger;
-        self.undoing.0.retain(|uid, _| ledger.is_marked(uid));
+        self.undoing.tries.retain(|uid, _| ledger.is_marked(uid));
+        let marks = ledger.marks().count();
+        self.unsaved |= std::mem::replace(&mut self.undoing.marks, marks) != marks;
     }
 
     fn take_back(&mut self, uid: &str, mark: &Mark) {
         let condemned = Box::new(Condemned::nobody(uid, &mark.namespace, &mark.name));
         let (api, at) = (self.api.clone(), self.clock.wall());
+        let action = self.config.policy.action;
         self.reports.spawn(async move {
             let (undone, trace) = match api.client().await {
-                Ok(client) => report::take_back(client, &condemned, at).await,
+                Ok(client) => report::take_back(client, &condemned, action, at).await,
                 Err(_) => (Undone::Standing, Vec::new()),
             };
             Report::TakenBack {
@@ -98,6 +105,10 @@ impl Agent {
             ..
         } = condemned;
         let (now, share) = (self.clock.now(), self.share());
+        if undone != Undone::Standing {
+            // A report that has begun meanwhile may leave the condition again: then it is tried at once.
+            self.undoing.tries.remove(uid);
+        }
         match undone {
             Undone::Clear => {
                 info!(%namespace, %pod, "the condition was taken back, or did not stand")

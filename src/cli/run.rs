@@ -58,7 +58,7 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let answers = async {
         // Whoever is on duty answers; one in standby would take its place.
         match duty.await {
-            Ok(()) => {
+            Ok(_duty) => {
                 let listener = control::bind(&control_socket).await?;
                 let _socket = Removed(&control_socket);
                 match control::serve(listener, sender).await {}

@@ -207,7 +207,7 @@ impl Docket {
         self.ledger.set_stage(uid, stage);
         match marked {
             _ if outcome == Outcome::Written => self.ledger.unmark(uid),
-            Some(true) => self.mark(uid),
+            Some(true) => self.mark(uid, image),
             Some(false) => self.ledger.unmark(uid),
             None => {}
         }
@@ -228,7 +228,8 @@ impl Docket {
         if outcome == Outcome::SparedByRuntime {
             self.ledger.note_spared(uid, image);
         }
-        if matches!(outcome, Outcome::Refused | Outcome::Denied) && marked != Some(true) {
+        let failed_nobody = matches!(outcome, Outcome::Refused | Outcome::Denied);
+        if failed_nobody && !self.ledger.is_marked(uid) {
             self.brake.refund(uid, image);
         }
         if outcome == Outcome::Denied {
@@ -284,17 +285,24 @@ impl Docket {
     /// A Pod is not Pending any more, or gone: what was known of it. `None` if nothing was, or if the report on it is under way: that
     /// will find out, and its end forgets the Pod.
     pub fn left(&mut self, uid: &str) -> Option<PodRecord> {
+        if self.stage(uid) == Some(Stage::Writing) {
+            self.gone.insert(uid.to_owned());
+            return None;
+        }
         self.latest.remove(uid);
         self.settled.remove(uid);
         match self.stage(uid)? {
-            Stage::Writing => {
-                self.gone.insert(uid.to_owned());
-                return None;
-            }
+            Stage::Writing => {}
             Stage::Written(_) => self.ledger.unmark(uid),
             Stage::Watching | Stage::Announced => self.ledger.mark_over(uid),
         }
         self.ledger.forget(uid)
+    }
+
+    /// A Pod that is not Pending any more shows our condition.
+    pub fn left_marked(&mut self, view: &PodView) {
+        self.ledger.mark(&view.uid, &view.namespace, &view.name);
+        self.ledger.mark_over(&view.uid);
     }
 
     /// Forgets a Pod, whatever became of it. Its mark stays.
@@ -313,12 +321,19 @@ impl Docket {
         self.ledger.pod(uid).map(|record| record.stage)
     }
 
-    /// Our condition may stand on a Pod that something is known of.
-    fn mark(&mut self, uid: &str) {
+    /// Our condition may stand on a Pod that something is known of, because of this image.
+    fn mark(&mut self, uid: &str, image: &str) {
         if let Some(record) = self.ledger.pod(uid) {
             let (namespace, name) = (record.namespace.clone(), record.name.clone());
             self.ledger.unmark(uid);
             self.ledger.mark(uid, &namespace, &name);
+        }
+        let latest = self.latest.get(uid);
+        let mut containers = latest
+            .into_iter()
+            .flat_map(|latest| &latest.view.containers);
+        if !containers.any(|container| container.image == image && !container.is_past_pull()) {
+            self.ledger.mark_over(uid);
         }
     }
 

@@ -204,13 +204,14 @@ fn decide(
     let Some(pod) = ledger.pod(&view.uid) else {
         return wait(Reason::NoFailure);
     };
-    match pod.stage {
-        Stage::Writing => return wait(Reason::BeingReported),
-        Stage::Written(_) => return wait(Reason::BeingEnded),
-        Stage::Watching | Stage::Announced => {}
+    if let Stage::Written(_) = pod.stage {
+        return wait(Reason::BeingEnded);
     }
     if view.containers.iter().all(ContainerView::is_past_pull) {
         return (Decision::Settle, vec![Reason::AllPulled]);
+    }
+    if pod.stage == Stage::Writing {
+        return wait(Reason::BeingReported);
     }
 
     let mut reasons = Vec::new();
@@ -310,6 +311,9 @@ pub fn still_due(condemned: &Condemned, policy: &Policy, view: &PodView) -> Resu
     let footing = policy.footing(view)?;
     if condemned.enforce && !footing.enforce {
         return Err(Reason::NotEnforcedAnyMore);
+    }
+    if condemned.enforce && footing.unsure {
+        return Err(Reason::NamespaceUnknown);
     }
     let of_image = view
         .containers

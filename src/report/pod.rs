@@ -41,6 +41,9 @@ const TRIES: usize = 3;
 /// comes too soon is made again after this, and then after twice as long each time.
 const LAG: Duration = Duration::from_millis(250);
 
+/// Where our condition stands, a longer pause than this is not made: whoever waits for the end of it can take the condition back.
+const SOON: Duration = Duration::from_secs(5);
+
 /// So many looks at most: for some eight seconds.
 const LOOKS: usize = 6;
 
@@ -75,6 +78,8 @@ pub async fn look(client: &Client, condemned: &Condemned, policy: &InForce) -> A
             Ok(Looked::Due(_)) => break Ending::Due,
             Ok(Looked::Over(ending)) => break ending,
             Err(refusal) if tries.again(&refusal).await => {}
+            // No write was to be made.
+            Err(Refusal::Denied(denial)) => break Ending::Failed(denial.why),
             Err(refusal) => break refusal.into(),
         }
     };
@@ -104,9 +109,11 @@ pub async fn aftermath(client: &Client, condemned: &Condemned) -> (Aftermath, Ve
 pub async fn take_back(
     client: &Client,
     condemned: &Condemned,
+    action: Action,
     at: Timestamp,
 ) -> (Undone, Vec<Trace>) {
     let mut door = Door::of(client, condemned);
+    door.deletes = action == Action::Delete;
     let undone = door.take_back(at).await;
     (undone, door.trace)
 }
@@ -166,8 +173,14 @@ impl<'a> Door<'a> {
             match self.try_once(policy, at).await {
                 Ok(ending) => return ending,
                 Err(Refusal::Gone) => return Ending::Gone,
-                Err(refusal) if tries.again(&refusal).await => {}
-                Err(refusal) => return refusal.into(),
+                Err(refusal) => {
+                    if self.marked == Some(true) {
+                        tries = tries.no_longer_than(SOON);
+                    }
+                    if !tries.again(&refusal).await {
+                        return refusal.into();
+                    }
+                }
             }
         }
     }
@@ -265,7 +278,7 @@ impl<'a> Door<'a> {
 
     /// Sets our condition to False, unless it turns out that the deadline was written after all.
     async fn take_back(&mut self, at: Timestamp) -> Undone {
-        let mut tries = Tries::new(TRIES);
+        let mut tries = Tries::new(TRIES).no_longer_than(SOON);
         loop {
             match self.try_take_back(at).await {
                 Ok(undone) => return undone,

@@ -56,7 +56,8 @@ impl Refusal {
     fn of(refused: &Refused) -> Self {
         let why = refused.to_string();
         match refused.code {
-            404 => Self::Gone,
+            404 if refused.is_not_found() => Self::Gone,
+            404 => Self::Failed(why, None),
             409 => Self::Moved(why),
             // The Pod of this name is another one: the API server takes the UID for a change of an immutable field.
             422 if refused.is_about("metadata.uid") => Self::Moved(why),

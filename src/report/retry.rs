@@ -18,6 +18,8 @@ pub(super) struct Tries {
     left: usize,
     /// The next pause, before jitter.
     next: Duration,
+    /// The longest pause that is made for the API server.
+    longest: Option<Duration>,
 }
 
 impl Tries {
@@ -26,7 +28,14 @@ impl Tries {
         Self {
             left: tries - 1,
             next: FIRST,
+            longest: None,
         }
+    }
+
+    /// There is no further try where the API server asks for a longer pause than this.
+    pub(super) const fn no_longer_than(mut self, longest: Duration) -> Self {
+        self.longest = Some(longest);
+        self
     }
 
     /// Whether to try again after this. Waits before it says so: for as long as the API server asks, at least.
@@ -37,6 +46,12 @@ impl Tries {
             Refusal::Moved(_) => None,
             Refusal::Failed(_, asked) => Some(asked.unwrap_or_default()),
         };
+        if asked
+            .zip(self.longest)
+            .is_some_and(|(asked, longest)| asked > longest)
+        {
+            return false;
+        }
         let Some(left) = self.left.checked_sub(1) else {
             return false;
         };

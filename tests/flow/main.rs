@@ -21,6 +21,7 @@ mod conformance;
 mod contents;
 mod corpus;
 mod counting;
+mod day;
 mod deciding;
 mod deploy;
 mod documented;
