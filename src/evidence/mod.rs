@@ -4,6 +4,7 @@
 //! Whichever it is, the same Pod gives the same [`PodView`].
 
 mod apiserver;
+mod container;
 mod kubelet;
 mod list;
 mod namespace;

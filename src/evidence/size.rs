@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::pod::{REFERENCE, Spec};
+use super::container::REFERENCE;
+use super::pod::Spec;
 
 /// Most containers of a Pod that is judged. An image volume counts as one.
 const CONTAINERS: usize = 64;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::pod::{Spec, pull_policy, reference};
+use super::container::{pull_policy, reference};
+use super::pod::Spec;
 use crate::judge::{ContainerState, ContainerView, Reference, named_image};
 
 /// A volume, if it is an image.

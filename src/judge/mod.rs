@@ -16,6 +16,7 @@ mod message;
 mod mismatch;
 mod moment;
 mod named_image;
+mod observe;
 mod outcome;
 mod phrases;
 mod policy;
