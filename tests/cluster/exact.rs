@@ -91,7 +91,9 @@ fn condemned_at_exactly_the_nth_failure() {
             }
             let failed = cluster.until_failed("edited").await;
             assert_failed_by_us(&failed, "ImageNotFound", &image("after"));
-            assert_eq!(node.pulls(&image("after")).unwrap().begun, 3);
+            // The kubelet still shows the old image's error after an edit, so the first attempt may not be seen.
+            let begun = node.pulls(&image("after")).unwrap().begun;
+            assert!((3..=4).contains(&begun), "{begun} attempts");
 
             let failed = cluster.until_failed("waits").await;
             assert_failed_by_us(&failed, "Denied", &image("sibling"));

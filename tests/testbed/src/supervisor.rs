@@ -16,7 +16,7 @@ use crate::component::Component;
 use crate::plan::Plan;
 
 /// How long a component may take to end when asked.
-const GRACE: Duration = crate::longest(5);
+const GRACE: Duration = Duration::from_secs(15);
 
 /// Starts and stops components. There is one in a PID namespace: it waits for every child.
 #[derive(Debug)]
