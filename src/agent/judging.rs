@@ -263,8 +263,9 @@ impl Agent {
         self.absent.remove(uid);
         let now = self.clock.now();
         let known = self.docket.ledger.pod(uid).is_some();
-        if let Some(view) = view.filter(|view| view.marked && !view.ending) {
-            self.docket.left_marked(view);
+        if let Some(view) = view {
+            self.docket.adopt(&self.config.policy, view);
+            self.docket.ledger.mark_over(uid);
         }
         let Some(record) = self.docket.left(uid) else {
             // One that was not judged was written down too. One whose report is under way is told of when that ends.

@@ -114,10 +114,7 @@ impl Docket {
             return judged;
         }
         let uid = &view.uid;
-        if view.marked && !view.ending {
-            // Whoever has written it: another run of the agent, whose state is lost, or this one.
-            self.ledger.mark(uid, &view.namespace, &view.name);
-        }
+        self.adopt(policy, view);
         let before = self.latest.get(uid).map(|latest| &latest.verdict);
         let before = before.or_else(|| self.settled.get(uid));
         judged.news =
@@ -299,10 +296,13 @@ impl Docket {
         self.ledger.forget(uid)
     }
 
-    /// A Pod that is not Pending any more shows our condition.
-    pub fn left_marked(&mut self, view: &PodView) {
-        self.ledger.mark(&view.uid, &view.namespace, &view.name);
-        self.ledger.mark_over(&view.uid);
+    /// Marks a Pod that shows our condition, whoever has written it: another run of the agent, whose state is lost, or this one. A Pod that
+    /// is none of this agent's business is left alone.
+    pub fn adopt(&mut self, policy: &Policy, view: &PodView) {
+        let is_ours = view.node == policy.node && !view.mirror && !policy.excludes(&view.namespace);
+        if view.marked && !view.ending && is_ours {
+            self.ledger.mark(&view.uid, &view.namespace, &view.name);
+        }
     }
 
     /// Forgets a Pod, whatever became of it. Its mark stays.

@@ -261,3 +261,38 @@ async fn a_condition_that_is_right_again_stays() {
     );
     assert_eq!(condition(&node), "True");
 }
+
+#[tokio::test]
+async fn a_pod_that_left_with_the_condition_is_read() {
+    let node = marked_and_killed().await;
+    fs::remove_file(node.state_file()).unwrap();
+    node.kubelet.up();
+    // The kubelet shows the condition only once the Pod runs.
+    node.report(&pod().pausing(NOT_FOUND));
+    let agent = node.agent();
+    agent.source_is("kubelet").await;
+    agent.judges(&pod()).await;
+    node.api.store().report(&running());
+    let mut shown = running();
+    let condition = json!({"type": "pullwarden.io/ImagePullFailed", "status": "True"});
+    shown.0["status"]["conditions"] = json!([condition]);
+    node.kubelet.show(&shown);
+    is_taken_back(&node).await;
+}
+
+#[tokio::test]
+async fn a_pod_of_an_excluded_namespace_is_left_alone() {
+    let mut node = marked_and_killed().await;
+    fs::remove_file(node.state_file()).unwrap();
+    let exclude = &mut node.config.policy.scope.exclude_namespaces;
+    exclude.insert("default".to_owned());
+    node.add(&Pod::bad("other").namespace("other"));
+    node.report(&pod().pausing(NOT_FOUND));
+    let agent = node.agent();
+    agent.judges(&Pod::bad("other").namespace("other")).await;
+    for _ in 0..20 {
+        node.advance(Duration::from_secs(60));
+        node.turns(1).await;
+    }
+    assert!(node.api.writes().is_empty());
+}
