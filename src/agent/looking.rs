@@ -160,7 +160,7 @@ impl Agent {
             debug!("nothing is unsettled, evidence closed");
             self.close();
         }
-        // Who is judged is told of to the end, even if its sandbox is gone by now.
+        // A Pod that is judged needs evidence until it has left, even if its sandbox is gone by now.
         let wanted = self.sandboxes.want_evidence(now) || !self.docket.latest.is_empty();
         if self.evidence.is_none() && wanted {
             self.open(now);

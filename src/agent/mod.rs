@@ -183,7 +183,7 @@ struct Agent {
     ending: Trigger,
     /// The policy, for the reports that are under way.
     in_force: watch::Sender<Arc<Policy>>,
-    /// The conditions that are to be taken back.
+    /// The conditions that are to be reverted.
     undoing: Undoing,
     /// By then the evidence has named whom an earlier run has left.
     named_by: Moment,

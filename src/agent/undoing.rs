@@ -1,4 +1,4 @@
-//! Taking back a condition that is not true any more: tried until a read shows that it does not stand.
+//! Reverts a condition that is not true any more: tries until a read shows that it does not stand.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Undoing {
 }
 
 impl Agent {
-    /// Takes back what is not true any more, as far as it is time to try.
+    /// Reverts the conditions that are not true any more, as far as it is time to try.
     pub(super) fn take_back_what_is_over(&mut self, now: Moment) {
         if now >= self.named_by {
             self.docket.unnamed_is_over();
@@ -95,7 +95,7 @@ impl Agent {
         });
     }
 
-    /// What became of a condition that was to be taken back.
+    /// Takes up what a revert has come to.
     pub(super) fn taken_back(&mut self, condemned: &Condemned, undone: Undone, trace: &[Trace]) {
         self.trace(condemned, trace);
         let Condemned {
@@ -111,14 +111,14 @@ impl Agent {
         }
         match undone {
             Undone::Clear => {
-                info!(%namespace, %pod, "the condition was taken back, or did not stand")
+                info!(%namespace, %pod, "the condition was reverted, or did not stand")
             }
             Undone::Written => {}
             Undone::Standing => {
                 if !self.undoing.failed(uid, now, share) {
                     return;
                 }
-                warn!(%namespace, %pod, "the condition could not be taken back, tried again until it is");
+                warn!(%namespace, %pod, "the condition could not be reverted, trying again until it is");
             }
         }
         self.docket.taken_back(uid, undone, now);

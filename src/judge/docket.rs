@@ -269,7 +269,7 @@ impl Docket {
         }
     }
 
-    /// The Pods whose condition is to be taken back: it may stand, and is not true any more. Not those whose report is under way.
+    /// The Pods whose condition is to be reverted: it may stand, and is not true any more. Not those whose report is under way.
     pub fn to_take_back(&self) -> Vec<(String, Mark)> {
         let is_due = |uid: &str, mark: &Mark| {
             mark.over && !matches!(self.stage(uid), Some(Stage::Writing | Stage::Written(_)))
@@ -296,8 +296,8 @@ impl Docket {
         self.ledger.forget(uid)
     }
 
-    /// Marks a Pod that shows our condition, whoever has written it: another run of the agent, whose state is lost, or this one. A Pod that
-    /// is none of this agent's business is left alone.
+    /// Marks a Pod that shows our condition. This run of the agent has written it, or an earlier one whose state is lost. A Pod that the
+    /// configuration excludes is left alone.
     pub fn adopt(&mut self, policy: &Policy, view: &PodView) {
         let is_ours = view.node == policy.node && !view.mirror && !policy.excludes(&view.namespace);
         if view.marked && !view.ending && is_ours {

@@ -22,7 +22,7 @@ use crate::evidence::Pod;
 /// it is let through.
 const LABEL: &str = "pullwarden.io/must-be-denied";
 
-/// The message with which deploy/base's policy denies [`LABEL`], and nothing else.
+/// The message with which deploy/base's policy denies the label of the dry run, and nothing else.
 pub const HELD: &str = "pullwarden: no agent may set the label pullwarden.io/must-be-denied";
 
 /// The message of deploy/base's kill switch. It denies everything, so it does not tell what is let through once it is taken back; and where

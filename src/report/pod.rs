@@ -41,7 +41,7 @@ const TRIES: usize = 3;
 /// comes too soon is made again after this, and then after twice as long each time.
 const LAG: Duration = Duration::from_millis(250);
 
-/// Where our condition stands, a longer pause than this is not made: whoever waits for the end of it can take the condition back.
+/// The longest pause while our condition stands: the condition cannot be reverted before the report has ended.
 const SOON: Duration = Duration::from_secs(5);
 
 /// So many looks at most: for some eight seconds.

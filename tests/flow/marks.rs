@@ -1,4 +1,4 @@
-//! Our condition on a Pod that runs: taken back, whatever went wrong before.
+//! Our condition on a Pod that runs: it is reverted, whatever went wrong before.
 
 use std::fs;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn running() -> Pod {
 
 /// Time goes on, faster than the agent's looks, until the condition is False.
 async fn is_taken_back(node: &Node) {
-    until("the condition is taken back", async || {
+    until("the condition is reverted", async || {
         node.advance(Duration::from_secs(5));
         condition(node) == "False"
     })
@@ -72,7 +72,7 @@ async fn as_often_as_it_takes() {
     race.ends("failed").await;
     race.node.report(&running());
     race.agent.drops(&pod()).await;
-    until("the condition is taken back", async || {
+    until("the condition is reverted", async || {
         race.node.advance(Duration::from_secs(5));
         race.condition() == "False"
     })
@@ -99,7 +99,7 @@ async fn after_a_restart_that_came_before_it_could_be() {
     let Race { node, agent } = race;
     agent.kill().await;
     let _agent = node.agent();
-    until("the condition is taken back", async || {
+    until("the condition is reverted", async || {
         node.advance(Duration::from_secs(5));
         condition(&node) == "False"
     })

@@ -15,7 +15,7 @@ use crate::clock::until;
 use crate::component::Component;
 use crate::plan::Plan;
 
-/// How long a component may take to end when asked.
+/// How long a component may take to end when asked. This is no patience of a test: the component is killed after it.
 const GRACE: Duration = Duration::from_secs(15);
 
 /// Starts and stops components. There is one in a PID namespace: it waits for every child.
