@@ -280,13 +280,8 @@ async fn observe(docs: &mut Docs<'_>, cluster: &Cluster) {
 async fn enforce(docs: &mut Docs<'_>, cluster: &Cluster) {
     let installed = Installed(docs.node);
     docs.run("docs/adopting.md");
-    installed.kubectl(&[
-        "-n",
-        "pullwarden",
-        "delete",
-        "daemonset,configmap",
-        "pullwarden-enforce",
-    ]);
+    // What the rollout leaves behind.
+    docs.run("docs/adopting.md");
     let failed = cluster.until_failed(STUCK).await;
     assert_failed_by_us(&failed, "ImageNotFound", &image());
     let switch = [
