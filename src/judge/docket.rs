@@ -241,7 +241,7 @@ impl Docket {
         self.gone.clear();
     }
 
-    /// The condition of a Pod was to be taken back. A new report may have begun meanwhile; then what it says counts.
+    /// Takes up what the revert of a Pod's condition came to. If a new report has begun meanwhile, its result counts.
     pub fn taken_back(&mut self, uid: &str, undone: Undone, now: Moment) {
         let stage = self.stage(uid);
         if stage == Some(Stage::Writing) {
@@ -259,7 +259,7 @@ impl Docket {
         }
     }
 
-    /// Whoever is not being judged does not wait for a failure that completes what was begun: a condition that stands on it is not true.
+    /// Notes that our condition is not true any more on Pods that are not judged: no later failure completes the writes there.
     pub fn unnamed_is_over(&mut self) {
         let marks = self.ledger.marks().map(|(uid, _)| uid);
         let unnamed = marks.filter(|uid| !self.latest.contains_key(*uid));
