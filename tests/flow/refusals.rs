@@ -68,7 +68,7 @@ async fn a_denial_is_not_tried_again() {
     }
 }
 
-/// The policy lets nobody change an annotation that is there.
+/// The policy lets an agent set this annotation alone, whether it is there or not.
 #[tokio::test]
 async fn a_failed_at_of_the_pods_author_is_replaced() {
     let race = Race::start().await;

@@ -132,3 +132,23 @@ async fn an_endless_answer_is_not_read_to_its_end() {
     race.ends("written").await;
     race.asked(&[Get, Get, PatchStatus, PatchPod, PostEvent]);
 }
+
+/// A Status that says that there is no such object. A 404 without one may be a proxy's.
+fn not_found() -> Act {
+    Act::RefuseWith(json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure",
+        "code": 404, "reason": "NotFound", "message": "no",
+    }))
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_there_is_not_asked_for_again() {
+    let race = Race::start().await;
+    race.node.api.at(PatchStatus, 1, not_found());
+    ends_at_once(&race, "gone").await;
+    race.wrote(&[PatchStatus]);
+    let race = Race::start().await;
+    race.node.api.at(PostEvent, 1, not_found());
+    ends_at_once(&race, "written").await;
+    assert_eq!(race.node.api.count(PostEvent), 1);
+}
