@@ -24,6 +24,7 @@ mod socket;
 
 pub mod cri;
 pub mod evidence;
+pub mod journal;
 pub mod report;
 pub mod state;
 

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
-use super::judging::texts_of;
+use super::status::texts_of;
 use crate::judge::{ImageRecord, PodRecord, PodView, PullPolicy, Shown};
 
 /// What `pullwarden explain` says about one Pod.
@@ -79,8 +79,8 @@ impl Agent {
             namespace: namespace.to_owned(),
             pod: pod.to_owned(),
             uid: String::new(),
-            node: self.config.policy.node.clone(),
-            mode: self.config.policy.mode.as_str().to_owned(),
+            node: self.judge.policy().node.clone(),
+            mode: self.judge.policy().mode.as_str().to_owned(),
             known: Known::Never,
             summary: String::new(),
             decision: String::new(),
@@ -90,26 +90,26 @@ impl Agent {
             history: Vec::new(),
         };
         let judged = self
-            .docket
-            .latest
+            .judge
+            .latest()
             .iter()
             .find(|(_, l)| named(&l.view.namespace, &l.view.name));
         if let Some((uid, latest)) = judged {
-            let now = self.clock.now();
+            let now = self.process.clock.now();
             out.known = Known::Judged;
             out.summary = "it is Pending and being judged".to_owned();
             out.decision = latest.verdict.decision.as_str().to_owned();
             out.reasons = texts_of(&latest.reasons(now));
             out.next = self.next(latest, None, now);
             out.uid.clone_from(uid);
-        } else if let Some(why) = self.sandboxes.why_not(namespace, pod) {
+        } else if let Some(why) = self.poller.sandboxes.why_not(namespace, pod) {
             out.known = Known::Settled;
             out.summary = format!("it is not judged at present: {why}");
         } else {
             out.summary = "the runtime of this node holds no sandbox of this name: the Pod is bound to another node, \
                 not started by the kubelet yet, or gone (`kubectl get pod -o wide` tells)"
                 .to_owned();
-            if self.config.policy.excludes(namespace) {
+            if self.judge.policy().excludes(namespace) {
                 out.summary = "the configuration excludes its namespace".to_owned();
             }
         }
@@ -118,7 +118,7 @@ impl Agent {
             Some((judged, _)) => *uid == judged,
             None => named(&record.namespace, &record.name),
         };
-        if let Some((uid, record)) = self.docket.ledger.pods().find(named) {
+        if let Some((uid, record)) = self.judge.ledger().pods().find(named) {
             let view = judged.map(|(_, latest)| &latest.view);
             let images = record.images.iter();
             out.images = images
@@ -152,7 +152,7 @@ impl Agent {
             {
                 spared.push("once, if it is on the node when its time has come".to_owned());
             }
-            if self.config.policy.second_opinion && pulls.all(|p| p != PullPolicy::Never) {
+            if self.judge.policy().second_opinion && pulls.all(|p| p != PullPolicy::Never) {
                 spared.push("once, if the runtime can pull it without credentials".to_owned());
             }
             spared.push(match record.sibling {
@@ -167,7 +167,7 @@ impl Agent {
             meaning: last.cause.meaning().to_owned(),
             failures: record.failures,
             in_a_row: record.in_a_row,
-            lasting: since.map_or(0, |since| self.clock.now().since(since).as_secs()),
+            lasting: since.map_or(0, |since| self.process.clock.now().since(since).as_secs()),
             spared,
             error: last.message.clone(),
         })

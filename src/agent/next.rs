@@ -7,11 +7,11 @@ impl Agent {
     /// What has to happen next to a Pod, and when; with an image, as far as that is concerned.
     pub(super) fn next(&self, latest: &Latest, image: Option<&str>, now: Moment) -> Vec<String> {
         let stage = self
-            .docket
-            .ledger
+            .judge
+            .ledger()
             .pod(&latest.view.uid)
             .map(|pod| pod.stage);
-        let footing = self.config.policy.footing(&latest.view);
+        let footing = self.judge.policy().footing(&latest.view);
         let observed = footing.is_ok_and(|footing| !footing.enforce);
         if observed && stage == Some(Stage::Announced) {
             let text = "nothing: it is only observed, and an Event has said what would be done";

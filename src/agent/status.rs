@@ -2,8 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Agent;
-use super::judging::texts_of;
+use super::{Agent, Unrecognised};
 use crate::judge::{Latest, Moment, Reason, Shown};
 
 /// What `pullwarden status` shows.
@@ -50,15 +49,6 @@ pub struct Status {
     pub unrecognised: Vec<Unrecognised>,
 }
 
-/// An error that this version does not know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unrecognised {
-    /// Its text.
-    pub message: String,
-    /// How often it was counted since the agent started.
-    pub count: u64,
-}
-
 /// One Pod, and one of its images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -98,49 +88,49 @@ pub struct PodStatus {
 
 impl Agent {
     pub(super) fn status(&self) -> Status {
-        let now = self.clock.now();
-        let evidence = match (&self.evidence, self.evidence_well) {
+        let now = self.process.clock.now();
+        let evidence = match (self.sources.source(), self.sources.well) {
             (_, false) => "lost",
             (None, true) => "closed",
             (Some(_), true) => "open",
         };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            node: self.config.policy.node.clone(),
-            mode: self.config.policy.mode.as_str().to_owned(),
-            configuration_refused: self.refused.clone().unwrap_or_default(),
-            guard_tried: match self.guard.is_known() {
+            node: self.judge.policy().node.clone(),
+            mode: self.judge.policy().mode.as_str().to_owned(),
+            configuration_refused: self.settings.refused.clone().unwrap_or_default(),
+            guard_tried: match self.workers.guard.is_known() {
                 None => "no",
                 Some(false) => "not yet",
                 Some(true) => "yes",
             }
             .to_owned(),
-            runtime: self.runtime_well,
-            looks: self.metrics.runtime_looks.get(),
+            runtime: self.poller.well,
+            looks: self.process.metrics.runtime_looks.get(),
             evidence: evidence.to_owned(),
             evidence_source: self
-                .evidence
-                .as_ref()
-                .map_or(String::new(), |open| open.source.as_str().to_owned()),
-            sandboxes: self.sandboxes.uids().count(),
-            unsettled: self.sandboxes.unsettled(),
-            warm_up_left: self.docket.brake.warm_up_until.since(now).as_secs(),
-            budget_spent: self.docket.brake.spent(now),
-            budget: self.docket.brake.rules.budget.pods,
+                .sources
+                .source()
+                .map_or(String::new(), |source| source.as_str().to_owned()),
+            sandboxes: self.poller.sandboxes.uids().count(),
+            unsettled: self.poller.sandboxes.unsettled(),
+            warm_up_left: self.judge.brake().warm_up_until.since(now).as_secs(),
+            budget_spent: self.judge.brake().spent(now),
+            budget: self.judge.brake().rules.budget.pods,
             held: self
                 .held()
                 .into_iter()
                 .map(|(brake, n)| (brake.to_owned(), n))
                 .collect(),
-            would_fail_then_started: self.wrong,
-            state_kept: self.state.is_well(),
+            would_fail_then_started: self.tally.started_after_all,
+            state_kept: self.keeper.is_well(),
             pods: self
-                .docket
-                .latest
+                .judge
+                .latest()
                 .iter()
                 .flat_map(|(uid, latest)| self.pod_status(uid, latest, now))
                 .collect(),
-            unrecognised: self.unrecognised.clone(),
+            unrecognised: self.tally.unrecognised.clone(),
         }
     }
 
@@ -165,8 +155,8 @@ impl Agent {
             next: self.next(latest, None, now),
         };
         let images = self
-            .docket
-            .ledger
+            .judge
+            .ledger()
             .pod(uid)
             .into_iter()
             .flat_map(|pod| &pod.images);
@@ -207,4 +197,8 @@ fn counted(reasons: &[Reason], image: &str) -> String {
         _ => None,
     });
     measure.unwrap_or_default()
+}
+
+pub(super) fn texts_of(reasons: &[Reason]) -> Vec<String> {
+    reasons.iter().map(Reason::to_string).collect()
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::report::NodeLog;
+use crate::journal::log::NodeLog;
 
 /// Lines that are shown, at most; the latest.
 const SHOWN: usize = 40;

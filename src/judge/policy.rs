@@ -149,10 +149,15 @@ impl Policy {
         self.scope.exclude_namespaces.contains(namespace)
     }
 
-    /// Whether a rule goes by the labels of this namespace, and they are not known.
-    pub fn asks_for_labels(&self, namespace: &str) -> bool {
+    /// A rule goes by the labels of this namespace.
+    pub fn goes_by_labels(&self, namespace: &str) -> bool {
         let selects = |rule: &NamespaceRule| rule.selector.is_some();
-        self.scope.namespaces.iter().any(selects) && !self.namespace_labels.contains_key(namespace)
+        self.scope.namespaces.iter().any(selects) && !self.excludes(namespace)
+    }
+
+    /// A rule goes by the labels of this namespace, and they are not known.
+    fn lacks_labels(&self, namespace: &str) -> bool {
+        self.goes_by_labels(namespace) && !self.namespace_labels.contains_key(namespace)
     }
 
     /// The most that may be done in a namespace, as far as its labels are known.
@@ -214,7 +219,7 @@ impl Policy {
         Ok(Footing {
             enforce: enforce && ceiling == PodMode::Enforce,
             count: wishes.count.or(self.failure_count),
-            unsure: self.asks_for_labels(&view.namespace),
+            unsure: self.lacks_labels(&view.namespace),
         })
     }
 

@@ -6,7 +6,7 @@ use super::ledger::{Ledger, Observed, Stage};
 use super::waiting::Waiting;
 use super::{
     Because, Brake, Cause, Class, ContainerState, ContainerView, Due, Footing, ImageRecord,
-    Measure, Moment, PodView, Policy, PullPolicy, Reason,
+    Measure, Moment, PodId, PodView, Policy, PullPolicy, Reason,
 };
 
 /// What is to be done about one Pod, and every reason for it.
@@ -37,6 +37,15 @@ pub enum Decision {
 }
 
 impl Verdict {
+    /// A verdict that is not known. The next one is news.
+    pub(super) fn unknown() -> Self {
+        Self {
+            decision: Decision::Wait,
+            reasons: Vec::new(),
+            observed: Observed::default(),
+        }
+    }
+
     /// Whether another verdict is of the same kind, for reasons of the same kinds: then it is no news. A condemnation always is.
     pub fn is_like(&self, other: &Self) -> bool {
         let is_condemned = matches!(other.decision, Decision::Condemn(_));
@@ -82,12 +91,8 @@ impl Decision {
 /// A Pod whose time has come: all that the report needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condemned {
-    /// The Pod's UID.
-    pub uid: String,
-    /// The Pod's namespace.
-    pub namespace: String,
-    /// The Pod's name.
-    pub name: String,
+    /// The Pod.
+    pub pod: PodId,
     /// The image that cannot be pulled.
     pub image: String,
     /// Why not.
@@ -106,26 +111,6 @@ pub struct Condemned {
     pub second_opinion: bool,
     /// What the runtime answered, if it was asked.
     pub opinion: Option<String>,
-}
-
-impl Condemned {
-    /// A Pod that is not condemned, where only its name matters.
-    pub fn nobody(uid: &str, namespace: &str, name: &str) -> Self {
-        Self {
-            uid: uid.to_owned(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            image: String::new(),
-            cause: Cause::Unrecognised,
-            failures: 0,
-            lasting: Duration::ZERO,
-            error: String::new(),
-            enforce: true,
-            spare_if_present: false,
-            second_opinion: false,
-            opinion: None,
-        }
-    }
 }
 
 /// Judges one Pod by its latest view, which may be one that was judged before: then only what stands can have come of age.
@@ -282,9 +267,7 @@ fn condemn(
     // What has no attempts is not a question of what can be pulled.
     let asks = record.standing.is_none() && !record.spared;
     Condemned {
-        uid: view.uid.clone(),
-        namespace: view.namespace.clone(),
-        name: view.name.clone(),
+        pod: PodId::of(view),
         image: image.to_owned(),
         cause: error.map_or(Cause::Unrecognised, |last| last.cause),
         failures: record.failures,
@@ -305,7 +288,7 @@ fn condemn(
 /// # Errors
 /// Why it is spared.
 pub fn still_due(condemned: &Condemned, policy: &Policy, view: &PodView) -> Result<(), Reason> {
-    if view.uid != condemned.uid {
+    if view.uid != condemned.pod.uid {
         return Err(Reason::Replaced);
     }
     let footing = policy.footing(view)?;
