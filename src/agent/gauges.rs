@@ -68,7 +68,7 @@ impl Agent {
         let open = self.sources.source();
         metrics.evidence_open.set(open.is_some().into());
         metrics.evidence_lost.set((!self.sources.well).into());
-        for source in [Source::Kubelet, Source::ApiServer] {
+        for source in Source::ALL {
             let is_open = open == Some(source);
             let source = source.as_str();
             let gauge = metrics.evidence_source.get_or_create(&BySource { source });

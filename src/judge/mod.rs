@@ -29,6 +29,7 @@ mod redact;
 mod reference;
 mod registries;
 mod selector;
+mod sources;
 mod status;
 mod step;
 mod text;
