@@ -27,9 +27,9 @@ const LONGEST: u64 = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Ask {
-    /// A [`Status`](crate::agent::Status).
+    /// A [`Status`](crate::view::Status).
     Status,
-    /// An [`Explanation`](crate::agent::Explanation) of one Pod.
+    /// An [`Explanation`](crate::view::Explanation) of one Pod.
     Explain {
         /// The Pod's namespace.
         namespace: String,

@@ -27,6 +27,8 @@ pub mod evidence;
 pub mod report;
 pub mod state;
 
+pub mod view;
+
 pub mod agent;
 pub mod replay;
 

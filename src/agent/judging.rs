@@ -1,18 +1,18 @@
 //! Judging: from a view to a verdict, and what follows from it. What it does to the counts is [`Docket`]'s; here is what is told of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use tracing::{debug, info, warn};
 
 use super::Agent;
-use super::status::Unrecognised;
 use crate::judge::{
     BRAKES, Because, Cause, Decision, Judged, LastError, Moment, PodView, Reason, Shown, Stage,
     Then, Verdict, Wishes,
 };
 use crate::metrics::{ByBecause, ByBrake, ByDecision};
 use crate::report::Line;
+use crate::view::{self, Unrecognised};
 
 /// Errors that this version does not know, kept for `status`.
 const UNRECOGNISED: usize = 10;
@@ -236,20 +236,9 @@ impl Agent {
         self.announce_complaints(view, complaints);
     }
 
-    /// How many verdicts each brake holds at present.
-    pub(super) fn held(&self) -> BTreeMap<&'static str, usize> {
-        let mut held = BTreeMap::new();
-        for latest in self.docket.latest.values() {
-            for brake in latest.brakes().iter().filter_map(Reason::brake) {
-                *held.entry(brake).or_default() += 1;
-            }
-        }
-        held
-    }
-
     /// Brings the metric of what is held up to date.
     pub(super) fn count_held(&self) {
-        let held = self.held();
+        let held = view::held(&self.docket);
         for brake in BRAKES {
             let count = held.get(brake).copied().unwrap_or(0);
             let gauge = self.metrics.held.get_or_create(&ByBrake { brake });
@@ -312,7 +301,7 @@ impl Agent {
     }
 }
 
-pub(super) fn texts_of(reasons: &[Reason]) -> Vec<String> {
+fn texts_of(reasons: &[Reason]) -> Vec<String> {
     reasons.iter().map(Reason::to_string).collect()
 }
 

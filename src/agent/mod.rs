@@ -1,20 +1,18 @@
 //! The agent: look → judge → save → report, for ever.
 
-mod explain;
 mod gauges;
 mod images;
 mod judging;
 mod logging;
 mod looking;
 mod namespaces;
-mod next;
 mod released;
 mod reports;
 mod sandboxes;
 mod settings;
 mod sources;
-mod status;
 mod undoing;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher as _};
@@ -27,9 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
-pub use explain::{Explanation, ImageExplained, Known};
 pub use images::Images;
-pub use status::{PodStatus, Status, Unrecognised};
 
 use crate::admin::Health;
 use crate::clock::{self, Clock};
@@ -42,6 +38,7 @@ use crate::metrics::Metrics;
 use crate::report::{Guard, NodeLog};
 use crate::shutdown::{self, Shutdown, Trigger};
 use crate::state::{Found, State, StateFile};
+use crate::view::{self as views, Explanation, Status, Unrecognised};
 use looking::{Look, answer};
 use namespaces::Namespaces;
 use released::Released;
@@ -338,14 +335,20 @@ impl Agent {
     }
 
     fn answer(&self, question: Question) {
+        let facts = self.facts();
+        let view = self.view(&facts);
         // Whoever asked may have gone away.
         let _ = match question {
-            Question::Status(answer) => answer.send(self.status()).is_ok(),
+            Question::Status(answer) => answer.send(views::status(&view)).is_ok(),
             Question::Explain {
                 namespace,
                 pod,
                 answer,
-            } => answer.send(self.explain(&namespace, &pod)).is_ok(),
+            } => {
+                let why_not = self.sandboxes.why_not(&namespace, &pod);
+                let explanation = views::explain(&view, &namespace, &pod, why_not);
+                answer.send(explanation).is_ok()
+            }
         };
     }
 

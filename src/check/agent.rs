@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::Finding;
-use crate::agent::Status;
 use crate::config::Config;
 use crate::control::{self, Ask};
 use crate::deadline::within;
+use crate::view::Status;
 
 const CONTROL: &str = "control socket";
 const ADMIN: &str = "admin address";

@@ -6,8 +6,8 @@ use clap::ArgMatches;
 
 use super::printing::{Printed, pretty, print};
 use super::screen::{Screen, Tone, is_terminal};
-use crate::agent::{PodStatus, Status, Unrecognised};
 use crate::control::{self, Ask};
+use crate::view::{PodStatus, Status, Unrecognised};
 
 /// The time between two looks with `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use pullwarden::admin::Admin;
-use pullwarden::agent::Status;
 use pullwarden::control::Ask;
+use pullwarden::view::Status;
 use pullwarden::{admin, control};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};

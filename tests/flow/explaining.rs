@@ -4,9 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use pullwarden::agent::{Explanation, Known, Question};
+use pullwarden::agent::Question;
 use pullwarden::control;
 use pullwarden::judge::Cause;
+use pullwarden::view::{Explanation, Known};
 use serde_json::Value;
 use tokio::sync::oneshot;
 

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use pullwarden::agent::Status;
 use pullwarden::control::{self, Ask};
 use pullwarden::judge::is_hidden;
+use pullwarden::view::Status;
 use serde_json::json;
 
 use super::terminal::{Answering, Running, read};

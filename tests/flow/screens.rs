@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use pullwarden::agent::{Explanation, Question};
+use pullwarden::agent::Question;
+use pullwarden::view::Explanation;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

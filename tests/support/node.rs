@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pullwarden::admin::Health;
-use pullwarden::agent::{self, Question, Status, Surroundings};
+use pullwarden::agent::{self, Question, Surroundings};
 use pullwarden::clock::Clock;
 use pullwarden::config::{Config, Evidence, Given, LogFormat, OwnPod};
 use pullwarden::judge::NodeMode;
 use pullwarden::metrics::Metrics;
 use pullwarden::shutdown::{self, Trigger};
+use pullwarden::view::Status;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;

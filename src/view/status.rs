@@ -1,10 +1,12 @@
+//! Answer to `pullwarden status`.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Agent;
-use super::judging::texts_of;
-use crate::judge::{Latest, Moment, Reason, Shown};
+use super::next::next;
+use super::{View, held, texts_of};
+use crate::judge::{Latest, Reason, Shown};
 
 /// What `pullwarden status` shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,102 +98,92 @@ pub struct PodStatus {
     pub next: Vec<String>,
 }
 
-impl Agent {
-    pub(super) fn status(&self) -> Status {
-        let now = self.clock.now();
-        let evidence = match (&self.evidence, self.evidence_well) {
-            (_, false) => "lost",
-            (None, true) => "closed",
-            (Some(_), true) => "open",
-        };
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            node: self.config.policy.node.clone(),
-            mode: self.config.policy.mode.as_str().to_owned(),
-            configuration_refused: self.refused.clone().unwrap_or_default(),
-            guard_tried: match self.guard.is_known() {
-                None => "no",
-                Some(false) => "not yet",
-                Some(true) => "yes",
-            }
-            .to_owned(),
-            runtime: self.runtime_well,
-            looks: self.metrics.runtime_looks.get(),
-            evidence: evidence.to_owned(),
-            evidence_source: self
-                .evidence
-                .as_ref()
-                .map_or(String::new(), |open| open.source.as_str().to_owned()),
-            sandboxes: self.sandboxes.uids().count(),
-            unsettled: self.sandboxes.unsettled(),
-            warm_up_left: self.docket.brake.warm_up_until.since(now).as_secs(),
-            budget_spent: self.docket.brake.spent(now),
-            budget: self.docket.brake.rules.budget.pods,
-            held: self
-                .held()
-                .into_iter()
-                .map(|(brake, n)| (brake.to_owned(), n))
-                .collect(),
-            would_fail_then_started: self.wrong,
-            state_kept: self.state.is_well(),
-            pods: self
-                .docket
-                .latest
-                .iter()
-                .flat_map(|(uid, latest)| self.pod_status(uid, latest, now))
-                .collect(),
-            unrecognised: self.unrecognised.clone(),
+/// Returns what `pullwarden status` shows.
+pub fn status(view: &View<'_>) -> Status {
+    let (facts, brake) = (view.facts, &view.docket.brake);
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        node: view.policy.node.clone(),
+        mode: view.policy.mode.as_str().to_owned(),
+        configuration_refused: facts.configuration_refused.clone().unwrap_or_default(),
+        guard_tried: match facts.guard_tried {
+            None => "no",
+            Some(false) => "not yet",
+            Some(true) => "yes",
         }
-    }
-
-    fn pod_status(&self, uid: &str, latest: &Latest, now: Moment) -> Vec<PodStatus> {
-        let reasons = latest.reasons(now);
-        let brakes = latest.brakes();
-        let brakes = brakes.iter().filter_map(Reason::brake);
-        let bare = PodStatus {
-            namespace: latest.view.namespace.clone(),
-            pod: latest.view.name.clone(),
-            uid: uid.to_owned(),
-            image: String::new(),
-            cause: String::new(),
-            class: String::new(),
-            failures: 0,
-            lasting: 0,
-            decision: latest.verdict.decision.as_str().to_owned(),
-            reasons: texts_of(&reasons),
-            error: String::new(),
-            counted: String::new(),
-            held_by: brakes.map(str::to_owned).collect(),
-            next: self.next(latest, None, now),
-        };
-        let images = self
-            .docket
-            .ledger
-            .pod(uid)
+        .to_owned(),
+        runtime: facts.runtime,
+        looks: facts.polls,
+        evidence: facts.evidence.clone(),
+        evidence_source: facts.evidence_source.clone(),
+        sandboxes: facts.sandboxes,
+        unsettled: facts.unsettled,
+        warm_up_left: brake.warm_up_until.since(view.now).as_secs(),
+        budget_spent: brake.spent(view.now),
+        budget: brake.rules.budget.pods,
+        held: held(view.docket)
             .into_iter()
-            .flat_map(|pod| &pod.images);
-        let failing: Vec<PodStatus> = images
-            .filter_map(|(image, record)| {
-                let last = record.last.as_ref()?;
-                let since = record.failing_since();
-                Some(PodStatus {
-                    image: Shown(image).to_string(),
-                    cause: last.cause.to_string(),
-                    class: last.cause.class().to_string(),
-                    failures: record.failures,
-                    lasting: since.map_or(0, |since| now.since(since).as_secs()),
-                    error: last.message.clone(),
-                    counted: counted(&reasons, image),
-                    next: self.next(latest, Some(image), now),
-                    ..bare.clone()
-                })
+            .map(|(brake, count)| (brake.to_owned(), count))
+            .collect(),
+        would_fail_then_started: facts.would_fail_then_started,
+        state_kept: facts.state_kept,
+        pods: view
+            .docket
+            .latest
+            .iter()
+            .flat_map(|(uid, latest)| pod_status(view, uid, latest))
+            .collect(),
+        unrecognised: view.unrecognised.to_vec(),
+    }
+}
+
+fn pod_status(view: &View<'_>, uid: &str, latest: &Latest) -> Vec<PodStatus> {
+    let reasons = latest.reasons(view.now);
+    let brakes = latest.brakes();
+    let brakes = brakes.iter().filter_map(Reason::brake);
+    let bare = PodStatus {
+        namespace: latest.view.namespace.clone(),
+        pod: latest.view.name.clone(),
+        uid: uid.to_owned(),
+        image: String::new(),
+        cause: String::new(),
+        class: String::new(),
+        failures: 0,
+        lasting: 0,
+        decision: latest.verdict.decision.as_str().to_owned(),
+        reasons: texts_of(&reasons),
+        error: String::new(),
+        counted: String::new(),
+        held_by: brakes.map(str::to_owned).collect(),
+        next: next(view, latest, None),
+    };
+    let images = view
+        .docket
+        .ledger
+        .pod(uid)
+        .into_iter()
+        .flat_map(|pod| &pod.images);
+    let failing: Vec<PodStatus> = images
+        .filter_map(|(image, record)| {
+            let last = record.last.as_ref()?;
+            let since = record.failing_since();
+            Some(PodStatus {
+                image: Shown(image).to_string(),
+                cause: last.cause.to_string(),
+                class: last.cause.class().to_string(),
+                failures: record.failures,
+                lasting: since.map_or(0, |since| view.now.since(since).as_secs()),
+                error: last.message.clone(),
+                counted: counted(&reasons, image),
+                next: next(view, latest, Some(image)),
+                ..bare.clone()
             })
-            .collect();
-        if failing.is_empty() {
-            vec![bare]
-        } else {
-            failing
-        }
+        })
+        .collect();
+    if failing.is_empty() {
+        vec![bare]
+    } else {
+        failing
     }
 }
 
