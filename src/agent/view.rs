@@ -1,26 +1,30 @@
 //! The agent's part of a view: the facts that nobody else knows.
 
 use super::Agent;
-use crate::view::{Facts, View};
+use crate::view::{EvidenceState, Facts, GuardTried, View};
 
 impl Agent {
     /// Gathers what `status` and `explain` show of the agent itself.
     pub(super) fn facts(&self) -> Facts {
         let evidence = match (&self.evidence, self.evidence_well) {
-            (_, false) => "lost",
-            (None, true) => "closed",
-            (Some(_), true) => "open",
+            (_, false) => EvidenceState::Lost,
+            (None, true) => EvidenceState::Closed,
+            (Some(_), true) => EvidenceState::Open,
         };
-        let open = self.evidence.as_ref();
+        let guard_tried = match self.guard.is_known() {
+            None => GuardTried::No,
+            Some(false) => GuardTried::NotYet,
+            Some(true) => GuardTried::Yes,
+        };
         Facts {
             runtime: self.runtime_well,
             polls: self.metrics.runtime_looks.get(),
-            evidence: evidence.to_owned(),
-            evidence_source: open.map_or(String::new(), |open| open.source.as_str().to_owned()),
+            evidence,
+            evidence_source: self.evidence.as_ref().map(|open| open.source),
             sandboxes: self.sandboxes.uids().count(),
             unsettled: self.sandboxes.unsettled(),
             configuration_refused: self.refused.clone(),
-            guard_tried: self.guard.is_known(),
+            guard_tried,
             state_kept: self.state.is_well(),
             would_fail_then_started: self.wrong,
         }

@@ -34,7 +34,8 @@ async fn control(path: &Path) -> (Finding, bool) {
         let found = match control::ask::<Status>(path, &Ask::Status).await {
             Ok(status) => format!(
                 "an agent answers at {shown}: {}, mode {}",
-                status.version, status.mode
+                status.version,
+                status.mode.as_str()
             ),
             Err(error) => {
                 let found = format!(

@@ -9,6 +9,7 @@ use clap::ArgMatches;
 use serde_json::json;
 
 use super::printing::{Printed, complain, outcome};
+use super::screen::second;
 use crate::config::{Config, Faults};
 use crate::escaping;
 use crate::judge::Shown;
@@ -297,11 +298,6 @@ fn what(finding: &Finding, row: &Row) -> String {
         out.push_str("  the record ends here");
     }
     out
-}
-
-/// To the second: what people want to read.
-fn second(time: jiff::Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn summary(sums: &[Tally]) -> String {

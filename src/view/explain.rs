@@ -3,40 +3,38 @@
 use serde::{Deserialize, Serialize};
 
 use super::next::next;
-use super::{View, texts_of};
-use crate::judge::{ImageRecord, PodRecord, PodView, PullPolicy, Shown};
+use super::{Decided, NextStep, ReasonShown, View};
+use crate::judge::{Cause, Class, ImageRecord, NodeMode, PodRecord, PodView, PullPolicy, Shown};
 
-/// What `pullwarden explain` says about one Pod.
+/// Answer to `pullwarden explain` about one Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
-    /// The Pod's namespace.
+    /// Namespace of the Pod.
     pub namespace: String,
-    /// The Pod's name.
+    /// Name of the Pod.
     pub pod: String,
-    /// The Pod's UID; empty if it is not known.
-    pub uid: String,
-    /// The node that was asked.
-    pub node: String,
-    /// The node's mode.
-    pub mode: String,
-    /// What the agent knows of the Pod.
+    /// UID of the Pod; null if it is not known.
+    pub uid: Option<String>,
+    /// Node that was asked; null if no agent answered.
+    pub node: Option<String>,
+    /// Mode of the node; null if no agent answered.
+    pub mode: Option<NodeMode>,
+    /// State of the Pod, as far as the agent knows it.
     pub known: Known,
-    /// That, in a sentence.
+    /// The same in a sentence.
     pub summary: String,
-    /// The last verdict; empty if there is none.
-    pub decision: String,
-    /// Why it was that.
-    pub reasons: Vec<String>,
-    /// What has to happen next, and when.
-    pub next: Vec<String>,
-    /// Its images that fail, or have failed.
+    /// Decision of the last verdict; null if there is none.
+    pub decision: Option<Decided>,
+    /// Reasons for it.
+    pub reasons: Vec<ReasonShown>,
+    /// Steps that have to happen next.
+    pub next: Vec<NextStep>,
+    /// Images of the Pod that fail, or have failed.
     pub images: Vec<ImageExplained>,
-    /// What the node's log has about it, the oldest first.
-    pub history: Vec<String>,
 }
 
-/// What the agent knows of a Pod.
+/// State of a Pod, as far as the agent knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Known {
@@ -44,7 +42,7 @@ pub enum Known {
     Judged,
     /// The runtime holds it, and it is not judged at present.
     Settled,
-    /// It was seen before: the node's log tells of it.
+    /// It was judged before: the node's log has it.
     Past,
     /// It was never seen.
     Never,
@@ -54,83 +52,128 @@ pub enum Known {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageExplained {
-    /// The reference as the Pod has it.
+    /// Image reference as in the Pod spec.
     pub image: String,
-    /// Why its last pull failed.
-    pub cause: String,
-    /// The cause's class.
-    pub class: String,
-    /// What the cause means.
+    /// Cause of the last failure.
+    pub cause: Cause,
+    /// Class of the cause.
+    pub class: Class,
+    /// Meaning of the cause, in a sentence.
     pub meaning: String,
     /// Failures that were counted.
     pub failures: u32,
-    /// Those in a row that `imagePullFailureCount` counts.
-    pub in_a_row: u32,
-    /// Seconds since the first of them, or since the reason stands, as far as known.
-    pub lasting: u64,
-    /// What would spare it once its time has come, or has spared it.
-    pub spared: Vec<String>,
-    /// The last error.
+    /// Streak of failures that `imagePullFailureCount` counts.
+    pub streak: u32,
+    /// Seconds since the first failure, or since the reason stands, as far as known.
+    pub lasting_seconds: u64,
+    /// Events that spare the Pod once, although the threshold is reached.
+    pub spared: Vec<Spare>,
+    /// Text of the last error.
     pub error: String,
 }
 
-/// Explains one Pod. `why_not` says why the node's Pod of this name is not judged.
+/// Event that spares a Pod once, although the threshold is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spare {
+    /// The image is on the node by then.
+    OnNode,
+    /// The runtime can pull the image without credentials.
+    PulledByRuntime,
+    /// Another Pod of the node pulls the image meanwhile.
+    PulledByAnother,
+    /// Another Pod of the node has pulled the image already.
+    PulledByAnotherAlready,
+    /// None: the Pod was spared once.
+    Used,
+}
+
+impl Spare {
+    /// Returns the words for people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::OnNode => "once, if the image is on the node when the threshold is reached",
+            Self::PulledByRuntime => "once, if the runtime can pull the image without credentials",
+            Self::PulledByAnother => "once, if another Pod of this node pulls the image meanwhile",
+            Self::PulledByAnotherAlready => {
+                "once, because another Pod of this node has pulled the image meanwhile"
+            }
+            Self::Used => "not again: the Pod was spared once",
+        }
+    }
+}
+
+impl Explanation {
+    /// Returns an explanation that says nothing more than this summary.
+    pub fn bare(namespace: &str, pod: &str, known: Known, summary: String) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+            uid: None,
+            node: None,
+            mode: None,
+            known,
+            summary,
+            decision: None,
+            reasons: Vec::new(),
+            next: Vec::new(),
+            images: Vec::new(),
+        }
+    }
+}
+
+/// Explains one Pod. `why_not` says why the node's Pod of this name is not judged, if it is not.
 pub fn explain(
     view: &View<'_>,
     namespace: &str,
     pod: &str,
     why_not: Option<String>,
 ) -> Explanation {
-    let named = |n: &str, p: &str| n == namespace && p == pod;
-    let mut out = Explanation {
-        namespace: namespace.to_owned(),
-        pod: pod.to_owned(),
-        uid: String::new(),
-        node: view.policy.node.clone(),
-        mode: view.policy.mode.as_str().to_owned(),
-        known: Known::Never,
-        summary: String::new(),
-        decision: String::new(),
-        reasons: Vec::new(),
-        next: Vec::new(),
-        images: Vec::new(),
-        history: Vec::new(),
-    };
-    let judged = view
-        .docket
-        .latest
-        .iter()
-        .find(|(_, l)| named(&l.view.namespace, &l.view.name));
-    if let Some((uid, latest)) = judged {
-        out.known = Known::Judged;
-        out.summary = "it is Pending and being judged".to_owned();
-        out.decision = latest.verdict.decision.as_str().to_owned();
-        out.reasons = texts_of(&latest.reasons(view.now));
-        out.next = next(view, latest, None);
-        out.uid.clone_from(uid);
-    } else if let Some(why) = why_not {
-        out.known = Known::Settled;
-        out.summary = format!("it is not judged at present: {why}");
-    } else {
-        out.summary = "the runtime of this node holds no sandbox of this name: the Pod is bound to another node, \
-            not started by the kubelet yet, or gone (`kubectl get pod -o wide` tells)"
-            .to_owned();
-        if view.policy.excludes(namespace) {
-            out.summary = "the configuration excludes its namespace".to_owned();
+    let is_named = |n: &str, p: &str| n == namespace && p == pod;
+    let mut latest = view.docket.latest.iter();
+    let judged = latest.find(|(_, latest)| is_named(&latest.view.namespace, &latest.view.name));
+    let (known, summary) = match why_not {
+        _ if judged.is_some() => (
+            Known::Judged,
+            "the Pod is Pending and is being judged".into(),
+        ),
+        Some(why) => {
+            let summary = format!("the Pod is not judged at present: {why}");
+            (Known::Settled, summary)
         }
+        None if view.policy.excludes(namespace) => {
+            let summary = "the configuration excludes the Pod's namespace";
+            (Known::Never, summary.to_owned())
+        }
+        None => {
+            let summary = "the runtime of this node has no sandbox of this name: the Pod is on \
+                another node, the kubelet has not started it yet, or it is gone \
+                (see `kubectl get pod -o wide`)";
+            (Known::Never, summary.to_owned())
+        }
+    };
+    let mut out = Explanation::bare(namespace, pod, known, summary);
+    out.node = Some(view.policy.node.clone());
+    out.mode = Some(view.policy.mode);
+    if let Some((uid, latest)) = judged {
+        let reasons = latest.reasons(view.now);
+        out.uid = Some(uid.clone());
+        out.decision = Some(Decided::from(&latest.verdict.decision));
+        out.reasons = reasons.iter().map(ReasonShown::from).collect();
+        out.next = next(view, latest, None);
     }
     // Of two Pods of one name the one that is judged is meant.
-    let named = |(uid, record): &(&str, &PodRecord)| match judged {
+    let is_meant = |(uid, record): &(&str, &PodRecord)| match judged {
         Some((judged, _)) => *uid == judged,
-        None => named(&record.namespace, &record.name),
+        None => is_named(&record.namespace, &record.name),
     };
-    if let Some((uid, record)) = view.docket.ledger.pods().find(named) {
+    if let Some((uid, record)) = view.docket.ledger.pods().find(is_meant) {
         let seen = judged.map(|(_, latest)| &latest.view);
         let images = record.images.iter();
         out.images = images
             .filter_map(|(image, record)| explain_image(view, image, record, seen))
             .collect();
-        uid.clone_into(&mut out.uid);
+        out.uid = Some(uid.to_owned());
     }
     out
 }
@@ -142,39 +185,47 @@ fn explain_image(
     seen: Option<&PodView>,
 ) -> Option<ImageExplained> {
     let last = record.last.as_ref()?;
-    let since = record
-        .standing
-        .map_or(record.since, |standing| standing.since);
-    let mut spared = Vec::new();
-    if record.spared {
-        spared.push("was spared once because of what the runtime knew: not again".to_owned());
-    } else if record.standing.is_none() {
-        let containers = seen.into_iter().flat_map(|seen| &seen.containers);
-        let containers = containers.filter(|container| container.image == image);
-        let mut pulls = containers.map(|container| container.pull_policy);
-        if pulls
-            .clone()
-            .all(|policy| policy == PullPolicy::IfNotPresent)
-        {
-            spared.push("once, if it is on the node when its time has come".to_owned());
-        }
-        if view.policy.second_opinion && pulls.all(|p| p != PullPolicy::Never) {
-            spared.push("once, if the runtime can pull it without credentials".to_owned());
-        }
-        spared.push(match record.sibling {
-            true => "once, as another Pod of this node has pulled it meanwhile".to_owned(),
-            false => "once, if another Pod of this node has pulled it meanwhile".to_owned(),
-        });
-    }
+    let since = record.failing_since();
     Some(ImageExplained {
         image: Shown(image).to_string(),
-        cause: last.cause.to_string(),
-        class: last.cause.class().to_string(),
+        cause: last.cause,
+        class: last.cause.class(),
         meaning: last.cause.meaning().to_owned(),
         failures: record.failures,
-        in_a_row: record.in_a_row,
-        lasting: since.map_or(0, |since| view.now.since(since).as_secs()),
-        spared,
+        streak: record.in_a_row,
+        lasting_seconds: since.map_or(0, |since| view.now.since(since).as_secs()),
+        spared: spares(view, image, record, seen),
         error: last.message.clone(),
     })
+}
+
+/// Returns what spares a Pod once for this image.
+fn spares(
+    view: &View<'_>,
+    image: &str,
+    record: &ImageRecord,
+    seen: Option<&PodView>,
+) -> Vec<Spare> {
+    if record.spared {
+        return vec![Spare::Used];
+    }
+    // Without attempts nothing can be said of what can be pulled.
+    if record.standing.is_some() {
+        return Vec::new();
+    }
+    let containers = seen.into_iter().flat_map(|seen| &seen.containers);
+    let containers = containers.filter(|container| container.image == image);
+    let mut pulls = containers.map(|container| container.pull_policy);
+    let mut spares = Vec::new();
+    if pulls.clone().all(|p| p == PullPolicy::IfNotPresent) {
+        spares.push(Spare::OnNode);
+    }
+    if view.policy.second_opinion && pulls.all(|p| p != PullPolicy::Never) {
+        spares.push(Spare::PulledByRuntime);
+    }
+    spares.push(match record.sibling {
+        true => Spare::PulledByAnotherAlready,
+        false => Spare::PulledByAnother,
+    });
+    spares
 }

@@ -12,7 +12,7 @@ fn held(agent: &Agent) -> Vec<String> {
     let held = pods.iter().filter(|pod| pod["decision"] == "hold");
     let reasons = held.filter_map(|pod| pod["reasons"].as_array()?.last().cloned());
     reasons
-        .filter_map(|reason| reason.as_str().map(str::to_owned))
+        .filter_map(|reason| reason["text"].as_str().map(str::to_owned))
         .collect()
 }
 

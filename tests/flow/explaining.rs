@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use pullwarden::agent::Question;
 use pullwarden::control;
-use pullwarden::judge::Cause;
-use pullwarden::view::{Explanation, Known};
+use pullwarden::judge::{Cause, Class};
+use pullwarden::view::{Decided, Explanation, Known, NextStep, ReasonKind, ReasonShown, Spare};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -53,7 +53,7 @@ fn the_cause_of_one_error() {
     // A reason may say it all, and a message may look like a flag.
     assert!(said(&explain(&["--reason", "ErrImageNeverPull"], "")).contains("NeverPull"));
     assert!(said(&explain(&["--message", "--reason"], "")).contains("Unrecognised"));
-    assert!(said(&explain(&["--message", "pull QPS exceeded"], "")).contains("counts for nothing"));
+    assert!(said(&explain(&["--message", "pull QPS exceeded"], "")).contains("not counted"));
 }
 
 #[test]
@@ -180,24 +180,25 @@ async fn a_pod_that_is_judged() {
     node.turns(2).await;
     let explained = ask(&agent, "default", "p").await;
     assert_eq!(
-        (explained.known, explained.decision.as_str()),
-        (Known::Judged, "wait")
+        (explained.known, explained.decision),
+        (Known::Judged, Some(Decided::Wait))
     );
-    assert_eq!(
-        explained.reasons,
-        [format!("{BAD}: ImageNotFound, 2 of 3 failures")]
-    );
-    assert_eq!(explained.next, ["one more failed pull decides"]);
+    let reason = ReasonShown {
+        kind: ReasonKind::Threshold,
+        image: Some(BAD.to_owned()),
+        brake: None,
+        text: "ImageNotFound, 2 of 3 failures".to_owned(),
+    };
+    assert_eq!(explained.reasons, [reason]);
+    let next = NextStep {
+        text: "one more failed pull decides".to_owned(),
+        in_seconds: None,
+    };
+    assert_eq!(explained.next, [next]);
     let image = &explained.images[0];
-    assert_eq!((image.failures, image.class.as_str()), (2, "permanent"));
+    assert_eq!((image.failures, image.class), (2, Class::Permanent));
     assert_eq!(image.error, NOT_FOUND);
-    assert_eq!(
-        image.spared,
-        [
-            "once, if it is on the node when its time has come",
-            "once, if another Pod of this node has pulled it meanwhile",
-        ]
-    );
+    assert_eq!(image.spared, [Spare::OnNode, Spare::PulledByAnother]);
 }
 
 #[tokio::test]
@@ -224,7 +225,7 @@ async fn a_pod_that_is_not_judged_and_one_that_nobody_has_seen() {
     let explained = ask(&agent, "default", "nobody").await;
     assert_eq!(explained.known, Known::Never);
     assert!(
-        explained.summary.contains("holds no sandbox of this name"),
+        explained.summary.contains("has no sandbox of this name"),
         "{explained:?}"
     );
 }
@@ -245,7 +246,10 @@ async fn an_error_that_is_not_known_is_counted_and_shown() {
         node.report(&pod.clone().pausing(STRANGE));
     }
     let status = agent.status().await;
-    assert_eq!(status.pods[0].class, "unknown");
+    assert_eq!(
+        status.pods[0].failing.as_ref().unwrap().class,
+        Class::Unknown
+    );
     let known: Vec<_> = status
         .unrecognised
         .iter()
@@ -301,7 +305,7 @@ async fn a_pod_that_was_failed_is_explained_from_what_is_kept() {
     assert!(
         run(&node, Some(&agent), "p")
             .await
-            .contains("it is Pending and being judged")
+            .contains("the Pod is Pending and is being judged")
     );
     node.fail_once(&pod);
     until("the report has ended", async || {
@@ -313,16 +317,13 @@ async fn a_pod_that_was_failed_is_explained_from_what_is_kept() {
     for agent in [Some(&agent), None] {
         let text = run(&node, agent, "default/p").await;
         if agent.is_some() {
-            assert!(text.contains("pullwarden has failed it, at 20"), "{text}");
+            assert!(text.contains("pullwarden failed the Pod at 20"), "{text}");
         } else {
-            assert!(
-                text.contains("only what the node's log has is known"),
-                "{text}"
-            );
+            assert!(text.contains("only what the node's log has"), "{text}");
         }
         for part in [
             "ErrImagePull",
-            "condemn: ",
+            "fail: ",
             "condition: ok",
             "deadline: ok",
             "the report ended: written",
@@ -333,6 +334,6 @@ async fn a_pod_that_was_failed_is_explained_from_what_is_kept() {
     assert!(
         run(&node, Some(&agent), "default/other")
             .await
-            .contains("holds no sandbox")
+            .contains("has no sandbox")
     );
 }
