@@ -98,7 +98,7 @@ fn a_registry_in_trouble_holds_until_something_is_pulled_from_it() {
             let explained = agent.explain("own-registry/a");
             assert_eq!(explained["decision"], "hold");
             assert!(
-                explained["next"][0]
+                explained["next"][0]["text"]
                     .as_str()
                     .unwrap()
                     .contains("the next failed pull"),
