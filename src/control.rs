@@ -40,8 +40,8 @@ pub enum Ask {
     },
 }
 
-/// Binds the control socket, for root only. A socket that an earlier run left is replaced, unless it
-/// is in use.
+/// Binds the control socket, for root only. A socket that an earlier run left is replaced, unless
+/// it is in use.
 ///
 /// # Errors
 /// If it cannot be bound, or another agent answers on it.

@@ -102,7 +102,7 @@ struct Answer {
     explanation: Explanation,
     /// Entries of the node's log, the oldest first.
     history: Vec<Entry>,
-    /// Why the node's log could not be read; absent if it could.
+    /// Error of reading the node's log; absent if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     history_error: Option<String>,
 }
@@ -143,7 +143,7 @@ async fn explain_pod(matches: &ArgMatches, pod: &str, json: bool) -> anyhow::Res
     Ok(())
 }
 
-/// Adds what the log tells of a Pod that is not judged any more.
+/// Adds the log's facts about a Pod that is not judged any more.
 fn with_past(mut explanation: Explanation, past: &History) -> Explanation {
     if explanation.known != Known::Judged
         && let Some(at) = &past.failed_at
@@ -220,7 +220,7 @@ fn entry(screen: &mut Screen, image: &ImageExplained) {
         image.streak
     );
     fact(screen, "counted", &counted);
-    let spared = image.spared.iter().map(|spare| spare.text().to_owned());
+    let spared = image.spared.iter().map(|once| once.text().to_owned());
     list(screen, "spared", spared);
     fact(screen, "error", &image.error);
 }

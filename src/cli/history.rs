@@ -52,7 +52,7 @@ struct Line {
     event: Event,
 }
 
-/// Event that a line tells of.
+/// Event that a line records.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 enum Event {

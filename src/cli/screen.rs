@@ -112,7 +112,7 @@ impl Screen {
         self.entry(tone, head, column, &folded.join(" "));
     }
 
-    /// Adds rows with aligned columns, two spaces apart; the first row has the heads. Nothing is cut.
+    /// Adds rows with aligned columns, two spaces apart; the first row has the heads.
     pub(super) fn table<const N: usize>(&mut self, rows: &[[String; N]]) {
         let rows: Vec<[String; N]> = rows
             .iter()

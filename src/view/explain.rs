@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::next::next;
-use super::{Decided, NextStep, ReasonShown, View};
+use super::facts::View;
+use super::next::{NextStep, next};
+use super::reason::{Decided, ReasonShown};
 use crate::judge::{Cause, Class, ImageRecord, NodeMode, PodRecord, PodView, PullPolicy, Shown};
 
 /// Answer to `pullwarden explain` about one Pod.
@@ -66,16 +67,16 @@ pub struct ImageExplained {
     pub streak: u32,
     /// Seconds since the first failure, or since the reason stands, as far as known.
     pub lasting_seconds: u64,
-    /// Events that spare the Pod once, although the threshold is reached.
-    pub spared: Vec<Spare>,
+    /// Exemptions that apply to the image.
+    pub spared: Vec<Exemption>,
     /// Text of the last error.
     pub error: String,
 }
 
-/// Event that spares a Pod once, although the threshold is reached.
+/// Exemption of a Pod, once, although the threshold is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Spare {
+pub enum Exemption {
     /// The image is on the node by then.
     OnNode,
     /// The runtime can pull the image without credentials.
@@ -88,7 +89,7 @@ pub enum Spare {
     Used,
 }
 
-impl Spare {
+impl Exemption {
     /// Returns the words for people.
     pub const fn text(self) -> &'static str {
         match self {
@@ -194,20 +195,20 @@ fn explain_image(
         failures: record.failures,
         streak: record.in_a_row,
         lasting_seconds: since.map_or(0, |since| view.now.since(since).as_secs()),
-        spared: spares(view, image, record, seen),
+        spared: exemptions(view, image, record, seen),
         error: last.message.clone(),
     })
 }
 
-/// Returns what spares a Pod once for this image.
-fn spares(
+/// Returns the exemptions that apply to an image.
+fn exemptions(
     view: &View<'_>,
     image: &str,
     record: &ImageRecord,
     seen: Option<&PodView>,
-) -> Vec<Spare> {
+) -> Vec<Exemption> {
     if record.spared {
-        return vec![Spare::Used];
+        return vec![Exemption::Used];
     }
     // Without attempts nothing can be said of what can be pulled.
     if record.standing.is_some() {
@@ -216,16 +217,16 @@ fn spares(
     let containers = seen.into_iter().flat_map(|seen| &seen.containers);
     let containers = containers.filter(|container| container.image == image);
     let mut pulls = containers.map(|container| container.pull_policy);
-    let mut spares = Vec::new();
+    let mut exemptions = Vec::new();
     if pulls.clone().all(|p| p == PullPolicy::IfNotPresent) {
-        spares.push(Spare::OnNode);
+        exemptions.push(Exemption::OnNode);
     }
     if view.policy.second_opinion && pulls.all(|p| p != PullPolicy::Never) {
-        spares.push(Spare::PulledByRuntime);
+        exemptions.push(Exemption::PulledByRuntime);
     }
-    spares.push(match record.sibling {
-        true => Spare::PulledByAnotherAlready,
-        false => Spare::PulledByAnother,
+    exemptions.push(match record.sibling {
+        true => Exemption::PulledByAnotherAlready,
+        false => Exemption::PulledByAnother,
     });
-    spares
+    exemptions
 }

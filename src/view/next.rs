@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::View;
+use super::facts::View;
 use crate::judge::{Decision, Latest, Reason, Stage};
 
 /// One thing that has to happen before the verdict on a Pod can be another one.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::next::next;
-use super::{Decided, NextStep, ReasonShown, View, held};
+use super::facts::{EvidenceState, GuardTried, Unrecognised, View};
+use super::next::{NextStep, next};
+use super::reason::{Decided, ReasonShown};
+use super::totals::held;
 use crate::judge::{
     Cause, Class, ImageRecord, Latest, Measure, Moment, NodeMode, Reason, Shown, Source,
 };
@@ -24,7 +26,7 @@ pub struct Status {
     pub configuration_refused: Option<String>,
     /// Outcome of the dry run that the API server must deny before anything is written.
     pub guard_tried: GuardTried,
-    /// Whether the container runtime answers.
+    /// True if the container runtime answers.
     pub runtime: bool,
     /// Polls of the runtime since the agent started.
     pub polls: u64,
@@ -46,46 +48,12 @@ pub struct Status {
     pub held: BTreeMap<String, usize>,
     /// Pods that would have been failed and started after all, since the agent started.
     pub would_fail_then_started: u64,
-    /// Whether the counts are kept on disk.
+    /// True if the counts are kept on disk.
     pub state_kept: bool,
     /// Pods that are being judged; one entry for each image that fails.
     pub pods: Vec<PodStatus>,
     /// Errors that this version does not recognise, the latest last: worth reporting.
     pub unrecognised: Vec<Unrecognised>,
-}
-
-/// Outcome of the dry run that shows whether the API server limits the agent to its own node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GuardTried {
-    /// The agent does not run in a Pod: nothing is tried.
-    No,
-    /// It was not denied yet.
-    #[serde(rename = "not yet")]
-    NotYet,
-    /// It was denied, as it must be.
-    Yes,
-}
-
-/// State of the evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EvidenceState {
-    /// No Pod may be waiting for an image.
-    Closed,
-    /// A source reports the Pending Pods of this node.
-    Open,
-    /// It is wanted, and no source answers.
-    Lost,
-}
-
-/// Error that this version does not recognise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unrecognised {
-    /// Text of the error.
-    pub message: String,
-    /// Times that it was counted since the agent started.
-    pub count: u64,
 }
 
 /// One Pod, and one of its images that fail, if any does.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use pullwarden::judge::{Class, Docket, NodeMode, Policy, Source};
 use pullwarden::view::{
-    self, Decided, EvidenceState, Explanation, Facts, GuardTried, Known, NextStep, Progress,
-    ReasonKind, Spare, Status, View,
+    self, Decided, EvidenceState, Exemption, Explanation, Facts, GuardTried, Known, NextStep,
+    Progress, ReasonKind, Status, View,
 };
 
 use crate::support::court::{RULES, at, policy};
@@ -157,7 +157,10 @@ fn a_pod_that_is_judged_is_explained() {
     assert_eq!((image.failures, image.streak), (2, 2));
     assert_eq!(image.class, Class::Permanent);
     assert_eq!(image.error, NOT_FOUND);
-    assert_eq!(image.spared, [Spare::OnNode, Spare::PulledByAnother]);
+    assert_eq!(
+        image.spared,
+        [Exemption::OnNode, Exemption::PulledByAnother]
+    );
 }
 
 #[test]
