@@ -28,6 +28,8 @@ pub mod journal;
 pub mod report;
 pub mod state;
 
+pub mod view;
+
 pub mod agent;
 pub mod replay;
 

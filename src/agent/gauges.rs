@@ -1,44 +1,15 @@
 //! Gauges, brought up to date at each poll.
 
-use std::collections::BTreeMap;
-
 use super::{Agent, Process, amount};
-use crate::judge::{BRAKES, Reason};
-use crate::judge::{Cause, Moment, NodeMode, Source};
+use crate::judge::{BRAKES, Cause, Moment, NodeMode, Source};
 use crate::metrics::{ByBrake, ByMode, BySource};
+use crate::view;
 
 impl Agent {
-    /// The Pods that are stuck, each once: by the cause of its image that has failed most often.
-    fn stuck(&self) -> BTreeMap<Cause, i64> {
-        let mut stuck = BTreeMap::new();
-        for uid in self.judge.latest().keys() {
-            let record = self.judge.ledger().pod(uid);
-            let images = record.into_iter().flat_map(|pod| &pod.images);
-            let failing = images
-                .filter(|(_, image)| image.failures > 0 || image.standing.is_some())
-                .filter_map(|(_, image)| Some((image.failures, image.last.as_ref()?.cause)));
-            if let Some((_, cause)) = failing.max_by_key(|(failures, _)| *failures) {
-                *stuck.entry(cause).or_default() += 1;
-            }
-        }
-        stuck
-    }
-
-    /// Number of verdicts that each brake holds.
-    pub(super) fn held(&self) -> BTreeMap<&'static str, usize> {
-        let mut held = BTreeMap::new();
-        for latest in self.judge.latest().values() {
-            for brake in latest.brakes().iter().filter_map(Reason::brake) {
-                *held.entry(brake).or_default() += 1;
-            }
-        }
-        held
-    }
-
     /// Brings all gauges up to date.
     pub(super) fn count(&mut self) {
         let metrics = &self.process.metrics;
-        let stuck = self.stuck();
+        let stuck = view::stuck(&self.judge);
         for cause in Cause::ALL {
             match stuck.get(&cause) {
                 Some(pods) => _ = metrics.stuck.get_or_create(&cause.into()).set(*pods),
@@ -50,7 +21,7 @@ impl Agent {
                 }
             }
         }
-        let held = self.held();
+        let held = view::held(&self.judge);
         for brake in BRAKES {
             let count = held.get(brake).copied().unwrap_or(0);
             let gauge = metrics.held.get_or_create(&ByBrake { brake });

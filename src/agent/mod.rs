@@ -3,21 +3,19 @@
 //! It knows the outside world and decides nothing: [`Judge`] does.
 
 mod carry_out;
-mod explain;
 mod freed;
 mod gauges;
 pub mod images;
 mod keeper;
 mod labels;
 mod narrate;
-mod next;
 mod poller;
 mod reverts;
 mod sandboxes;
 mod settings;
 mod sources;
-mod status;
 mod tally;
+mod view;
 mod workers;
 
 use std::hash::{DefaultHasher, Hasher as _};
@@ -27,10 +25,6 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
-
-pub use explain::{Explanation, ImageExplained, Known};
-pub use status::{PodStatus, Status};
-pub use tally::Unrecognised;
 
 use crate::admin::Health;
 use crate::clock::{self, Clock};
@@ -45,6 +39,7 @@ use crate::metrics::Metrics;
 use crate::report::Guard;
 use crate::shutdown::Shutdown;
 use crate::state::{Found, StateFile};
+use crate::view::{self as views, Explanation, Status};
 use images::Images;
 use keeper::Keeper;
 use poller::{Answer, Poller};
@@ -374,15 +369,22 @@ impl Agent {
         self.poller.pause(self.settings.config.poll, now)
     }
 
-    fn reply(&mut self, question: Question) {
+    fn reply(&self, question: Question) {
+        let facts = self.facts();
+        let view = self.view(&facts);
         // Whoever asked may have gone away.
         let _ = match question {
-            Question::Status(answer) => answer.send(self.status()).is_ok(),
+            Question::Status(answer) => answer.send(views::status(&view)).is_ok(),
             Question::Explain {
                 namespace,
                 pod,
                 answer,
-            } => answer.send(self.explain(&namespace, &pod)).is_ok(),
+            } => {
+                let why_not = self.poller.sandboxes.why_not(&namespace, &pod);
+                answer
+                    .send(views::explain(&view, &namespace, &pod, why_not))
+                    .is_ok()
+            }
         };
     }
 

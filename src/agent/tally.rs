@@ -1,18 +1,10 @@
 //! Sums since the start that `status` shows and no event changes.
 
 use crate::judge::{Cause, Effect, Note};
+use crate::view::Unrecognised;
 
 /// Number of unknown errors that are kept.
 const UNRECOGNISED: usize = 10;
-
-/// An error that this version does not know.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Unrecognised {
-    /// Its text.
-    pub message: String,
-    /// Number of times it was counted since the agent started.
-    pub count: u64,
-}
 
 /// The sums.
 #[derive(Debug, Default)]

@@ -48,6 +48,26 @@ pub enum Line {
     Forgotten(Forgotten),
 }
 
+impl Line {
+    /// Namespace and name of the Pod that the line is about.
+    pub fn of(&self) -> Option<(&str, &str)> {
+        let of = match self {
+            Self::View(line) => return Some((&line.view.namespace, &line.view.name)),
+            Self::Failure(line) => &line.of,
+            Self::Heal(line) => &line.of,
+            Self::Verdict(line) => &line.of,
+            Self::Write(line) => &line.of,
+            Self::Report(line) => &line.of,
+            Self::Undone(line) => &line.of,
+            Self::Aftermath(line) => &line.of,
+            Self::WouldFailThenStarted(line) => &line.of,
+            Self::Left(line) => &line.of,
+            _ => return None,
+        };
+        Some((&of.namespace, &of.pod))
+    }
+}
+
 /// The Pod that a line is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfPod {

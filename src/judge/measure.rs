@@ -44,26 +44,27 @@ impl Measure {
             1 => "one more failed pull decides".to_owned(),
             more => format!("{more} more failed pulls decide"),
         };
-        let left = |lasting: &Duration, at_least: &Duration| at_least.saturating_sub(*lasting);
+        let left = self.left().unwrap_or_default();
         match self {
             Self::Count { have, need } => failures(*have, *need),
+            Self::Class { have, need, .. } if left.is_zero() => failures(*have, *need),
+            Self::Class { have, need, .. } => format!(
+                "{}, not before {} from now (if none of them is of a more patient class)",
+                failures(*have, *need),
+                seconds(&left)
+            ),
+            Self::Standing { .. } => format!("{} more of the same", seconds(&left)),
+        }
+    }
+
+    /// Returns the time that is missing; `None` if only failures count.
+    pub(super) fn left(&self) -> Option<Duration> {
+        match self {
+            Self::Count { .. } => None,
             Self::Class {
-                have,
-                need,
-                lasting,
-                at_least,
-                ..
-            } => match left(lasting, at_least) {
-                Duration::ZERO => failures(*have, *need),
-                left => format!(
-                    "{}, not before {} from now (if none of them is of a more patient class)",
-                    failures(*have, *need),
-                    seconds(&left)
-                ),
-            },
-            Self::Standing { lasting, at_least } => {
-                format!("{} more of the same", seconds(&left(lasting, at_least)))
+                lasting, at_least, ..
             }
+            | Self::Standing { lasting, at_least } => Some(at_least.saturating_sub(*lasting)),
         }
     }
 

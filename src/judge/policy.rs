@@ -2,6 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Class, Phase, PodMode, PodView, Reason, RestartPolicy, Selector, Standing, Wishes};
 
 /// How long a standing reason of the kubelet's own must have stood where the user gave a failure
@@ -50,7 +52,8 @@ impl Action {
 }
 
 /// The most that may be done on a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NodeMode {
     /// Say what would be done; write to no Pod.
     Observe,

@@ -197,6 +197,24 @@ impl Reason {
         aged
     }
 
+    /// Returns the sentence for this, without the image that it is about.
+    pub fn text(&self) -> String {
+        Bare(self).to_string()
+    }
+
+    /// Returns how long this stands at least, or at most for a brake, if only time changes it.
+    pub fn left(&self) -> Option<Duration> {
+        match self {
+            Self::NotReached { by: Some(by), .. } => by.left(),
+            Self::AlwaysWaits { left }
+            | Self::WarmUp { left }
+            | Self::WriteDenied { left }
+            | Self::NothingPulledYet { left, .. } => Some(*left),
+            Self::RegistryInTrouble { left, .. } => *left,
+            _ => None,
+        }
+    }
+
     /// What has to happen before this is otherwise, if anything has.
     pub fn next(&self) -> Option<String> {
         const FAILURE: &str = "the next failed pull that the kubelet reports";
@@ -237,91 +255,87 @@ impl Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotPending => f.write_str("the Pod is not Pending"),
-            Self::NotOnThisNode => f.write_str("the Pod is bound to another node"),
-            Self::Terminating => f.write_str("the Pod is being deleted"),
-            Self::MirrorPod => f.write_str("a static Pod cannot be failed through the API server"),
-            Self::NamespaceExcluded => f.write_str("the configuration excludes the namespace"),
-            Self::SwitchedOff => write!(f, "the Pod's annotation {ANNOTATION_MODE}: off"),
-            Self::NamespaceSwitchedOff => {
+        if let Some(image) = self.image() {
+            write!(f, "{}: ", Shown(image))?;
+        }
+        Bare(self).fmt(f)
+    }
+}
+
+/// Sentence for a reason without the image that it is about.
+struct Bare<'a>(&'a Reason);
+
+impl fmt::Display for Bare<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Reason::NotPending => f.write_str("the Pod is not Pending"),
+            Reason::NotOnThisNode => f.write_str("the Pod is bound to another node"),
+            Reason::Terminating => f.write_str("the Pod is being deleted"),
+            Reason::MirrorPod => f.write_str("a static Pod cannot be failed through the API server"),
+            Reason::NamespaceExcluded => f.write_str("the configuration excludes the namespace"),
+            Reason::SwitchedOff => write!(f, "the Pod's annotation {ANNOTATION_MODE}: off"),
+            Reason::NamespaceSwitchedOff => {
                 f.write_str("the configuration switches the namespace off")
             }
-            Self::NamespaceUnknown => f.write_str(
+            Reason::NamespaceUnknown => f.write_str(
                 "the configuration goes by the namespace's labels, which are not known yet",
             ),
-            Self::RestartPolicyNotCovered(policy) => write!(
+            Reason::RestartPolicyNotCovered(policy) => write!(
                 f,
                 "restartPolicy {} is not in scope and the Pod does not ask",
                 policy.as_str()
             ),
-            Self::TooLarge => f.write_str(
+            Reason::TooLarge => f.write_str(
                 "too large: more containers, images or bytes of their names than are judged",
             ),
-            Self::AllPulled => f.write_str("every container is past its pull"),
-            Self::Stale => f.write_str("an older view of the Pod, ignored"),
-            Self::NoFailure => f.write_str("no failed pull reported"),
-            Self::Replaced => f.write_str("another Pod has taken its name"),
-            Self::NotEnforcedAnyMore => f.write_str("not to be enforced any more"),
-            Self::NotWaitingForImage { image } => {
-                write!(
-                    f,
-                    "{}: no container waits for it after a failed pull any more",
-                    Shown(image)
-                )
+            Reason::AllPulled => f.write_str("every container is past its pull"),
+            Reason::Stale => f.write_str("an older view of the Pod, ignored"),
+            Reason::NoFailure => f.write_str("no failed pull reported"),
+            Reason::Replaced => f.write_str("another Pod has taken its name"),
+            Reason::NotEnforcedAnyMore => f.write_str("not to be enforced any more"),
+            Reason::NotWaitingForImage { .. } => {
+                f.write_str("no container waits for it after a failed pull any more")
             }
-            Self::NoFailureYet { image } => write!(
-                f,
-                "{}: the API server knows of no failed pull of it",
-                Shown(image)
-            ),
-            Self::BeingReported => f.write_str("being reported"),
-            Self::BeingEnded => f.write_str("written; the kubelet is ending the Pod"),
-            Self::AlreadyAnnounced => f.write_str("observing: already said what would be done"),
-            Self::Reached { image, cause, by } => {
-                write!(f, "{}: {cause}, reached: {by}", Shown(image))
+            Reason::NoFailureYet { .. } => {
+                f.write_str("the API server knows of no failed pull of it")
             }
-            Self::NotReached {
-                image,
+            Reason::BeingReported => f.write_str("being reported"),
+            Reason::BeingEnded => f.write_str("written; the kubelet is ending the Pod"),
+            Reason::AlreadyAnnounced => f.write_str("observing: already said what would be done"),
+            Reason::Reached { cause, by, .. } => write!(f, "{cause}, reached: {by}"),
+            Reason::NotReached {
                 cause,
                 by: Some(by),
-            } => write!(f, "{}: {cause}, {by}", Shown(image)),
-            Self::NotReached { image, cause, .. } => {
-                write!(
-                    f,
-                    "{}: {cause}, never a reason to fail the Pod",
-                    Shown(image)
-                )
+                ..
+            } => write!(f, "{cause}, {by}"),
+            Reason::NotReached { cause, .. } => {
+                write!(f, "{cause}, never a reason to fail the Pod")
             }
-            Self::AwaitsNextFailure { image } => {
-                write!(
-                    f,
-                    "{}: a pull may be in flight, the next failure decides",
-                    Shown(image)
-                )
+            Reason::AwaitsNextFailure { .. } => {
+                f.write_str("a pull may be in flight, the next failure decides")
             }
-            Self::AlwaysWaits { left } => {
+            Reason::AlwaysWaits { left } => {
                 write!(f, "restartPolicy Always waits {} more", seconds(left))
             }
-            Self::WarmUp { left } => write!(f, "warming up for {} more", seconds(left)),
-            Self::WriteDenied { left } => write!(
+            Reason::WarmUp { left } => write!(f, "warming up for {} more", seconds(left)),
+            Reason::WriteDenied { left } => write!(
                 f,
                 "the API server denied the last write: left alone for {} more",
                 seconds(left)
             ),
-            Self::NodeBudgetSpent(budget) => write!(
+            Reason::NodeBudgetSpent(budget) => write!(
                 f,
                 "the node's budget of {} Pods per {} is spent",
                 budget.pods,
                 seconds(&budget.per)
             ),
-            Self::OwnerBudgetSpent(budget) => write!(
+            Reason::OwnerBudgetSpent(budget) => write!(
                 f,
                 "the owner's budget of {} Pods per {} is spent",
                 budget.per_owner,
                 seconds(&budget.per)
             ),
-            Self::RegistryInTrouble {
+            Reason::RegistryInTrouble {
                 registry,
                 repositories,
                 left,
@@ -336,30 +350,22 @@ impl fmt::Display for Reason {
                     None => f.write_str(" until something is"),
                 }
             }
-            Self::NothingPulledYet { registry, left } => write!(
+            Reason::NothingPulledYet { registry, left } => write!(
                 f,
                 "nothing was pulled from {} since the node was started: held for {} at most",
                 Shown(registry),
                 seconds(left)
             ),
-            Self::PulledByAnother { image } => write!(
-                f,
-                "{}: another Pod of this node has pulled it meanwhile (its credentials may differ): spared once",
-                Shown(image)
+            Reason::PulledByAnother { .. } => f.write_str(
+                "another Pod of this node has pulled it meanwhile (its credentials may differ): spared once",
             ),
-            Self::OnNode { image } => {
-                write!(f, "{}: is on the node by now: spared once", Shown(image))
+            Reason::OnNode { .. } => f.write_str("is on the node by now: spared once"),
+            Reason::PulledByRuntime { .. } => {
+                f.write_str("the runtime pulled it when asked: spared once")
             }
-            Self::PulledByRuntime { image } => write!(
-                f,
-                "{}: the runtime pulled it when asked: spared once",
-                Shown(image)
-            ),
-            Self::StillPulling { image } => write!(
-                f,
-                "{}: the runtime was still pulling it when asked: spared once",
-                Shown(image)
-            ),
+            Reason::StillPulling { .. } => {
+                f.write_str("the runtime was still pulling it when asked: spared once")
+            }
         }
     }
 }

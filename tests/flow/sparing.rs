@@ -228,7 +228,7 @@ async fn an_image_that_comes_to_the_node_under_another_spelling_spares() {
         status
             .pods
             .iter()
-            .any(|p| p.reasons.iter().any(|r| r.contains("another Pod")))
+            .any(|p| p.reasons.iter().any(|r| r.text.contains("another Pod")))
     })
     .await;
     assert!(node.api.writes().is_empty());
