@@ -2,6 +2,7 @@
 //!
 //! kube's own calls drop `Retry-After`, and read an answer of any length.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,7 +16,6 @@ use kube::core::request::Error as Unsendable;
 use serde::de::DeserializeOwned;
 
 use crate::deadline::within;
-use crate::evidence::chain;
 use crate::judge::redacted;
 
 /// A whole answer takes milliseconds.
@@ -141,7 +141,22 @@ async fn exchange(
     Ok((head.status, head.headers, body.to_bytes().into()))
 }
 
-fn no_answer(error: &(dyn std::error::Error + 'static)) -> ApiError {
+/// An error and what caused it, in one line, without secrets.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut out = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !out.contains(&text) {
+            out.push_str(": ");
+            out.push_str(&text);
+        }
+        source = cause.source();
+    }
+    redacted(&out).into_owned()
+}
+
+fn no_answer(error: &(dyn Error + 'static)) -> ApiError {
     ApiError::NoAnswer(chain(error))
 }
 

@@ -14,8 +14,11 @@ use kube::core::Request;
 use serde::Deserialize;
 use tracing::warn;
 
+use super::Sighting;
+use super::apiserver::ApiServer;
+use super::core_v1::Pod;
 use super::list::{LONGEST, List};
-use super::{ApiServer, Pod, Sighting};
+use crate::api::chain;
 use crate::deadline::within;
 use crate::judge::redacted;
 
@@ -240,19 +243,4 @@ async fn in_time<T>(patience: Duration, what: impl Future<Output = T>) -> Result
     within(patience, what)
         .await
         .map_err(|late| late.to_string())
-}
-
-/// An error and what caused it, in one line, without secrets.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut out = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !out.contains(&text) {
-            out.push_str(": ");
-            out.push_str(&text);
-        }
-        source = cause.source();
-    }
-    redacted(&out).into_owned()
 }

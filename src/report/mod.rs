@@ -18,7 +18,5 @@ pub use guard::{Guard, HELD, OFF, Unguarded};
 pub use in_force::InForce;
 pub use line::{Line, State};
 pub use log::{NodeLog, Stamp};
-pub use pod::{
-    ANNOTATION_FAILED_AT, CONDITION, DEADLINE, MOST_ANNOTATIONS, aftermath, fail, look, take_back,
-};
+pub use pod::{aftermath, fail, look, take_back};
 pub use spare::{Asked, PATIENCE, ask};
