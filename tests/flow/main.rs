@@ -60,4 +60,5 @@ mod seeds;
 mod settings;
 mod sources;
 mod sparing;
+mod structure;
 mod terminal;
