@@ -62,3 +62,4 @@ mod sources;
 mod sparing;
 mod structure;
 mod terminal;
+mod words;
