@@ -70,11 +70,14 @@ impl Refused {
         redacted(&self.status.message).into_owned()
     }
 
-    /// The messages of the causes. An admission policy's denial is one; neither RBAC nor a webhook of itself names any.
-    pub(crate) fn causes(&self) -> impl Iterator<Item = &str> {
+    /// Returns true if an admission policy denied the request with this code, with which its message
+    /// begins. The API server makes such a denial a cause without a field: the names of the policy
+    /// and of its binding, `: `, and the message. A cause that quotes the object has a field.
+    pub(crate) fn is_denied_with(&self, code: &str) -> bool {
         let details = self.status.details.iter();
         let causes = details.flat_map(|details| &details.causes);
-        causes.map(|cause| cause.message.as_str())
+        let mut denials = causes.filter(|cause| cause.field.is_empty());
+        denials.any(|cause| cause.message.split(": ").nth(1) == Some(code))
     }
 
     /// Whether a value of this field is the cause.
@@ -194,7 +197,7 @@ mod tests {
     fn an_answer_that_is_no_status_is_shown_as_it_is() {
         let refused = refused(502, None, " <html>bad gateway</html>\n");
         assert_eq!(refused.to_string(), "502 <html>bad gateway</html>");
-        assert!(refused.passes() && refused.causes().next().is_none());
+        assert!(refused.passes() && !refused.is_denied_with("pullwarden.io/held"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ const WORDS: [(&str, &str); 17] = [
         "poll, read, skip",
     ),
     (
-        "has the word, had the word, first word, last word, next word, speaks, spoken",
+        "has the word, had the word, first word on, speaks, spoken",
         "report",
     ),
     ("tells of, told of, tell of, says of, is told", "report"),

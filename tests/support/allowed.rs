@@ -1,7 +1,7 @@
 //! Exceptions to the rules for our own text, one file a rule in `tests/data/exceptions`. A line is a
 //! number and the place that it belongs to. The numbers may only shrink.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,16 +33,15 @@ pub fn assert_only_the_allowed(rule: &str, found: &Found) {
     }
     let number = |all: &Found, place: &str| all.get(place).copied().unwrap_or(0);
     let places = found.keys().chain(allowed.keys());
-    let mut faults: Vec<String> = places
+    let faults: BTreeSet<String> = places
         .map(|place| (place, number(&allowed, place), number(found, place)))
         .filter(|(_, allowed, found)| allowed != found)
         .map(|(place, allowed, found)| format!("{place}: {found}, allowed are {allowed}"))
         .collect();
-    faults.dedup();
     assert!(
         faults.is_empty(),
         "{rule}: mend what is new; where less was found, run this with EXCEPTIONS=write:\n{}",
-        faults.join("\n")
+        Vec::from_iter(faults).join("\n")
     );
 }
 
