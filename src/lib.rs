@@ -26,6 +26,7 @@ pub mod pod_fields;
 
 pub mod cri;
 pub mod evidence;
+pub mod images;
 pub mod journal;
 pub mod report;
 pub mod state;

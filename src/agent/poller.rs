@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::images::{Arrival, Images};
 use super::sandboxes::Sandboxes;
 use crate::cri::{Runtime, Sandbox};
+use crate::images::{Arrival, Images};
 use crate::judge::{Moment, redacted};
 
 /// A node on which nothing was unsettled for this long is polled less often.

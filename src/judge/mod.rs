@@ -29,6 +29,7 @@ mod redact;
 mod reference;
 mod registries;
 mod selector;
+mod settings;
 mod sources;
 mod status;
 mod step;
@@ -57,7 +58,8 @@ pub use redact::redacted;
 pub use reference::{Reference, may_be_same_image};
 pub use registries::{Registries, RegistryRule};
 pub use selector::{Requirement, Selector};
-pub use step::{Judge, Kept, Settings};
+pub use settings::Settings;
+pub use step::{Judge, Kept};
 pub use text::{Shown, digest, is_hidden, printable};
 pub use verdict::{Condemned, Decision, Verdict, judge, still_due};
 pub use view::{
