@@ -19,7 +19,6 @@ mod tally;
 mod view;
 mod workers;
 
-use std::hash::Hasher as _;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
