@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Agent;
 use super::judging::texts_of;
-use crate::judge::{ImageRecord, PodRecord, PodView, PullPolicy, Shown};
+use crate::judge::{ImageRecord, PodRecord, PodView, PullPolicy};
+use crate::text::Shown;
 
 /// What `pullwarden explain` says about one Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

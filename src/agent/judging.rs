@@ -8,11 +8,12 @@ use tracing::{debug, info, warn};
 use super::Agent;
 use super::status::Unrecognised;
 use crate::judge::{
-    BRAKES, Because, Cause, Decision, Judged, LastError, Moment, PodView, Reason, Shown, Stage,
-    Then, Verdict, Wishes,
+    BRAKES, Because, Cause, Decision, Judged, LastError, Moment, PodView, Reason, Stage, Then,
+    Verdict, Wishes,
 };
 use crate::metrics::{ByBecause, ByBrake, ByDecision};
 use crate::report::Line;
+use crate::text::Shown;
 
 /// Errors that this version does not know, kept for `status`.
 const UNRECOGNISED: usize = 10;

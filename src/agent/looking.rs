@@ -11,8 +11,9 @@ use super::Agent;
 use super::images::Arrival;
 use super::sandboxes::ABSENT;
 use crate::cri::Sandbox;
-use crate::judge::{Moment, Shown, Source};
+use crate::judge::{Moment, Source};
 use crate::report::Line;
+use crate::text::Shown;
 
 /// Evidence is closed this long after the last Pod settled.
 const LINGER: Duration = Duration::from_secs(30);

@@ -6,13 +6,12 @@ use tracing::{info, warn};
 
 use super::Agent;
 use crate::evidence::ApiServer;
-use crate::judge::{
-    Action, Because, Complaint, Condemned, ImageRecord, Moment, PodView, Shown, Undone,
-};
+use crate::judge::{Action, Because, Complaint, Condemned, ImageRecord, Moment, PodView, Undone};
 use crate::metrics::ByStep;
 use crate::report::{
     self, Account, Aftermath, Asked, Ending, Event, InForce, Line, Subject, Trace, Unguarded,
 };
+use crate::text::Shown;
 
 /// What became of one report.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Agent;
 use super::judging::texts_of;
-use crate::judge::{Latest, Moment, Reason, Shown};
+use crate::judge::{Latest, Moment, Reason};
+use crate::text::Shown;
 
 /// What `pullwarden status` shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

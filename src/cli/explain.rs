@@ -10,8 +10,8 @@ use super::printing::{Printed, outcome, pretty, print};
 use super::screen::{Screen, Tone};
 use crate::agent::{Explanation, ImageExplained, Known};
 use crate::control::{self, Ask};
-use crate::escaping;
 use crate::judge::Cause;
+use crate::text::escaping;
 
 /// Where the text beside a head begins, and beside a time.
 const COLUMN: usize = 9;

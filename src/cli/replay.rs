@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::printing::{Printed, complain, outcome};
 use crate::config::{Config, Faults};
-use crate::escaping;
-use crate::judge::Shown;
 use crate::replay::{
     self, Decision, Fate, Finding, Line, Log, Record, Replay, Row, Section, Tally,
 };
+use crate::text::Shown;
+use crate::text::escaping;
 
 /// Lines of one file that are complained about one by one.
 const TOLD: u64 = 20;

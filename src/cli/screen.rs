@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use crate::judge::Shown;
+use crate::text::Shown;
 
 /// What a line may take.
 pub(super) const WIDTH: usize = 80;

@@ -17,7 +17,7 @@ use tracing::warn;
 use super::list::{LONGEST, List};
 use super::{ApiServer, Pod, Sighting};
 use crate::deadline::within;
-use crate::judge::redacted;
+use crate::text::redacted;
 
 /// The API server ends a watch after this, and it is taken up where it ended. In seconds.
 const WATCH: u32 = 290;

@@ -3,9 +3,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::named_image::names_image;
-use super::text::{digest, printable};
 use super::waiting::Waiting;
 use super::{ContainerState, ContainerView, Moment, Source};
+use crate::text::digest::digest;
+use crate::text::printable;
 
 /// The API server is behind the kubelet by a write that is under way: usually by 5 to 60 ms, never for this long.
 const UNDER_WAY: Duration = Duration::from_secs(30);

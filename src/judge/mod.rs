@@ -1,8 +1,8 @@
-//! The judgement: pure code, from what was reported to what should be done about it.
+//! The judgement: from what was reported to what should be done about it.
 //!
-//! Nothing here waits, reads a clock, touches a file or knows Kubernetes' or CRI's wire types: `(ledger, view, policy,
-//! now)` go in, the ledger is brought up to date and a [`Verdict`] comes out. The same code serves the agent, the tests and replays of
-//! recorded observations. `tests/flow/purity.rs` holds this folder to it.
+//! The room is pure: `(ledger, view, policy, now)` go in, the ledger is brought up to date and a
+//! [`Verdict`] comes out. The agent, the tests and replays of recorded logs use the same code.
+//! The crate `tests/pure` compiles it with serde alone.
 
 mod annotation;
 mod brake;
@@ -22,17 +22,16 @@ mod phrases;
 mod policy;
 mod reason;
 mod record;
-mod redact;
 mod reference;
 mod registries;
 mod selector;
 mod status;
-mod text;
 mod verdict;
 mod view;
 mod waiting;
 mod wordings;
 
+pub use crate::text::{Shown, digest::digest, is_hidden, printable, redacted};
 pub use annotation::{ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes};
 pub use brake::{Brake, BrakeMemory, BrakeRules, Budget, Due, Spent};
 pub use cause::{Cause, Class};
@@ -46,11 +45,9 @@ pub use outcome::{Outcome, Undone};
 pub use policy::{Action, Footing, NamespaceRule, NodeMode, Policy, Scope, Threshold, Thresholds};
 pub use reason::{BRAKES, Reason};
 pub use record::{Because, Denied, ImageRecord, LastError, Row, Standing};
-pub use redact::redacted;
 pub use reference::{Reference, may_be_same_image};
 pub use registries::{Registries, RegistryRule};
 pub use selector::{Requirement, Selector};
-pub use text::{Shown, digest, is_hidden, printable};
 pub use verdict::{Condemned, Decision, Verdict, judge, still_due};
 pub use view::{
     ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy, Source,

@@ -2,11 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::last_state::{LastState, Told};
 use super::ledger::{Observed, PodRecord};
-use super::text::printable;
 use super::waiting::{Waiting, is_free_text};
 use super::{
     Cause, ContainerState, ContainerView, ImageRecord, LastError, Moment, PodView, Source, Standing,
 };
+use crate::text::printable;
 
 impl PodRecord {
     /// Brings the counts up to date with a view.

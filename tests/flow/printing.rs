@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use pullwarden::agent::Status;
 use pullwarden::control::{self, Ask};
-use pullwarden::judge::is_hidden;
+use pullwarden::text::is_hidden;
 use serde_json::json;
 
 use super::terminal::{Answering, Running, read};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 
-use super::redacted;
+use super::redact::redacted;
 
 /// The longest text that is kept, in bytes.
 const KEPT: usize = 1024;
@@ -39,13 +39,6 @@ pub fn printable(text: &str) -> String {
         }
     }
     out
-}
-
-/// FNV-1a: texts are compared across restarts and upgrades, so the hash must not change with the standard library.
-pub fn digest(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 /// Tells characters that steer a terminal, or change how the text around them is shown.

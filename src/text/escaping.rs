@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::judge::is_hidden;
+use crate::text::is_hidden;
 
 /// Returns a text of several lines in which only the line breaks are left of what is hidden.
 pub fn lines(text: &str) -> String {
