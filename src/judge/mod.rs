@@ -14,20 +14,18 @@ mod ledger;
 mod measure;
 mod message;
 mod mismatch;
-mod moment;
 mod named_image;
 mod observe;
 mod outcome;
 mod phrases;
+pub mod pod;
 mod policy;
 mod reason;
 mod record;
-mod reference;
 mod registries;
 mod selector;
 mod status;
 mod verdict;
-mod view;
 mod waiting;
 mod wordings;
 
@@ -39,16 +37,15 @@ pub use docket::{Docket, Judged, Kept, Then};
 pub use latest::Latest;
 pub use ledger::{Ledger, Mark, Observed, PodRecord, Stage};
 pub use measure::Measure;
-pub use moment::Moment;
 pub use named_image::{named_image, names_image};
 pub use outcome::{Outcome, Undone};
+pub use pod::{
+    ContainerState, ContainerView, Moment, Owner, Phase, PodView, PullPolicy, Reference,
+    RestartPolicy, Source, may_be_same_image,
+};
 pub use policy::{Action, Footing, NamespaceRule, NodeMode, Policy, Scope, Threshold, Thresholds};
 pub use reason::{BRAKES, Reason};
 pub use record::{Because, Denied, ImageRecord, LastError, Row, Standing};
-pub use reference::{Reference, may_be_same_image};
 pub use registries::{Registries, RegistryRule};
 pub use selector::{Requirement, Selector};
 pub use verdict::{Condemned, Decision, Verdict, judge, still_due};
-pub use view::{
-    ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy, Source,
-};
