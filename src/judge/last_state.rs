@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::named_image::names_image;
+use super::cause::names_image;
 use super::waiting::Waiting;
 use super::{ContainerState, ContainerView, Moment, Source};
 use crate::text::digest::digest;

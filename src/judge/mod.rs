@@ -6,38 +6,31 @@
 
 mod annotation;
 mod brake;
-mod cause;
+pub mod cause;
 mod docket;
 mod last_state;
 mod latest;
 mod ledger;
 mod measure;
-mod message;
-mod mismatch;
-mod named_image;
 mod observe;
 mod outcome;
-mod phrases;
 pub mod pod;
 mod policy;
 mod reason;
 mod record;
 mod registries;
 mod selector;
-mod status;
 mod verdict;
 mod waiting;
-mod wordings;
 
 pub use crate::text::{Shown, digest::digest, is_hidden, printable, redacted};
 pub use annotation::{ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes};
 pub use brake::{Brake, BrakeMemory, BrakeRules, Budget, Due, Spent};
-pub use cause::{Cause, Class};
+pub use cause::{Cause, Class, named_image, names_image};
 pub use docket::{Docket, Judged, Kept, Then};
 pub use latest::Latest;
 pub use ledger::{Ledger, Mark, Observed, PodRecord, Stage};
 pub use measure::Measure;
-pub use named_image::{named_image, names_image};
 pub use outcome::{Outcome, Undone};
 pub use pod::{
     ContainerState, ContainerView, Moment, Owner, Phase, PodView, PullPolicy, Reference,
