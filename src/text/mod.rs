@@ -1,6 +1,6 @@
-//! Texts that others chose: without secrets, of bounded length, and harmless to a terminal.
+//! Texts of others, made safe: without secrets, of bounded length, and harmless to a terminal.
 //!
-//! Everything that takes in or shows such texts comes here. The room knows nothing but `std`.
+//! Every part that takes in or shows such texts uses this room. The room knows nothing but `std`.
 
 pub mod digest;
 pub mod escaping;

@@ -1,7 +1,8 @@
 //! containerd's words.
 
 use super::kind::Cause::*;
-use super::sign::{Row, Sign::*, Wording::*};
+use super::sign::Sign::*;
+use super::sign::rows;
 
 /// Beginnings of messages that go on with the image's name in quotes.
 pub(super) const BEFORE_IMAGE: &[&str] = &[
@@ -24,79 +25,55 @@ pub(super) const SERVER_MESSAGE: &[&str] = &[" - Server message: ", "server mess
 const VERIFIER: &str = "image verifier ";
 const BLOCKED: &str = " blocked pull of ";
 
-pub(super) const ROWS: &[Row] = &[
-    (Begins("failed to pull "), Pulling),
-    (Begins("failed to resolve "), Pulling),
+rows! {
+    "failed to pull " => Pulling;
+    "failed to resolve " => Pulling;
     // A verifier that was killed, or cannot run, has not judged the image.
-    (Without(VERIFIER, BLOCKED), Of(RuntimeTrouble)),
-    (With(VERIFIER, BLOCKED), Of(SignatureRefused)),
+    Without(VERIFIER, BLOCKED) => Of(RuntimeTrouble);
+    With(VERIFIER, BLOCKED) => Of(SignatureRefused);
     // Manifest and configuration came as they were published, and do not agree.
-    (
-        Begins("mismatched image rootfs and manifest layers"),
-        Of(InvalidLayer),
-    ),
-    (Begins("no processor for media-type"), OddLayer),
-    (Begins("failed to extract layer"), LocalStep),
-    (Begins("failed to prepare extraction snapshot"), LocalStep),
-    (Begins("failed to create snapshot"), LocalStep),
-    (Begins("failed to stat snapshot"), LocalStep),
-    (Begins("failed to mount"), LocalStep),
-    (Begins("mount callback failed"), LocalStep),
-    (Begins("apply layer error"), LocalStep),
-    (Begins("failed to get reader from content store"), LocalStep),
-    (Begins("unable to initialize unpacker"), LocalStep),
-    (Begins("failed to commit snapshot"), LocalStep),
-    (Begins("unable to prepare extraction snapshot"), LocalStep),
-    (Begins("failed to open writer"), LocalStep),
-    (Begins("failed to send write"), LocalStep),
-    (
-        Begins("failed to unpack image on snapshotter "),
-        Place(RuntimeTrouble),
-    ),
-    (Begins("failed commit on ref"), Place(RuntimeTrouble)),
-    (Begins("content digest "), Place(RuntimeTrouble)),
-    (Begins("snapshotter "), Place(RuntimeTrouble)),
-    (Begins("failed to do request"), NoAnswer),
-    (Begins("failed to authorize"), Authorising),
-    (Begins("failed to fetch anonymous token"), Authorising),
-    (Begins("failed to fetch oauth token"), SendingCredentials),
-    (Begins("unable to decode token response"), Authorising),
-    (Begins("unexpected status from "), Status),
-    (Begins("unexpected status code "), Status),
-    (Begins("unexpected status"), Status),
-    (Begins("failed with status code ["), Status),
-    (Begins("failed to copy"), FromStorage),
-    (Begins("httpReadSeeker"), FromStorage),
-    (Begins("httpReaderSeeker"), FromStorage),
-    (Begins("pull access denied"), Of(Denied)),
-    (Begins("no match for platform"), Of(NoMatchingPlatform)),
-    (
-        Begins("Pulling Schema 1 images have been deprecated"),
-        Of(UnsupportedManifest),
-    ),
-    (
-        Begins("schema 1 image manifests are no longer supported"),
-        Of(UnsupportedManifest),
-    ),
-    (Begins("media type"), Of(UnsupportedManifest)),
-    (
-        Named("application/vnd.", " not supported"),
-        Of(UnsupportedManifest),
-    ),
+    "mismatched image rootfs and manifest layers" => Of(InvalidLayer);
+    "no processor for media-type" => OddLayer;
+    "failed to extract layer" => LocalStep;
+    "failed to prepare extraction snapshot" => LocalStep;
+    "failed to create snapshot" => LocalStep;
+    "failed to stat snapshot" => LocalStep;
+    "failed to mount" => LocalStep;
+    "mount callback failed" => LocalStep;
+    "apply layer error" => LocalStep;
+    "failed to get reader from content store" => LocalStep;
+    "unable to initialize unpacker" => LocalStep;
+    "failed to commit snapshot" => LocalStep;
+    "unable to prepare extraction snapshot" => LocalStep;
+    "failed to open writer" => LocalStep;
+    "failed to send write" => LocalStep;
+    "failed to unpack image on snapshotter " => Place(RuntimeTrouble);
+    "failed commit on ref" => Place(RuntimeTrouble);
+    "content digest " => Place(RuntimeTrouble);
+    "snapshotter " => Place(RuntimeTrouble);
+    "failed to do request" => NoAnswer;
+    "failed to authorize" => Authorising;
+    "failed to fetch anonymous token" => Authorising;
+    "failed to fetch oauth token" => SendingCredentials;
+    "unable to decode token response" => Authorising;
+    "unexpected status from " => Status;
+    "unexpected status code " => Status;
+    "unexpected status" => Status;
+    "failed with status code [" => Status;
+    "failed to copy" => FromStorage;
+    "httpReadSeeker" => FromStorage;
+    "httpReaderSeeker" => FromStorage;
+    "pull access denied" => Of(Denied);
+    "no match for platform" => Of(NoMatchingPlatform);
+    "Pulling Schema 1 images have been deprecated" => Of(UnsupportedManifest);
+    "schema 1 image manifests are no longer supported" => Of(UnsupportedManifest);
+    "media type" => Of(UnsupportedManifest);
+    Named("application/vnd.", " not supported") => Of(UnsupportedManifest);
     // A page for people where a manifest should be: a proxy's, or a registry's under repair.
-    (Contains("media type text/html"), Body(RegistryUnavailable)),
-    (
-        Begins("unexpected media type application/vnd."),
-        Of(UnsupportedManifest),
-    ),
-    (Begins("unexpected media type "), OtherMediaType),
-    (Begins("content at "), Of(MissingContent)),
-    (
-        Begins("could not fetch content descriptor"),
-        Of(MissingContent),
-    ),
-    (
-        Begins("failed to parse image reference"),
-        Of(InvalidImageName),
-    ),
-];
+    Contains("media type text/html") => Body(RegistryUnavailable);
+    "unexpected media type application/vnd." => Of(UnsupportedManifest);
+    "unexpected media type " => OtherMediaType;
+    "content at " => Of(MissingContent);
+    "could not fetch content descriptor" => Of(MissingContent);
+    "failed to parse image reference" => Of(InvalidImageName);
+}

@@ -2,7 +2,8 @@
 //! (containers/image, containers/storage).
 
 use super::kind::Cause::*;
-use super::sign::{Row, Sign::*, Wording::*};
+use super::sign::Sign::*;
+use super::sign::rows;
 
 /// Beginnings of errors in a list of several credentials' errors.
 pub(super) const BEGINNINGS: &[&str] = &[
@@ -20,65 +21,44 @@ pub(super) const IMAGE_OR_ARTIFACT: &str = "unable to pull image or OCI artifact
 /// Mark behind which the artifact's error stands.
 pub(super) const ARTIFACT: &str = "; artifact err: ";
 
-pub(super) const ROWS: &[Row] = &[
+rows! {
     // Of its own policy file.
-    (Begins("invalid policy in "), LocalStep),
-    (Begins("adding layer with blob"), Place(RuntimeTrouble)),
-    (Begins("storing blob to file"), Place(RuntimeTrouble)),
-    (Begins("storing layer "), Place(RuntimeTrouble)),
-    (Begins("creating layer "), Place(RuntimeTrouble)),
-    (Begins("creating read-write layer"), Place(RuntimeTrouble)),
-    (
-        Begins("committing the finished image"),
-        Place(RuntimeTrouble),
-    ),
-    (Begins("locating image "), Place(RuntimeTrouble)),
-    (Begins("layer not known"), Place(RuntimeTrouble)),
-    (Begins("image not known"), Place(RuntimeTrouble)),
-    (Begins("pinging container registry "), Pinging),
-    (Begins("error pinging docker registry "), Pinging),
-    (Begins("unable to retrieve auth token"), Authorising),
-    (Begins("requesting bearer token"), Authorising),
-    (Begins("Requesting bearer token"), Authorising),
+    "invalid policy in " => LocalStep;
+    "adding layer with blob" => Place(RuntimeTrouble);
+    "storing blob to file" => Place(RuntimeTrouble);
+    "storing layer " => Place(RuntimeTrouble);
+    "creating layer " => Place(RuntimeTrouble);
+    "creating read-write layer" => Place(RuntimeTrouble);
+    "committing the finished image" => Place(RuntimeTrouble);
+    "locating image " => Place(RuntimeTrouble);
+    "layer not known" => Place(RuntimeTrouble);
+    "image not known" => Place(RuntimeTrouble);
+    "pinging container registry " => Pinging;
+    "error pinging docker registry " => Pinging;
+    "unable to retrieve auth token" => Authorising;
+    "requesting bearer token" => Authorising;
+    "Requesting bearer token" => Authorising;
     // As containers/image spells it.
-    (Begins("Requesting bear token"), Authorising),
-    (Begins("invalid username/password"), Of(BadCredentials)),
-    (Begins("invalid status code from registry "), Status),
-    (Begins("unexpected HTTP status code "), Status),
-    (Begins("StatusCode"), Status),
-    (Begins("reading blob "), FromStorage),
-    (Begins("fetching blob"), FromStorage),
+    "Requesting bear token" => Authorising;
+    "invalid username/password" => Of(BadCredentials);
+    "invalid status code from registry " => Status;
+    "unexpected HTTP status code " => Status;
+    "StatusCode" => Status;
+    "reading blob " => FromStorage;
+    "fetching blob" => FromStorage;
     // The registry's refusal without its code, which is left out of a single one.
-    (
-        Begins("requested access to the resource is denied"),
-        Of(Denied),
-    ),
-    (Begins("too many requests"), Of(TooManyRequests)),
-    (Begins("Source image rejected"), Of(SignatureRefused)),
-    (Begins("A signature was required"), Of(SignatureRefused)),
-    (
-        Begins("no image found in image index for architecture"),
-        Of(NoMatchingPlatform),
-    ),
-    (
-        Begins("no image found in manifest list for architecture"),
-        Of(NoMatchingPlatform),
-    ),
-    (
-        Begins("unsupported schema version"),
-        Of(UnsupportedManifest),
-    ),
-    (
-        Begins("unsupported manifest media type"),
-        Of(UnsupportedManifest),
-    ),
-    (Begins("unsupported MIME type"), Of(UnsupportedManifest)),
-    (
-        Begins("unsupported image-specific operation on artifact"),
-        Of(UnsupportedManifest),
-    ),
-    (Begins("copying system image from manifest list"), OfIndex),
-    (Begins("reading blob "), Of(MissingContent)),
-    (Begins("fetching blob"), Of(MissingContent)),
-    (Begins("fetching target platform image"), Of(MissingContent)),
-];
+    "requested access to the resource is denied" => Of(Denied);
+    "too many requests" => Of(TooManyRequests);
+    "Source image rejected" => Of(SignatureRefused);
+    "A signature was required" => Of(SignatureRefused);
+    "no image found in image index for architecture" => Of(NoMatchingPlatform);
+    "no image found in manifest list for architecture" => Of(NoMatchingPlatform);
+    "unsupported schema version" => Of(UnsupportedManifest);
+    "unsupported manifest media type" => Of(UnsupportedManifest);
+    "unsupported MIME type" => Of(UnsupportedManifest);
+    "unsupported image-specific operation on artifact" => Of(UnsupportedManifest);
+    "copying system image from manifest list" => OfIndex;
+    "reading blob " => Of(MissingContent);
+    "fetching blob" => Of(MissingContent);
+    "fetching target platform image" => Of(MissingContent);
+}

@@ -1,7 +1,8 @@
 //! The words of Docker's daemon, behind cri-dockerd and old kubelets.
 
 use super::kind::Cause::*;
-use super::sign::{Row, Sign::*, Wording::*};
+use super::sign::Sign::*;
+use super::sign::rows;
 
 /// Frame of the daemon's answers.
 pub(super) const DAEMON: &str = "Error response from daemon: ";
@@ -13,58 +14,37 @@ pub(super) const COMMAS: &str = "Error pulling image (";
 /// Beginnings of errors in a list of several credentials' errors.
 pub(super) const BEGINNINGS: &[&str] = &[DAEMON, "error pulling image configuration: "];
 
-pub(super) const ROWS: &[Row] = &[
-    (
-        Begins("Cannot connect to the Docker daemon"),
-        Of(RuntimeUnreachable),
-    ),
-    (Begins("error during connect"), Of(RuntimeUnreachable)),
-    (Begins("failed to register layer"), DockerStep),
+rows! {
+    "Cannot connect to the Docker daemon" => Of(RuntimeUnreachable);
+    "error during connect" => Of(RuntimeUnreachable);
+    "failed to register layer" => DockerStep;
     // Of a storage driver.
-    (Begins("Driver "), LocalStep),
-    (Begins("Thin Pool has "), LocalStep),
-    (
-        Begins("Network timed out while trying to connect"),
-        Of(Timeout),
-    ),
-    (Begins("unable to ping registry endpoint"), Pinging),
-    (Begins("Could not reach any registry endpoint"), NoAnswer),
-    (Begins("received unexpected HTTP status"), Status),
-    (Begins("failed with status"), Status),
-    (Begins("error parsing HTTP "), Status),
-    (Begins("error parsing HTTP "), NotJson),
-    (Begins("Status "), Status),
-    (Begins("error pulling image configuration"), FromStorage),
-    (Begins("download failed after attempts="), FromStorage),
-    (Begins("no basic auth credentials"), Of(Denied)),
-    (Begins("does not exist or no pull access"), Of(Denied)),
-    (Named("image ", " not found"), Of(Denied)),
-    (Begins("no matching manifest for "), Of(NoMatchingPlatform)),
-    (Begins("image operating system "), Of(NoMatchingPlatform)),
-    (
-        Begins("cannot download image with operating system "),
-        Of(NoMatchingPlatform),
-    ),
-    (Begins("image with reference "), Of(NoMatchingPlatform)),
-    (Begins("a Windows version "), Of(NoMatchingPlatform)),
-    (Begins("unsupported media type"), Of(UnsupportedManifest)),
-    (
-        Begins("unsupported manifest format"),
-        Of(UnsupportedManifest),
-    ),
-    (
-        Begins("mediaType in manifest should be "),
-        Of(UnsupportedManifest),
-    ),
-    (Begins("Encountered remote "), Of(UnsupportedManifest)),
-    (
-        Begins("invalid rootfs in image configuration"),
-        Of(UnsupportedManifest),
-    ),
-    (
-        Begins("[DEPRECATION NOTICE] Docker Image Format"),
-        Of(UnsupportedManifest),
-    ),
-    (Begins("invalid reference format"), Of(InvalidImageName)),
-    (Named("manifest for ", " not found"), Of(ImageNotFound)),
-];
+    "Driver " => LocalStep;
+    "Thin Pool has " => LocalStep;
+    "Network timed out while trying to connect" => Of(Timeout);
+    "unable to ping registry endpoint" => Pinging;
+    "Could not reach any registry endpoint" => NoAnswer;
+    "received unexpected HTTP status" => Status;
+    "failed with status" => Status;
+    "error parsing HTTP " => Status;
+    "error parsing HTTP " => NotJson;
+    "Status " => Status;
+    "error pulling image configuration" => FromStorage;
+    "download failed after attempts=" => FromStorage;
+    "no basic auth credentials" => Of(Denied);
+    "does not exist or no pull access" => Of(Denied);
+    Named("image ", " not found") => Of(Denied);
+    "no matching manifest for " => Of(NoMatchingPlatform);
+    "image operating system " => Of(NoMatchingPlatform);
+    "cannot download image with operating system " => Of(NoMatchingPlatform);
+    "image with reference " => Of(NoMatchingPlatform);
+    "a Windows version " => Of(NoMatchingPlatform);
+    "unsupported media type" => Of(UnsupportedManifest);
+    "unsupported manifest format" => Of(UnsupportedManifest);
+    "mediaType in manifest should be " => Of(UnsupportedManifest);
+    "Encountered remote " => Of(UnsupportedManifest);
+    "invalid rootfs in image configuration" => Of(UnsupportedManifest);
+    "[DEPRECATION NOTICE] Docker Image Format" => Of(UnsupportedManifest);
+    "invalid reference format" => Of(InvalidImageName);
+    Named("manifest for ", " not found") => Of(ImageNotFound);
+}

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Declares the causes. A row is a cause's name, its class, and its meaning in a sentence.
 macro_rules! causes {
     ($($name:ident $class:ident $meaning:literal)+) => {
-        /// Cause of a failed pull, as far as the error tells. People read the cause; its class decides.
+        /// Cause of a failed pull, as far as the error tells. Its class decides.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
@@ -45,33 +45,33 @@ macro_rules! causes {
 
 causes! {
     ImageNotFound       Permanent "the registry says that there is no such image, tag or digest"
-    InvalidImageName    Permanent "the reference cannot be parsed (InvalidImageName)"
-    NeverPull           Permanent "imagePullPolicy: Never, and the image is not on the node"
+    InvalidImageName    Permanent "the image reference is invalid (InvalidImageName)"
+    NeverPull           Permanent "the image is not on the node, and imagePullPolicy is Never"
     NoMatchingPlatform  Permanent "the image exists, but not for this node's platform"
-    UnsupportedManifest Permanent "the manifest is of a kind that the runtime does not take (schema 1, say)"
-    Denied              Denied    "the registry refuses: 401, 403, or a repository that does not exist or needs a login"
-    BadCredentials      Denied    "the credentials that were sent are refused"
-    SignatureRefused    Denied    "the runtime or the kubelet refuses the image's signature, or a policy does"
-    DigestMismatch      Corrupt   "what came has not the digest that it should have"
+    UnsupportedManifest Permanent "the runtime does not support this kind of manifest (schema 1, for example)"
+    Denied              Denied    "the registry refuses (401, 403): no such repository, or it needs a login"
+    BadCredentials      Denied    "the registry refuses the credentials that were sent"
+    SignatureRefused    Denied    "a signature check or another policy refuses the image"
+    DigestMismatch      Corrupt   "the content does not have the announced digest"
     InvalidManifest     Corrupt   "the manifest cannot be parsed"
     InvalidLayer        Corrupt   "a layer cannot be unpacked"
-    MissingContent      Transient "a blob, a configuration or a child manifest is missing: perhaps still being pushed"
+    MissingContent      Transient "a layer, configuration or child manifest is missing (still being pushed?)"
     HostNotFound        Transient "the registry's name cannot be resolved"
     ConnectionRefused   Transient "nothing listens at the registry's address"
-    ConnectionBroken    Transient "the connection broke in the middle, or more or fewer bytes came than announced"
-    Unreachable         Transient "there is no way to the registry's address: no route, a firewall, a proxy"
-    Timeout             Transient "no answer in time"
-    TlsFailure          Transient "no agreement on TLS: a certificate that is expired, unknown, of another host"
-    TooManyRequests     Transient "429: the registry wants fewer requests"
-    RegistryUnavailable Transient "5xx, a page in place of an answer, or trouble of the registry's token server or storage"
-    PullQpsExceeded     Transient "the kubelet's own limiter (registryPullQPS): no pull was tried"
-    Cancelled           Transient "the pull was cancelled: no progress, or the runtime or the kubelet was restarting"
+    ConnectionBroken    Transient "the connection broke, or the number of bytes is not as announced"
+    Unreachable         Transient "the registry's address cannot be reached (route, firewall or proxy)"
+    Timeout             Transient "the registry did not answer in time"
+    TlsFailure          Transient "TLS failed: the certificate is expired, unknown or of another host"
+    TooManyRequests     Transient "the registry limits the rate of requests (429)"
+    RegistryUnavailable Transient "the registry, its token server or its storage fails (5xx, a page)"
+    PullQpsExceeded     Transient "the kubelet's own limit (registryPullQPS): no pull was tried"
+    Cancelled           Transient "the pull was cancelled: no progress, or the runtime or kubelet restarted"
     DiskFull            Node      "the node's disk is full"
-    ReadOnlyStore       Node      "the runtime's store cannot be written to"
-    RuntimeTrouble      Node      "other trouble of the runtime or its store"
+    ReadOnlyStore       Node      "the runtime cannot write to its store"
+    RuntimeTrouble      Node      "the runtime or its store has another failure"
     RuntimeUnreachable  Node      "the runtime does not answer the kubelet: no pull was tried"
     ImageInspect        Node      "the runtime could not inspect the image (ImageInspectError)"
-    Unrecognised        Unknown   "an error this version does not know"
+    Unrecognised        Unknown   "this version does not know the error"
 }
 
 impl Cause {

@@ -1,7 +1,8 @@
 //! The kubelet's words: waiting reasons, the frames around a runtime's error, and its own errors.
 
 use super::kind::Cause::{self, *};
-use super::sign::{Row, Sign::*, Wording::*};
+use super::sign::Sign::*;
+use super::sign::rows;
 
 /// Way to read a waiting state by its reason.
 pub(super) enum Reading {
@@ -62,11 +63,11 @@ pub(super) const BEGINNINGS: &[&str] = &[
 /// Errors that are the kubelet's own, from the first to the last character.
 pub(super) const WHOLE: &[(&str, Cause)] = &[("pull QPS exceeded", PullQpsExceeded)];
 
-pub(super) const ROWS: &[Row] = &[
+rows! {
     // The runtime itself, or what stands between it and the kubelet.
-    (Begins("dial unix "), Of(RuntimeUnreachable)),
-    (Begins("unknown service "), Of(RuntimeUnreachable)),
+    "dial unix " => Of(RuntimeUnreachable);
+    "unknown service " => Of(RuntimeUnreachable);
     // The reasons again, where they stand in an error.
-    (Begins("RegistryUnavailable"), Of(RegistryUnavailable)),
-    (Begins("SignatureValidationFailed"), Of(SignatureRefused)),
-];
+    "RegistryUnavailable" => Of(RegistryUnavailable);
+    "SignatureValidationFailed" => Of(SignatureRefused);
+}

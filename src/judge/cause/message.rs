@@ -53,7 +53,7 @@ fn of_errors(reason: &str, message: &str) -> Cause {
     let text = if message.is_empty() { reason } else { message };
     let event = after_quoted(text, kubelet::FAILED).and_then(|r| r.strip_prefix(": "));
     let errors = credentials(event.unwrap_or(text)).into_iter().map(of_error);
-    // Another credential may still work if one does not, so the most patient answer is the right one.
+    // Another credential may still work if one does not, so the most patient answer counts.
     most_patient(errors).unwrap_or(Cause::Unrecognised)
 }
 
@@ -186,9 +186,9 @@ fn named(code: &str) -> &str {
     }
 }
 
-/// Returns a line without texts of others: quoted texts are emptied, and the registry's words are cut
-/// off. A URL without quotes stays: it has no `: `, and no phrase begins with it. A quoted digest
-/// stays too: it is compared as a value.
+/// Returns a line without texts of others: it empties quoted texts and cuts the registry's words off.
+/// A URL without quotes stays: it has no `: `, and no phrase begins with it. A quoted digest stays
+/// too: it is compared as a value.
 fn bare(line: &str) -> String {
     let line = containerd::SERVER_MESSAGE
         .iter()

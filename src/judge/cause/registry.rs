@@ -1,43 +1,32 @@
 //! The words of registries: error codes and messages that the runtimes pass on.
 
 use super::kind::Cause::*;
-use super::sign::{Row, Sign::*, Wording::*};
+use super::sign::Sign::*;
+use super::sign::rows;
 
-pub(super) const ROWS: &[Row] = &[
-    (Begins("unauthorized"), Of(Denied)),
-    (Begins("denied"), Of(Denied)),
-    (Begins("authentication required"), Of(Denied)),
-    (Begins("toomanyrequests"), Of(TooManyRequests)),
-    (Begins("Too Many Requests"), Of(TooManyRequests)),
-    (
-        Begins("You have reached your pull rate limit"),
-        Of(TooManyRequests),
-    ),
-    (Begins("service unavailable"), Of(RegistryUnavailable)),
-    (Begins("blob unknown"), Of(MissingContent)),
-    (Begins("unknown blob"), Of(MissingContent)),
-    (Begins("manifest unknown"), Of(ImageNotFound)),
-    (Begins("name unknown"), Of(ImageNotFound)),
+rows! {
+    "unauthorized" => Of(Denied);
+    "denied" => Of(Denied);
+    "authentication required" => Of(Denied);
+    "toomanyrequests" => Of(TooManyRequests);
+    "Too Many Requests" => Of(TooManyRequests);
+    "You have reached your pull rate limit" => Of(TooManyRequests);
+    "service unavailable" => Of(RegistryUnavailable);
+    "blob unknown" => Of(MissingContent);
+    "unknown blob" => Of(MissingContent);
+    "manifest unknown" => Of(ImageNotFound);
+    "name unknown" => Of(ImageNotFound);
     // Harbor's.
-    (Named("repository ", " not found"), Of(ImageNotFound)),
-    (Named("artifact ", " not found"), Of(ImageNotFound)),
-    (Begins("The image is not signed"), Of(SignatureRefused)),
-    (
-        Begins("The severity of vulnerability of the image"),
-        Of(SignatureRefused),
-    ),
-    (Begins("PROJECT_POLICY_VIOLATION"), Of(SignatureRefused)),
-    (Begins("PROJECTPOLICYVIOLATION"), Of(SignatureRefused)),
-    (
-        With(
-            "current image with",
-            "cannot be pulled due to configured policy",
-        ),
-        Of(SignatureRefused),
-    ),
+    Named("repository ", " not found") => Of(ImageNotFound);
+    Named("artifact ", " not found") => Of(ImageNotFound);
+    "The image is not signed" => Of(SignatureRefused);
+    "The severity of vulnerability of the image" => Of(SignatureRefused);
+    "PROJECT_POLICY_VIOLATION" => Of(SignatureRefused);
+    "PROJECTPOLICYVIOLATION" => Of(SignatureRefused);
+    With("current image with", "cannot be pulled due to configured policy") => Of(SignatureRefused);
     // An old registry's of Docker.
-    (With("Tag ", " not found in repository "), Of(ImageNotFound)),
-];
+    With("Tag ", " not found in repository ") => Of(ImageNotFound);
+}
 
 /// Words beside a refusal that make it one of rate, not of rights; in small letters. Each has a
 /// character that no image name has, so that no image can pass for one.

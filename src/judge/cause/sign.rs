@@ -5,9 +5,25 @@ use super::kind::Cause;
 /// Row of a table: a phrase of this wording gives this sign.
 pub(super) type Row = (Wording, Sign);
 
+/// Declares the table of a file, `ROWS`. A row is `wording => sign;`, and a plain text is a
+/// [`Wording::Begins`].
+macro_rules! rows {
+    ($($wording:tt $(($($text:expr),+))? => $sign:expr;)+) => {
+        pub(super) const ROWS: &[crate::judge::cause::sign::Row] =
+            &[$((rows!(@ $wording $(($($text),+))?), $sign)),+];
+    };
+    (@ $text:literal) => { crate::judge::cause::sign::Wording::Begins($text) };
+    (@ $kind:ident ($($text:expr),+)) => {
+        crate::judge::cause::sign::Wording::$kind($($text),+)
+    };
+}
+
+pub(super) use rows;
+
 /// Form of a phrase: the text between two `: ` of an error.
 pub(super) enum Wording {
-    /// The phrase begins so. A single word is the whole phrase: a registry may be named `json.example`.
+    /// The phrase begins so. A single word is the whole phrase, because a registry may be named
+    /// `json.example`.
     Begins(&'static str),
     /// The phrase is one name between these two texts.
     Named(&'static str, &'static str),

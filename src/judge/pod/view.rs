@@ -16,8 +16,8 @@ pub struct PodView {
     pub namespace: String,
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.resourceVersion`, which orders the API server's reports. The kubelet's may be older
-    /// than the status beside it. Empty if the source gave none.
+    /// `metadata.resourceVersion`, which orders the API server's reports. The kubelet's may be
+    /// older than the status beside it. Empty if the source gave none.
     pub resource_version: String,
     /// `spec.nodeName`; empty until the Pod is bound to a node.
     pub node: String,
@@ -33,22 +33,22 @@ pub struct PodView {
     pub annotations: BTreeMap<String, String>,
     /// Controlling owner, if the Pod has one.
     pub owner: Option<Owner>,
-    /// True if the condition `pullwarden.io/ImagePullFailed` is True: the agent has made its first write.
+    /// True if the condition `pullwarden.io/ImagePullFailed` is True, after the agent's first write.
     pub marked: bool,
-    /// True if the Pod has the agent's deadline and annotation: the agent has made its second write.
+    /// True if the Pod has the agent's deadline and annotation, after the agent's second write.
     pub ending: bool,
     /// Source of this report.
     #[serde(default)]
     pub source: Source,
-    /// True for the first report of the Pod from a source that was just opened. It may be older than
-    /// the reports before it.
+    /// True for the first report of the Pod from a source that was just opened. It may be older
+    /// than the reports before it.
     #[serde(default)]
     pub first: bool,
     /// True if the Pod is too large to be judged. The view then has no containers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub too_large: bool,
-    /// Init containers, then app containers, in the order of the spec. Each image that is mounted as a
-    /// volume follows as if it were a container.
+    /// Init containers, then app containers, in the order of the spec. Each image that is mounted as
+    /// a volume follows as if it were a container.
     pub containers: Vec<ContainerView>,
 }
 
@@ -145,8 +145,8 @@ impl RestartPolicy {
 pub struct ContainerView {
     /// Name of the container, unique in its Pod.
     pub name: String,
-    /// Image reference as in the Pod spec. With the Pod's UID it is the key of the kubelet's back-off and
-    /// of the failure counts.
+    /// Image reference as in the Pod spec. With the Pod's UID it is the key of the kubelet's back-off
+    /// and of the failure counts.
     pub image: String,
     /// `imagePullPolicy`.
     #[serde(default)]
