@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{Moment, digest};
+use crate::judge::Moment;
+use crate::text::digest::digest;
 
 /// Lists closer together than this tell when an image came.
 const CLOSE: Duration = Duration::from_secs(60);

@@ -17,6 +17,7 @@
 //! The modules, in reading order:
 
 pub mod judge;
+pub mod text;
 
 mod api;
 mod deadline;
@@ -41,7 +42,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod duty;
-pub mod escaping;
+pub use text::escaping;
 pub mod metrics;
 pub mod permissions;
 pub mod process;

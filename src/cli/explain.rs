@@ -11,8 +11,8 @@ use super::history::{self, Entry, History};
 use super::printing::{Printed, outcome, pretty, print};
 use super::screen::{Screen, Tone, age};
 use crate::control::{self, Ask};
-use crate::escaping;
 use crate::judge::Cause;
+use crate::text::escaping;
 use crate::view::{Explanation, ImageExplained, Known, ReasonShown};
 
 /// Column where the text beside a head begins.

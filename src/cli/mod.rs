@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
 use crate::config::{Config, Faults, Given, KEYS, Key};
-use crate::escaping;
+use crate::text::escaping;
 
 /// Exit code for a configuration with faults.
 const BAD_CONFIGURATION: u8 = 64;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::judge::Shown;
+use crate::text::Shown;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ impl Judge {
                 self.ledger.mark_over(uid);
                 self.latest.remove(uid);
                 if view.too_large && self.too_large.insert(uid.clone()) {
-                    let pod = PodId::of(view);
+                    let pod = view.id();
                     effects.push(Effect::Note(Note::TooLarge { pod }));
                 }
                 let texts: Vec<String> = verdict.reasons.iter().map(Reason::to_string).collect();
@@ -222,7 +222,7 @@ impl Judge {
         if complaints.is_empty() || !is_failing || !self.ledger.note_told(&view.uid) {
             return None;
         }
-        let pod = PodId::of(view);
+        let pod = view.id();
         Some(Effect::TellAuthor { pod, complaints })
     }
 
@@ -236,14 +236,14 @@ impl Judge {
         effects.extend(failures.map(Effect::Note));
         effects.extend(observed.healed.iter().map(|image| {
             Effect::Note(Note::Healed {
-                pod: PodId::of(view),
+                pod: view.id(),
                 image: image.clone(),
             })
         }));
         let after_all = observed.started.iter();
-        effects.extend(after_all.map(|(image, because)| started(PodId::of(view), image, *because)));
+        effects.extend(after_all.map(|(image, because)| started(view.id(), image, *because)));
         effects.push(Effect::Note(Note::Verdict {
-            pod: PodId::of(view),
+            pod: view.id(),
             verdict: Box::new(verdict.clone()),
         }));
     }
@@ -252,7 +252,7 @@ impl Judge {
         let record = self.ledger.pod(&view.uid)?.images.get(image)?;
         let last = record.last.as_ref()?;
         Some(Note::PullFailed {
-            pod: PodId::of(view),
+            pod: view.id(),
             image: image.to_owned(),
             cause: last.cause,
             failures: record.failures,

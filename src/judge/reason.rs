@@ -2,7 +2,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::measure::seconds;
-use super::{ANNOTATION_MODE, Budget, Cause, Measure, RestartPolicy, Shown};
+use super::{ANNOTATION_MODE, Budget, Cause, Measure, RestartPolicy};
+use crate::text::Shown;
 
 /// One reason of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -267,7 +267,7 @@ fn condemn(
     // What has no attempts is not a question of what can be pulled.
     let asks = record.standing.is_none() && !record.spared;
     Condemned {
-        pod: PodId::of(view),
+        pod: view.id(),
         image: image.to_owned(),
         cause: error.map_or(Cause::Unrecognised, |last| last.cause),
         failures: record.failures,

@@ -43,7 +43,6 @@ mod namespaces;
 mod outages;
 mod printing;
 mod properties;
-mod purity;
 mod quiet;
 mod races;
 mod redacting;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use pullwarden::control::{self, Ask};
-use pullwarden::judge::is_hidden;
+use pullwarden::text::is_hidden;
 use pullwarden::view::Status;
 use serde_json::json;
 
