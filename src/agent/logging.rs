@@ -18,7 +18,7 @@ impl Agent {
             ticked: self.ticked,
         };
         if let Err(error) = self.log.write(stamp, line) {
-            let dir = self.config.log_dir.display();
+            let dir = self.config.startup.log_dir.display();
             warn!(%dir, %error, "the node's log cannot be written, going on without");
         }
     }

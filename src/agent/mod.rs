@@ -102,7 +102,7 @@ pub async fn run(config: Config, mut surroundings: Surroundings) -> anyhow::Resu
     } = &mut surroundings;
     let duty = tokio::select! {
         () = shutdown.asked() => return Ok(()),
-        duty = duty::wait(&config.state_dir, clock, health, metrics) => duty,
+        duty = duty::wait(&config.startup.state_dir, clock, health, metrics) => duty,
     };
     // Whoever waits for it may have gone away, or there is nobody: then it ends with the agent.
     let _duty = match surroundings.on_duty.take() {
@@ -202,7 +202,7 @@ impl Agent {
         let clock = surroundings.clock;
         let now = clock.now();
         let boot = clock::boot_id().context("reading the kernel's boot id")?;
-        let state = StateFile::in_dir(&config.state_dir);
+        let state = StateFile::in_dir(&config.startup.state_dir);
         let mut docket = Docket::new(config.brake, config.warm_up, now);
         let mut images = Images::default();
         let counts = match state.load() {
@@ -235,12 +235,12 @@ impl Agent {
             }
         };
         let mut agent = Self {
-            runtime: Runtime::at(&config.cri_socket),
+            runtime: Runtime::at(&config.startup.cri_socket),
             runtime_well: true,
             look: None,
             sandboxes: Sandboxes::default(),
-            api: ApiServer::new(config.kubeconfig.clone()),
-            guard: Guard::new(config.own_pod.clone()),
+            api: ApiServer::new(config.startup.kubeconfig.clone().map(Into::into)),
+            guard: Guard::new(config.startup.own_pod.clone()),
             evidence: None,
             candidate: None,
             evidence_well: true,
@@ -266,7 +266,10 @@ impl Agent {
             pulls: Arc::new(Semaphore::new(1)),
             state,
             unsaved: true,
-            log: NodeLog::in_dir(&config.log_dir, config.log_format == LogFormat::Json),
+            log: NodeLog::in_dir(
+                &config.startup.log_dir,
+                config.startup.log_format.0 == LogFormat::Json,
+            ),
             clock,
             metrics: surroundings.metrics,
             health: surroundings.health,
@@ -308,7 +311,7 @@ impl Agent {
             Err(status) => {
                 self.metrics.runtime_errors.inc();
                 if std::mem::replace(&mut self.runtime_well, false) {
-                    let socket = self.config.cri_socket.display();
+                    let socket = self.config.startup.cri_socket.display();
                     let status = status.to_string();
                     warn!(%socket, status = %redacted(&status), "the container runtime does not answer");
                 }
@@ -362,7 +365,7 @@ impl Agent {
         );
         self.metrics.state_writes.inc();
         if let Err(error) = self.state.save(&state) {
-            let dir = self.config.state_dir.display();
+            let dir = self.config.startup.state_dir.display();
             error!(%dir, %error, "the counts cannot be kept on disk, going on without; a restart would lose them");
         }
         // What could not be written is tried again at the next tick.

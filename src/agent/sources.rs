@@ -112,7 +112,9 @@ impl Agent {
     fn kubelet(&self) -> Open {
         Open {
             source: Source::Kubelet,
-            stream: Box::pin(evidence::watch_kubelet(&self.config.kubelet_pods_socket)),
+            stream: Box::pin(evidence::watch_kubelet(
+                &self.config.startup.kubelet_pods_socket,
+            )),
         }
     }
 
@@ -129,7 +131,7 @@ impl Agent {
         if now < self.choice.kubelet_due {
             return false;
         }
-        let is_there = self.config.kubelet_pods_socket.exists();
+        let is_there = self.config.startup.kubelet_pods_socket.exists();
         if !is_there {
             self.choice.kubelet_due = now.after(TRY_KUBELET);
         }

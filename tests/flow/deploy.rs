@@ -126,7 +126,7 @@ fn the_admin_address_is_one_for_every_pod() {
             .replace("$(POD_IP)", pod);
         let flags = [("adminAddress", value), ("nodeName", "n".to_owned())];
         let config = Given::new(flags.into(), |_| None, None).load().unwrap();
-        assert_eq!(config.admin_address.to_string(), address);
+        assert_eq!(config.startup.admin_address.0.to_string(), address);
     }
 }
 
