@@ -239,7 +239,7 @@ impl Agent {
             runtime_well: true,
             look: None,
             sandboxes: Sandboxes::default(),
-            api: ApiServer::new(config.startup.kubeconfig.clone().map(Into::into)),
+            api: ApiServer::new(config.startup.kubeconfig.as_deref().map(Into::into)),
             guard: Guard::new(config.startup.own_pod.clone()),
             evidence: None,
             candidate: None,

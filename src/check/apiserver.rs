@@ -51,7 +51,7 @@ pub(super) async fn ask(config: &Config) -> Server {
         findings: vec![finding],
         reached: None,
     };
-    let api = ApiServer::new(config.startup.kubeconfig.clone().map(Into::into));
+    let api = ApiServer::new(config.startup.kubeconfig.as_deref().map(Into::into));
     let client = match api.client().await {
         Ok(client) => client.clone(),
         Err(error) => {

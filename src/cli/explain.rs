@@ -102,12 +102,9 @@ async fn explain_pod(matches: &ArgMatches, pod: &str, json: bool) -> anyhow::Res
         pod: name.to_owned(),
     };
     let answer = control::ask::<Explanation>(&config.startup.control_socket, &ask).await;
-    let past = history::read(&config.startup.log_dir, namespace, name).with_context(|| {
-        format!(
-            "reading the node's log in {}",
-            config.startup.log_dir.display()
-        )
-    });
+    let dir = &config.startup.log_dir;
+    let past = history::read(dir, namespace, name)
+        .with_context(|| format!("reading the node's log in {}", dir.display()));
     let explanation = match (answer, past) {
         (Ok(mut explanation), Ok(past)) => {
             if explanation.known != Known::Judged

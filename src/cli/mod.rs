@@ -192,8 +192,7 @@ fn scalars() -> impl Iterator<Item = &'static Key> {
 fn flag(key: &'static Key) -> Arg {
     let default = match &key.default {
         Value::Null => String::new(),
-        Value::String(default) => format!(" [default: {default}]"),
-        default => format!(" [default: {default}]"),
+        default => format!(" [default: {}]", default.to_string().trim_matches('"')),
     };
     Arg::new(key.path.as_str())
         .long(key.flag())

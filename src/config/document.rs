@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
@@ -11,11 +13,14 @@ use serde_path_to_error::Segment;
 use super::settings::{Judging, Startup, Watching};
 use super::{Fault, KEYS, Key, Source};
 
-/// Every setting.
-#[derive(Debug, Default)]
+/// Configuration of the agent.
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct Settings {
+    #[serde(flatten)]
     pub(super) judging: Judging,
+    #[serde(flatten)]
     pub(super) watching: Watching,
+    #[serde(flatten)]
     pub(super) startup: Startup,
 }
 
@@ -35,31 +40,18 @@ impl Settings {
     }
 
     /// The defaults, as a document that has every key.
-    pub(super) fn defaults() -> Map<String, Value> {
-        let Self {
-            judging,
-            watching,
-            startup,
-        } = Self::default();
-        let roots = [
-            serde_json::to_value(judging),
-            serde_json::to_value(watching),
-            serde_json::to_value(startup),
-        ];
-        let maps = roots.into_iter().filter_map(|root| match root {
-            Ok(Value::Object(map)) => Some(map),
-            _ => None,
-        });
-        maps.flatten().collect()
+    pub(super) fn defaults() -> Value {
+        // Text, numbers, lists and mappings by text: each has a form in JSON.
+        serde_json::to_value(Self::default()).unwrap_or_default()
     }
 }
 
 /// Values by the paths of their keys, of all sources taken together.
 #[derive(Debug)]
 pub(super) struct Document {
-    defaults: Map<String, Value>,
-    given: BTreeMap<String, (Source, Value)>,
-    faults: Vec<Fault>,
+    defaults: Value,
+    pub(super) given: BTreeMap<String, (Source, Value)>,
+    pub(super) faults: Vec<Fault>,
 }
 
 impl Document {
@@ -75,10 +67,6 @@ impl Document {
     /// Gives a key a value, in place of the one that it had.
     pub(super) fn set(&mut self, path: &str, source: Source, value: Value) {
         self.given.insert(path.to_owned(), (source, value));
-    }
-
-    pub(super) fn is_given(&self, path: &str) -> bool {
-        self.given.contains_key(path)
     }
 
     pub(super) fn fault(&mut self, path: &str, source: Source, problem: String) {
@@ -131,7 +119,7 @@ impl Document {
         &mut self,
         source: &Source,
         above: &str,
-        known: &Map<String, Value>,
+        known: &Value,
         given: Map<String, Value>,
     ) {
         for (name, value) in given {
@@ -139,7 +127,7 @@ impl Document {
             match (known.get(&name), value) {
                 (None, _) => self.fault(&path, source.clone(), "is not a known key".to_owned()),
                 (_, Value::Null) => {}
-                (Some(Value::Object(known)), Value::Object(given)) => {
+                (Some(known @ Value::Object(_)), Value::Object(given)) => {
                     self.set_section(source, &format!("{path}."), known, given);
                 }
                 (Some(Value::Object(_)), _) => {
@@ -154,8 +142,8 @@ impl Document {
     }
 
     /// Reads the settings. A key whose value has a fault keeps its default.
-    pub(super) fn settings(mut self) -> (Option<Settings>, Vec<Fault>) {
-        let mut document = Value::Object(self.defaults.clone());
+    pub(super) fn settings(&mut self) -> Option<Settings> {
+        let mut document = self.defaults.clone();
         for Key { path, .. } in KEYS.iter() {
             let Some((source, value)) = self.given.remove(path) else {
                 continue;
@@ -168,14 +156,13 @@ impl Document {
                 self.fault(&path, source.clone(), problem);
             }
         }
-        match Settings::read(&document) {
-            Ok(settings) => (Some(settings), self.faults),
-            Err(error) => {
-                let path = error.path().to_string();
-                self.fault(&path, Source::Missing, error.inner().to_string());
-                (None, self.faults)
-            }
-        }
+        let settings = Settings::read(&document);
+        settings
+            .map_err(|error| {
+                let problem = error.inner().to_string();
+                self.fault(&error.path().to_string(), Source::Missing, problem);
+            })
+            .ok()
     }
 
     /// Returns the problems of one key's value, each with its path. Items of a list are tried one by one.
@@ -202,7 +189,7 @@ impl Document {
 
     /// Tries a value over the defaults. What is wrong inside an item of a list is taken out, so that the next problem shows.
     fn try_by_itself(&self, path: &str, value: Value) -> Vec<(String, String)> {
-        let mut document = Value::Object(self.defaults.clone());
+        let mut document = self.defaults.clone();
         put(&mut document, path, value);
         let mut problems: Vec<(String, String)> = Vec::new();
         while let Err(error) = Settings::read(&document) {

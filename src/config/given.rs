@@ -9,7 +9,7 @@ pub struct Given {
     flags: BTreeMap<&'static str, String>,
     variable: fn(&str) -> Option<String>,
     file: Option<PathBuf>,
-    /// What the file held when it was last read.
+    /// The file's content when it was last read.
     text: Option<Vec<u8>>,
 }
 

@@ -54,7 +54,7 @@ impl From<Settings> for Config {
         Self {
             brake: judging.brake(),
             warm_up: judging.warm_up.0,
-            policy: judging.policy(startup.node_name.clone().map(String::from)),
+            policy: judging.policy(startup.node_name.clone().map(|name| name.0)),
             evidence: watching.evidence.0,
             poll: watching.poll.get(),
             startup,
@@ -70,7 +70,7 @@ impl Judging {
         };
         let (thresholds, scope) = (self.thresholds, self.scope);
         let policies = scope.restart_policies.into_iter().map(|word| word.0);
-        let excluded = scope.exclude_namespaces.into_iter().map(String::from);
+        let excluded = scope.exclude_namespaces.into_iter().map(|name| name.0);
         Policy {
             node: node.unwrap_or_default(),
             mode: self.mode.0,
@@ -152,70 +152,5 @@ impl Judging {
             warm_up: Span(warm_up),
             second_opinion: Word(policy.second_opinion),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// Older logs must be read by newer agents, and the other way round.
-    #[test]
-    fn the_form_in_the_log_is_fixed() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let text = "scope: {namespaces: [{selector: {matchLabels: {env: prod}}, mode: off}]}\nwarmUp: 90s\n";
-        std::fs::write(file.path(), text).unwrap();
-        let expressions = json!([{"key": "env", "operator": "In", "values": ["prod"]}]);
-        assert_eq!(
-            Config::to_judge_by(file.path()).unwrap().judging(),
-            json!({
-                "mode": "observe",
-                "action": "fail",
-                "imagePullFailureCount": null,
-                "thresholds": {
-                    "permanent": {"failures": 5, "for": "10m"},
-                    "denied": {"failures": 5, "for": "15m"},
-                    "corrupt": {"failures": 5, "for": "15m"},
-                    "transient": {"failures": 12, "for": "6h"},
-                },
-                "scope": {
-                    "restartPolicies": ["Never", "OnFailure"],
-                    "excludeNamespaces": ["kube-system"],
-                    "namespaces": [{"mode": "off", "selector": {"matchExpressions": expressions}}],
-                },
-                "budget": {"pods": 10, "perOwner": 3, "per": "10m"},
-                "registryBrake": {"repositories": 3, "within": "15m", "atMost": "1h"},
-                "newNodeBrake": "1h",
-                "warmUp": "1m 30s",
-                "secondOpinion": "off",
-            })
-        );
-    }
-
-    #[test]
-    fn what_is_written_down_is_read_the_same() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        for text in [
-            "",
-            "mode: enforce\naction: delete\nimagePullFailureCount: 3\nsecondOpinion: on\nwarmUp: 0s\n",
-            "thresholds: {permanent: {failures: 2, for: 90s500ms}}\nbudget: {pods: 7, per: 1h30m}\n\
-             scope:\n  restartPolicies: [Always]\n  excludeNamespaces: []\n  namespaces:\n\
-             \x20 - {names: [a, b], mode: off}\n\
-             \x20 - {selector: {matchLabels: {env: prod}, matchExpressions: [{key: k, operator: NotIn, values: [x]}, {key: l, operator: Exists}, {key: m, operator: DoesNotExist}]}, mode: observe}\n",
-        ] {
-            std::fs::write(file.path(), text).unwrap();
-            let config = Config::to_judge_by(file.path()).unwrap();
-            let again = Config::judged_by(config.judging()).unwrap();
-            assert_eq!(again, config, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_a_newer_version_has_written_is_a_fault() {
-        assert!(Config::judged_by(json!({"mode": "loud"})).is_err());
-        assert!(Config::judged_by(json!({"mood": "loud"})).is_err());
-        assert!(Config::judged_by(json!([])).is_err());
     }
 }

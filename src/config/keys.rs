@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::document::Settings;
-use super::settings::{Judging, Startup, Watching};
+use super::settings::Startup;
 
 /// Key of the configuration.
 #[derive(Debug)]
@@ -22,30 +22,26 @@ pub struct Key {
     pub help: String,
     /// A value for an example.
     pub example: Value,
-    /// Whether a change takes a restart of the agent.
+    /// True if a change takes a restart of the agent.
     pub restart: bool,
 }
 
 /// Every key, in the order of the settings.
 pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     let mut keys = Vec::new();
-    let defaults = Value::Object(Settings::defaults());
-    for (root, restart) in roots(SchemaSettings::for_serialize) {
-        add(&mut keys, "", &root, &defaults, restart);
+    let schema = schema_by(SchemaSettings::for_serialize);
+    add(&mut keys, "", &schema, &Settings::defaults());
+    let startup = serde_json::to_value(Startup::default()).unwrap_or_default();
+    for key in &mut keys {
+        key.restart = startup.get(&key.path).is_some();
     }
     keys
 });
 
 /// The schema of the file.
 pub fn schema() -> Value {
-    let mut properties = Map::new();
-    for (root, _) in roots(SchemaSettings::for_deserialize) {
-        if let Some(Value::Object(own)) = root.get("properties") {
-            properties.extend(own.clone());
-        }
-    }
-    let mut schema = json!({ "properties": properties });
-    complete(&mut schema, &Value::Object(Settings::defaults()));
+    let mut schema = schema_by(SchemaSettings::for_deserialize);
+    complete(&mut schema, &Settings::defaults());
     schema
 }
 
@@ -60,7 +56,7 @@ impl Key {
         format!("PULLWARDEN_{}", self.words('_').to_ascii_uppercase())
     }
 
-    /// Whether it holds a list, which has neither a flag nor a variable.
+    /// Returns true for a list, which has neither a flag nor a variable.
     pub fn is_list(&self) -> bool {
         self.default.is_array()
     }
@@ -78,60 +74,44 @@ impl Key {
     }
 }
 
-/// The schema of each root, and whether a change of its keys takes a restart.
-fn roots(contract: fn(SchemaSettings) -> SchemaSettings) -> [(Value, bool); 3] {
-    fn schema_of<T: JsonSchema>(settings: SchemaSettings) -> Value {
-        let generator = SchemaGenerator::new(settings);
-        generator.into_root_schema_for::<T>().to_value()
-    }
+fn schema_by(contract: fn(SchemaSettings) -> SchemaSettings) -> Value {
     let mut settings = contract(SchemaSettings::draft07());
     settings.inline_subschemas = true;
-    [
-        (schema_of::<Judging>(settings.clone()), false),
-        (schema_of::<Watching>(settings.clone()), false),
-        (schema_of::<Startup>(settings), true),
-    ]
+    settings.meta_schema = None;
+    let generator = SchemaGenerator::new(settings);
+    generator.into_root_schema_for::<Settings>().to_value()
 }
 
-fn add(keys: &mut Vec<Key>, above: &str, section: &Value, defaults: &Value, restart: bool) {
-    let Some(properties) = section["properties"].as_object() else {
-        return;
-    };
+fn add(keys: &mut Vec<Key>, above: &str, section: &Value, defaults: &Value) {
     // What is written down has every field; here they stand in the order of the struct.
     for name in section["required"].as_array().into_iter().flatten() {
         let Some(name) = name.as_str() else { continue };
-        let (path, schema) = (format!("{above}{name}"), &properties[name]);
+        let (path, schema) = (format!("{above}{name}"), &section["properties"][name]);
         let default = &defaults[name];
         if schema["properties"].is_object() {
-            add(keys, &format!("{path}."), schema, default, restart);
+            add(keys, &format!("{path}."), schema, default);
             continue;
         }
         let example = schema["examples"].get(0).unwrap_or(default);
-        let help = schema["description"].as_str().unwrap_or_default();
+        // Keys of one type in several sections, such as the thresholds, differ by the section only.
+        let section = section["description"]
+            .as_str()
+            .filter(|_| !above.is_empty());
+        let text = |of: &str| schema[of].as_str().unwrap_or_default();
+        let help = section.into_iter().chain([text("description")]);
+        let words = help.flat_map(str::split_whitespace);
         keys.push(Key {
             path,
             default: default.clone(),
-            takes: takes(schema),
-            help: help.split_whitespace().collect::<Vec<_>>().join(" "),
+            takes: text("title").to_owned(),
+            help: words.collect::<Vec<_>>().join(" "),
             example: example.clone(),
-            restart,
+            restart: false,
         });
     }
 }
 
-fn takes(schema: &Value) -> String {
-    if let Some(title) = schema["title"].as_str() {
-        return title.to_owned();
-    }
-    let words = schema["enum"].as_array().into_iter().flatten();
-    let words: Vec<&str> = words.filter_map(Value::as_str).collect();
-    match words.as_slice() {
-        [others @ .., last] => format!("{} or {last}", others.join(", ")),
-        [] => String::new(),
-    }
-}
-
-/// No key must be given, no other key may be, and each has a default.
+/// Adds the defaults. No key is required, and no unknown key is allowed.
 fn complete(section: &mut Value, defaults: &Value) {
     if let Some(Value::Object(properties)) = section.get_mut("properties") {
         for (name, schema) in properties {

@@ -48,22 +48,26 @@ macro_rules! described {
     };
 }
 
-/// Reads a type from a scalar by its `FromStr`, and describes it.
+/// Reads a type from a scalar by its `read`, and describes it.
 macro_rules! read_from_text {
     ($type:ty, $schema:tt) => {
+        impl FromStr for $type {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::read(text)
+            }
+        }
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Scalar::deserialize(deserializer)?
-                    .0
-                    .parse()
-                    .map_err(D::Error::custom)
+                let Scalar(text) = Scalar::deserialize(deserializer)?;
+                Self::read(&text).map_err(D::Error::custom)
             }
         }
         described!($type, $schema);
     };
 }
 
-described!(Scalar, {"type": "string"});
+described!(Scalar, {"type": ["string", "number"]});
 read_from_text!(Name, {"type": "string", "title": "a name", "minLength": 1});
 read_from_text!(Count, {"type": "integer", "title": "a whole number from 1", "minimum": 1});
 read_from_text!(Span, {"type": "string", "title": "a duration like 10s, 2m, 1h"});
@@ -74,22 +78,14 @@ read_from_text!(OwnPod, {"type": "string", "title": "namespace/name"});
 
 /// Text that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Name(String);
+pub struct Name(pub(super) String);
 
-impl FromStr for Name {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl Name {
+    fn read(text: &str) -> Result<Self, String> {
         match text {
-            "" => Err("is empty"),
+            "" => Err("is empty".to_owned()),
             _ => Ok(Self(text.to_owned())),
         }
-    }
-}
-
-impl From<Name> for String {
-    fn from(name: Name) -> Self {
-        name.0
     }
 }
 
@@ -102,12 +98,8 @@ impl Count {
     pub(super) fn of(number: u32) -> Self {
         Self(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN))
     }
-}
 
-impl FromStr for Count {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn read(text: &str) -> Result<Self, String> {
         let number = text.parse();
         number
             .map(Self)
@@ -126,12 +118,8 @@ impl Span {
     pub(super) const fn minutes(minutes: u64) -> Self {
         Self(Duration::from_secs(60 * minutes))
     }
-}
 
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn read(text: &str) -> Result<Self, String> {
         match humantime::parse_duration(text) {
             Ok(duration) if duration > Self::LONGEST => {
                 Err(format!("{text:?} is longer than a year"))
@@ -162,12 +150,8 @@ impl Poll {
     pub(super) const fn get(self) -> Duration {
         self.0.0
     }
-}
 
-impl FromStr for Poll {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn read(text: &str) -> Result<Self, String> {
         let span: Span = text.parse()?;
         let range = Duration::from_millis(100)..=Duration::from_secs(60);
         match range.contains(&span.0) {
@@ -186,36 +170,13 @@ impl AbsolutePath {
     pub(super) fn below_root(parts: &str) -> Self {
         Self(Path::new("/").join(parts))
     }
-}
 
-impl FromStr for AbsolutePath {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::try_from(PathBuf::from(text)).map_err(|_| format!("{text:?} is not an absolute path"))
-    }
-}
-
-impl TryFrom<PathBuf> for AbsolutePath {
-    type Error = PathBuf;
-
-    fn try_from(path: PathBuf) -> Result<Self, PathBuf> {
+    fn read(text: &str) -> Result<Self, String> {
+        let path = PathBuf::from(text);
         match path.is_absolute() {
             true => Ok(Self(path)),
-            false => Err(path),
+            false => Err(format!("{text:?} is not an absolute path")),
         }
-    }
-}
-
-impl From<AbsolutePath> for PathBuf {
-    fn from(path: AbsolutePath) -> Self {
-        path.0
-    }
-}
-
-impl AsRef<Path> for AbsolutePath {
-    fn as_ref(&self) -> &Path {
-        &self.0
     }
 }
 
@@ -231,12 +192,10 @@ impl Deref for AbsolutePath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Address(pub SocketAddr);
 
-/// The port is what stands after the last colon. An IPv6 address may stand without brackets: a
-/// manifest writes `$(POD_IP):9797` and does not know which kind of address the Pod gets.
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl Address {
+    /// The port is what stands after the last colon. An IPv6 address may stand without brackets: a
+    /// manifest writes `$(POD_IP):9797` and does not know which kind of address the Pod gets.
+    fn read(text: &str) -> Result<Self, String> {
         let without_brackets = || {
             let (address, port) = text.rsplit_once(':')?;
             Some(SocketAddr::new(address.parse().ok()?, port.parse().ok()?))
@@ -250,10 +209,8 @@ impl FromStr for Address {
     }
 }
 
-impl FromStr for OwnPod {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl OwnPod {
+    fn read(text: &str) -> Result<Self, String> {
         match text.split_once('/') {
             Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(Self {
                 namespace: namespace.to_owned(),
@@ -296,7 +253,17 @@ words! {
     Action: Fail, Delete;
     RestartPolicy: Never, OnFailure, Always;
     Evidence: Auto, Kubelet, ApiServer;
-    LogFormat: Text, Json;
+}
+
+impl Words for LogFormat {
+    const ALL: &'static [Self] = &[Self::Text, Self::Json];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// `off` or `on`.
@@ -339,43 +306,7 @@ impl<T: Words> JsonSchema for Word<T> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": words_of::<T>() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_needs_no_brackets_and_always_a_port() {
-        for (text, address) in [
-            ("127.0.0.1:9797", "127.0.0.1:9797"),
-            ("[::]:9797", "[::]:9797"),
-            ("[fd00:10::7]:9797", "[fd00:10::7]:9797"),
-            ("fd00:10::7:9797", "[fd00:10::7]:9797"),
-            ("::1:9797", "[::1]:9797"),
-            (":::9797", "[::]:9797"),
-            ("1:2:3:4:5:6:7:8:9797", "[1:2:3:4:5:6:7:8]:9797"),
-            ("::ffff:10.0.0.1:9797", "[::ffff:10.0.0.1]:9797"),
-        ] {
-            let read = Address::from_str(text).unwrap();
-            assert_eq!(read.0.to_string(), address, "{text}");
-        }
-        for text in [
-            "",
-            ":9797",
-            "127.0.0.1",
-            "::1",
-            "fd00::9797",
-            "[::1]",
-            "[::1:9797",
-            "1:2:3:4:5:6:7:8",
-            "::1:70000",
-            "node1:9797",
-            "127.0.0.1:",
-        ] {
-            assert!(Address::from_str(text).is_err(), "{text}");
-        }
+        let words = words_of::<T>();
+        json_schema!({ "enum": words, "title": format!("one of {}", words.join(", ")) })
     }
 }

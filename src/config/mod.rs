@@ -1,4 +1,5 @@
-//! The configuration: flags over environment over the YAML file over defaults, every fault listed at once.
+//! The configuration: flags over environment over the YAML file over defaults, every fault at once.
+//! A new key is a field in `settings`, with its default. All else is made from there.
 
 mod document;
 mod fault;
@@ -20,7 +21,7 @@ pub use settings::Startup;
 
 use crate::judge::{BrakeRules, Policy};
 
-/// Who is to tell of Pending Pods.
+/// The source that reports Pending Pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// The kubelet's socket where it answers, else the API server.
@@ -42,7 +43,7 @@ impl Evidence {
     }
 }
 
-/// What the process writes, and where.
+/// Form of the process's own log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Lines for people on standard error.
@@ -50,16 +51,6 @@ pub enum LogFormat {
     Text,
     /// JSON objects on standard error, and each line of the node's log on standard output.
     Json,
-}
-
-impl LogFormat {
-    /// The word in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
-    }
 }
 
 /// The name of the Pod that the agent runs in.
@@ -78,9 +69,9 @@ pub struct Config {
     pub policy: Policy,
     /// The limits that hold verdicts.
     pub brake: BrakeRules,
-    /// How long the agent only watches after the first start on a boot.
+    /// The time after the first start on a boot in which the agent only watches.
     pub warm_up: Duration,
-    /// Who reports Pending Pods.
+    /// The source that reports Pending Pods.
     pub evidence: Evidence,
     /// The time between two polls of the runtime.
     pub poll: Duration,
@@ -89,7 +80,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The keys that another configuration has otherwise and that the agent reads at its start only.
+    /// Returns the keys that differ in another configuration and that the agent reads at its start only.
     pub fn needs_restart(&self, other: &Self) -> Vec<String> {
         let keys = |config: &Self| serde_json::to_value(&config.startup).unwrap_or_default();
         let (own, others) = (keys(self), keys(other));

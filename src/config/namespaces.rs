@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::kinds::{Scalar, Word, Words};
 use crate::judge::{NamespaceRule, PodMode, Requirement, Selector};
 
-/// Rule for namespaces that names some, and asks for something that labels can have.
+/// Rule that lowers the mode in some namespaces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Rule(pub(super) NamespaceRule);
@@ -19,8 +19,8 @@ pub struct Rule(pub(super) NamespaceRule);
 struct Written {
     /// The namespaces' names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    names: Option<BTreeSet<Scalar>>,
-    /// What the namespaces' labels must be like.
+    names: Option<Vec<Scalar>>,
+    /// The labels that the namespaces must have.
     #[serde(skip_serializing_if = "Option::is_none")]
     selector: Option<Labels>,
     /// The most that the agent may do in these namespaces.
@@ -53,22 +53,23 @@ struct Labels {
 
 /// Requirement on one label.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "operator", deny_unknown_fields)]
-enum Expression {
-    /// The label is there and has one of the values.
-    In {
-        key: Scalar,
-        values: BTreeSet<Scalar>,
-    },
-    /// The label is not there, or has none of the values.
-    NotIn {
-        key: Scalar,
-        values: BTreeSet<Scalar>,
-    },
-    /// The label is there.
-    Exists { key: Scalar },
-    /// The label is not there.
-    DoesNotExist { key: Scalar },
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+struct Expression {
+    /// The label's key.
+    key: Scalar,
+    /// The relation of the label to the values.
+    operator: Operator,
+    /// The values; none with `Exists` and `DoesNotExist`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    values: Vec<Scalar>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+enum Operator {
+    In,
+    NotIn,
+    Exists,
+    DoesNotExist,
 }
 
 impl TryFrom<Written> for Rule {
@@ -93,9 +94,10 @@ impl TryFrom<Labels> for Selector {
     type Error = &'static str;
 
     fn try_from(labels: Labels) -> Result<Self, Self::Error> {
-        let label = |(key, value)| Expression::In {
+        let label = |(key, value)| Expression {
             key,
-            values: [value].into(),
+            operator: Operator::In,
+            values: vec![value],
         };
         let labelled = labels.match_labels.into_iter().map(label);
         let expressions = labelled.chain(labels.match_expressions);
@@ -113,43 +115,35 @@ impl TryFrom<Expression> for Requirement {
     type Error = &'static str;
 
     fn try_from(expression: Expression) -> Result<Self, Self::Error> {
-        let requirement = match expression {
-            Expression::In { key, values } => Self::In(key.0, texts(values)),
-            Expression::NotIn { key, values } => Self::NotIn(key.0, texts(values)),
-            Expression::Exists { key } => Self::Exists(key.0),
-            Expression::DoesNotExist { key } => Self::DoesNotExist(key.0),
-        };
-        match &requirement {
-            Self::In(key, _)
-            | Self::NotIn(key, _)
-            | Self::Exists(key)
-            | Self::DoesNotExist(key)
-                if key.is_empty() =>
-            {
-                Err("the selector has an empty key")
-            }
-            Self::In(_, values) | Self::NotIn(_, values) if values.is_empty() => {
-                Err("the operators In and NotIn need values")
-            }
-            _ => Ok(requirement),
+        let Expression {
+            key: Scalar(key),
+            operator,
+            values,
+        } = expression;
+        match (operator, values.is_empty()) {
+            _ if key.is_empty() => Err("the selector has an empty key"),
+            (Operator::In, false) => Ok(Self::In(key, texts(values))),
+            (Operator::NotIn, false) => Ok(Self::NotIn(key, texts(values))),
+            (Operator::Exists, true) => Ok(Self::Exists(key)),
+            (Operator::DoesNotExist, true) => Ok(Self::DoesNotExist(key)),
+            (_, true) => Err("the operators In and NotIn need values"),
+            (_, false) => Err("the operators Exists and DoesNotExist take no values"),
         }
     }
 }
 
 impl From<Requirement> for Expression {
     fn from(requirement: Requirement) -> Self {
-        let scalars = |values: BTreeSet<String>| values.into_iter().map(Scalar).collect();
-        match requirement {
-            Requirement::In(key, values) => Self::In {
-                key: Scalar(key),
-                values: scalars(values),
-            },
-            Requirement::NotIn(key, values) => Self::NotIn {
-                key: Scalar(key),
-                values: scalars(values),
-            },
-            Requirement::Exists(key) => Self::Exists { key: Scalar(key) },
-            Requirement::DoesNotExist(key) => Self::DoesNotExist { key: Scalar(key) },
+        let (key, operator, values) = match requirement {
+            Requirement::In(key, values) => (key, Operator::In, values),
+            Requirement::NotIn(key, values) => (key, Operator::NotIn, values),
+            Requirement::Exists(key) => (key, Operator::Exists, BTreeSet::new()),
+            Requirement::DoesNotExist(key) => (key, Operator::DoesNotExist, BTreeSet::new()),
+        };
+        Self {
+            key: Scalar(key),
+            operator,
+            values: values.into_iter().map(Scalar).collect(),
         }
     }
 }
@@ -175,34 +169,6 @@ impl From<Selector> for Labels {
     }
 }
 
-fn texts(scalars: BTreeSet<Scalar>) -> BTreeSet<String> {
+fn texts(scalars: Vec<Scalar>) -> BTreeSet<String> {
     scalars.into_iter().map(|Scalar(text)| text).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn rules_are_read_as_kubernetes_writes_selectors() {
-        let read: Vec<Rule> = serde_json::from_value(json!([
-            {"names": ["a", "b"], "mode": "off"},
-            {"selector": {"matchLabels": {"env": "prod"},
-                "matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["x"]}]}, "mode": "observe"},
-        ]))
-        .unwrap();
-        assert_eq!((read[0].0.mode, read[0].0.names.len()), (PodMode::Off, 2));
-        let selector = read[1].0.selector.as_ref().unwrap();
-        let labels = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            let pairs = pairs
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-            pairs.collect()
-        };
-        assert!(selector.matches(&labels(&[("env", "prod")])));
-        assert!(!selector.matches(&labels(&[("env", "prod"), ("team", "x")])));
-        assert!(!selector.matches(&labels(&[])));
-    }
 }

@@ -3,8 +3,6 @@
 //! Flags, variables, the schema of the chart and `docs/configuration.md` are made from these structs.
 //! The three root structs share one level of the file, which `document` splits among them.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,26 +19,26 @@ pub struct Judging {
     /// `opt-in` fails only Pods that ask for it, `enforce` fails every Pod in scope.
     #[schemars(example = &"enforce")]
     pub mode: Word<NodeMode>,
-    /// How the agent ends a Pod. `fail` has the kubelet make it Failed, `delete` deletes it.
+    /// The way in which the agent ends a Pod. `fail` has the kubelet make it Failed, `delete` deletes it.
     pub action: Word<Action>,
-    /// Failures in a row after which a Pod is failed, in place of the thresholds `permanent`,
-    /// `denied` and `corrupt`. Without it the thresholds count.
+    /// Consecutive failures after which the agent fails a Pod, in place of the thresholds
+    /// `permanent`, `denied` and `corrupt`. Without it the thresholds count.
     #[schemars(example = 3)]
     pub image_pull_failure_count: Option<Count>,
-    /// The failures that a Pod gets, by the class of the error.
+    /// The thresholds, by the class of the error.
     pub thresholds: Thresholds,
-    /// The Pods that are judged.
+    /// Decides which Pods the agent judges.
     pub scope: Scope,
-    /// The most Pods that the agent fails in a span of time.
+    /// Limits how many Pods the agent fails.
     pub budget: Budget,
-    /// When the agent takes a registry itself to be in trouble, and holds its verdicts.
+    /// Holds the verdicts of a registry that seems to be in trouble itself.
     pub registry_brake: RegistryBrake,
-    /// How long, since the node was started, a refusal waits for a first pull from its registry.
-    /// `0s` switches this brake off.
+    /// The longest time since the node's start that a refusal waits for a first pull from its
+    /// registry. `0s` switches this brake off.
     pub new_node_brake: Span,
-    /// How long the agent only watches after its first start on a boot.
+    /// The time after its first start on a boot in which the agent only watches.
     pub warm_up: Span,
-    /// Whether the agent asks the runtime to pull the image, without credentials, before it
+    /// With `on`, the agent asks the runtime to pull the image, without credentials, before it
     /// fails a Pod. If that pull works, the Pod stays.
     #[schemars(example = &"on")]
     pub second_opinion: Word<bool>,
@@ -67,13 +65,14 @@ impl Default for Judging {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    /// Errors that do not pass by themselves, such as an image that does not exist.
+    /// Threshold for errors that do not pass by themselves, such as an image that does not exist.
     pub permanent: Threshold,
-    /// Refusals of the registry.
+    /// Threshold for refusals of the registry.
     pub denied: Threshold,
-    /// Damaged content.
+    /// Threshold for damaged content.
     pub corrupt: Threshold,
-    /// Errors that may pass by themselves, and errors that the agent does not know.
+    /// Threshold for errors that may pass by themselves, and for errors that the agent does not
+    /// know.
     pub transient: Threshold,
 }
 
@@ -96,7 +95,7 @@ impl Default for Thresholds {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {
-    /// Failures in a row that a Pod must have.
+    /// The consecutive failures that a Pod must have.
     pub failures: Count,
     /// The least time from the first of these failures to the last.
     #[serde(rename = "for")]
@@ -112,7 +111,7 @@ pub struct Scope {
     pub restart_policies: Vec<Word<RestartPolicy>>,
     /// Namespaces whose Pods the agent never judges.
     #[schemars(title = "a list of names", example = ["kube-system", "monitoring"])]
-    pub exclude_namespaces: BTreeSet<Name>,
+    pub exclude_namespaces: Vec<Name>,
     /// Rules that lower the mode in namespaces, by their names or by a label selector.
     /// If several rules apply to a namespace, the lowest mode counts.
     #[schemars(
@@ -155,12 +154,11 @@ impl Default for Budget {
     }
 }
 
-/// When the agent takes a registry itself to be in trouble.
+/// Signs by which the agent takes a registry itself to be in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RegistryBrake {
-    /// Repositories of one registry that must fail, while nothing is pulled from that registry,
-    /// for its verdicts to be held.
+    /// Repositories of the registry that must fail while nothing is pulled from it.
     pub repositories: Count,
     /// The span of time in which they must fail.
     pub within: Span,
@@ -182,8 +180,8 @@ impl Default for RegistryBrake {
 /// Settings of how the agent watches its node.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Watching {
-    /// Who reports Pending Pods. `auto` takes the kubelet's socket where it answers, and the API
-    /// server elsewhere; `kubelet` and `apiserver` take that one only.
+    /// The source that reports Pending Pods. `auto` takes the kubelet's socket where it answers, and the API
+    /// server elsewhere. `kubelet` and `apiserver` take that source only.
     #[schemars(example = &"kubelet")]
     pub evidence: Word<Evidence>,
     /// The time between two polls of the runtime. The agent polls more often after a Pod has
@@ -204,7 +202,7 @@ impl Default for Watching {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Startup {
-    /// The node's name. Without it the variable `NODE_NAME` counts; one of them is needed.
+    /// The node's name. Without it the variable `NODE_NAME` counts. One of them is needed.
     #[schemars(example = &"node-1")]
     pub node_name: Option<Name>,
     /// The container runtime's socket.

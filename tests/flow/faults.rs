@@ -235,14 +235,14 @@ async fn a_list_that_is_refused_is_said_and_tried_again() {
 #[tokio::test]
 async fn a_kubeconfig_that_is_not_there_yet_is_waited_for() {
     let node = Node::counting_to(1).await;
-    let path = node.config.startup.kubeconfig.clone().unwrap();
-    let text = std::fs::read(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
+    let path = node.config.startup.kubeconfig.as_deref().unwrap();
+    let text = std::fs::read(path).unwrap();
+    std::fs::remove_file(path).unwrap();
     node.add(&pod());
     let agent = node.agent();
     node.turns(3).await;
     assert!(agent.runs() && node.api.kinds().is_empty());
-    std::fs::write(&path, text).unwrap();
+    std::fs::write(path, text).unwrap();
     agent.judges(&pod()).await;
 }
 

@@ -255,8 +255,8 @@ async fn only_owner_and_group_can_read_the_agents_files() {
                 std::fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
             }
         }
-        node.config.startup.state_dir = state.clone().try_into().unwrap();
-        node.config.startup.log_dir = log.clone().try_into().unwrap();
+        node.config.startup.state_dir = state.to_str().unwrap().parse().unwrap();
+        node.config.startup.log_dir = log.to_str().unwrap().parse().unwrap();
         let agent = node.agent();
         let pod = Pod::bad("p");
         node.add(&pod);

@@ -59,8 +59,11 @@ impl Node {
     pub async fn observing() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let api = ApiServer::start().await;
-        let below = |name: &str| AbsolutePath::try_from(dir.path().join(name)).unwrap();
-        std::fs::write(below("kubeconfig"), kubeconfig_for(&api.url())).unwrap();
+        let below = |name: &str| -> AbsolutePath {
+            let path = dir.path().join(name);
+            path.to_str().unwrap().parse().unwrap()
+        };
+        std::fs::write(&*below("kubeconfig"), kubeconfig_for(&api.url())).unwrap();
         let runtime = Runtime::at(&dir.path().join("cri.sock"));
         runtime.up();
         let config = Config {
