@@ -98,7 +98,7 @@ pub async fn run(config: Config, mut surroundings: Surroundings) -> anyhow::Resu
     } = &mut surroundings;
     let duty = tokio::select! {
         () = shutdown.asked() => return Ok(()),
-        duty = duty::wait(&config.state_dir, clock, health, metrics) => duty,
+        duty = duty::wait(&config.startup.state_dir, clock, health, metrics) => duty,
     };
     // Whoever waits for it may have gone away, or there is nobody: then it ends with the agent.
     let _duty = match surroundings.on_duty.take() {
@@ -210,7 +210,8 @@ impl Agent {
         let metrics = &self.process.metrics;
         metrics.runtime_looks.inc();
         metrics.runtime_errors.inc_by(polled.is_err().into());
-        self.poller.note(polled, &self.settings.config.cri_socket);
+        self.poller
+            .note(polled, &self.settings.config.startup.cri_socket);
         self.process.health.ticked(now.boot, self.poller.well);
         if self.sources.is_complete() {
             // Pods that came up since, and were gone from Pending before the poll.

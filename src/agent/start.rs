@@ -42,7 +42,7 @@ pub(super) fn start(
     let now = process.now();
     let boot = clock::boot_id().context("reading the kernel's boot id")?;
     let node = config.policy.node.clone();
-    let file = StateFile::in_dir(&config.state_dir);
+    let file = StateFile::in_dir(&config.startup.state_dir);
     let settings = Settings::new(config, surroundings.given);
     let mut images = Images::default();
     let (judge, counts) = match file.load() {
@@ -69,20 +69,20 @@ pub(super) fn start(
         }
     };
     let config = &settings.config;
-    let json = config.log_format == LogFormat::Json;
-    let log = NodeLog::in_dir(&config.log_dir, json);
+    let json = config.startup.log_format.0 == LogFormat::Json;
+    let log = NodeLog::in_dir(&config.startup.log_dir, json);
     let (runtime, api) = (
-        Runtime::at(&config.cri_socket),
-        ApiServer::new(config.kubeconfig.clone()),
+        Runtime::at(&config.startup.cri_socket),
+        ApiServer::new(config.startup.kubeconfig.as_deref().map(Into::into)),
     );
     let ways = Ways {
         evidence: config.evidence,
-        kubelet: config.kubelet_pods_socket.clone(),
+        kubelet: config.startup.kubelet_pods_socket.to_path_buf(),
         api: api.clone(),
         share: share(&node),
         node: node.clone(),
     };
-    let guard = Guard::new(config.own_pod.clone());
+    let guard = Guard::new(config.startup.own_pod.clone());
     let mode = config.policy.mode;
     let mut agent = Agent {
         journal: Journal::begin(log, (&node, &boot), config.judging(), counts, &judge, now),

@@ -23,7 +23,7 @@ pub struct Fault {
     pub path: String,
     /// Where the value came from.
     pub source: Source,
-    /// What is wrong.
+    /// The problem, as the rest of a sentence about the key.
     pub problem: String,
 }
 
