@@ -130,12 +130,7 @@ impl Awaits {
             return Self::Credential;
         }
         let name = core.trim_start_matches(['[', '{', '(', '\'', '\\']);
-        let ends = |header: &str| {
-            let at = name.len().checked_sub(header.len());
-            let end = at.and_then(|at| name.get(at..));
-            end.is_some_and(|end| end.eq_ignore_ascii_case(header))
-        };
-        if ends("authorization") || ends("x-registry-auth") {
+        if ends_with(name, "authorization") || ends_with(name, "x-registry-auth") {
             return match (
                 word[core.len()..].starts_with(':'),
                 name.starts_with(char::is_uppercase),
@@ -158,13 +153,16 @@ impl Awaits {
 /// Returns whether a word ends with the name of a scheme. A credential follows it.
 fn scheme(word: &str) -> bool {
     ["bearer", "basic"].iter().any(|scheme| {
-        let Some(at) = word.len().checked_sub(scheme.len()) else {
-            return false;
-        };
-        let end = word.get(at..);
-        let same = end.is_some_and(|end| end.eq_ignore_ascii_case(scheme));
-        same && !word[..at].ends_with(|c: char| c.is_alphanumeric() || "-_/.".contains(c))
+        let goes_on = |c: char| c.is_alphanumeric() || "-_/.".contains(c);
+        ends_with(word, scheme) && !word[..word.len() - scheme.len()].ends_with(goes_on)
     })
+}
+
+/// Returns whether a text ends so, in small or capital letters.
+fn ends_with(text: &str, end: &str) -> bool {
+    let at = text.len().checked_sub(end.len());
+    let last = at.and_then(|at| text.get(at..));
+    last.is_some_and(|last| last.eq_ignore_ascii_case(end))
 }
 
 /// Returns a word without its secrets.
@@ -261,12 +259,7 @@ fn in_assignments(word: &str) -> Option<String> {
     for piece in word.split_inclusive(ends) {
         let bare = piece.trim_end_matches(ends);
         let secret = bare.split_once('=').filter(|(name, value)| {
-            let is = |secret: &&str| {
-                let at = name.len().checked_sub(secret.len());
-                let end = at.and_then(|at| name.get(at..));
-                end.is_some_and(|end| end.eq_ignore_ascii_case(secret))
-            };
-            !value.is_empty() && SECRET.iter().any(is)
+            !value.is_empty() && SECRET.iter().any(|secret| ends_with(name, secret))
         });
         match secret {
             Some((name, _)) => {

@@ -3,18 +3,20 @@
 use super::kind::Cause;
 use super::phrases::Phrases;
 use super::registry::{NOT_SCANNED, RATE_LIMITED};
-use super::sign::Sign::*;
+use super::sign::Sign::{self, *};
 use super::{kubelet, mismatch, status, system};
 
 /// Question to an error. The first that has an answer decides.
 enum Question {
-    /// A cause that a sign tells without more.
+    /// A cause whose sign is enough.
     Plain(Cause),
+    /// A cause for which another sign is enough.
+    When(Sign, Cause),
     /// A cause that depends on more than one sign.
     Ask(fn(&Phrases<'_>) -> Option<Cause>),
 }
 
-use Question::{Ask, Plain};
+use Question::{Ask, Plain, When};
 
 /// The questions in their order. A cause that needs more patience comes first: a token server that
 /// is down is worded as a refusal as well.
@@ -48,12 +50,13 @@ const ORDER: &[Question] = &[
     Ask(registry_unavailable),
     // The manifest.
     Plain(Cause::NoMatchingPlatform),
-    Ask(|error| body(error, Cause::RegistryUnavailable)),
+    When(Body(Cause::RegistryUnavailable), Cause::RegistryUnavailable),
     Plain(Cause::UnsupportedManifest),
-    Ask(other_media_type),
+    // No registry has this under the name of an image, so that something else has answered.
+    When(OtherMediaType, Cause::RegistryUnavailable),
     Plain(Cause::MissingContent),
-    Ask(|error| body(error, Cause::RuntimeTrouble)),
-    Ask(|error| body(error, Cause::ConnectionBroken)),
+    When(Body(Cause::RuntimeTrouble), Cause::RuntimeTrouble),
+    When(Body(Cause::ConnectionBroken), Cause::ConnectionBroken),
     Plain(Cause::InvalidManifest),
     Plain(Cause::InvalidImageName),
     Ask(image_not_found),
@@ -70,6 +73,7 @@ pub(super) fn cause(error: &Phrases<'_>) -> Cause {
     }
     let mut answers = ORDER.iter().filter_map(|question| match question {
         Plain(cause) => error.has(Of(*cause)).then_some(*cause),
+        When(sign, cause) => error.has(*sign).then_some(*cause),
         Ask(ask) => ask(error),
     });
     answers.next().unwrap_or(Cause::Unrecognised)
@@ -130,17 +134,6 @@ fn denied(error: &Phrases<'_>) -> Option<Cause> {
 fn registry_unavailable(error: &Phrases<'_>) -> Option<Cause> {
     let told = error.has(Of(Cause::RegistryUnavailable)) || error.is_authorising();
     told.then_some(Cause::RegistryUnavailable)
-}
-
-fn body(error: &Phrases<'_>, cause: Cause) -> Option<Cause> {
-    error.has(Body(cause)).then_some(cause)
-}
-
-/// No registry has this under the name of an image, so that something else has answered.
-fn other_media_type(error: &Phrases<'_>) -> Option<Cause> {
-    error
-        .has(OtherMediaType)
-        .then_some(Cause::RegistryUnavailable)
 }
 
 fn image_not_found(error: &Phrases<'_>) -> Option<Cause> {
@@ -213,7 +206,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::judge::cause::sign::Sign;
 
     #[test]
     fn a_cause_without_a_place_in_the_order_is_found() {
