@@ -4,14 +4,12 @@
 //! now)` go in, the ledger is brought up to date and a [`Verdict`] comes out. The same code serves the agent, the tests and replays of
 //! recorded observations. `tests/flow/purity.rs` holds this folder to it.
 
-mod annotation;
-mod brake;
+mod brakes;
 mod cause;
 mod docket;
 mod last_state;
 mod latest;
 mod ledger;
-mod measure;
 mod message;
 mod mismatch;
 mod moment;
@@ -19,13 +17,10 @@ mod named_image;
 mod observe;
 mod outcome;
 mod phrases;
-mod policy;
-mod reason;
 mod record;
 mod redact;
 mod reference;
-mod registries;
-mod selector;
+mod rules;
 mod status;
 mod text;
 mod verdict;
@@ -33,25 +28,29 @@ mod view;
 mod waiting;
 mod wordings;
 
-pub use annotation::{ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes};
-pub use brake::{Brake, BrakeMemory, BrakeRules, Budget, Due, Spent};
+pub use brakes::memory::{Brake, BrakeMemory, BrakeRules, Budget, Due, Spent};
+pub use brakes::registries::{Registries, RegistryRule};
 pub use cause::{Cause, Class};
 pub use docket::{Docket, Judged, Kept, Then};
 pub use latest::Latest;
 pub use ledger::{Ledger, Mark, Observed, PodRecord, Stage};
-pub use measure::Measure;
 pub use moment::Moment;
 pub use named_image::{named_image, names_image};
 pub use outcome::{Outcome, Undone};
-pub use policy::{Action, Footing, NamespaceRule, NodeMode, Policy, Scope, Threshold, Thresholds};
-pub use reason::{BRAKES, Reason};
 pub use record::{Because, Denied, ImageRecord, LastError, Row, Standing};
 pub use redact::redacted;
 pub use reference::{Reference, may_be_same_image};
-pub use registries::{Registries, RegistryRule};
-pub use selector::{Requirement, Selector};
+pub use rules::annotation::{
+    ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes,
+};
+pub use rules::policy::{
+    Action, Footing, NamespaceRule, NodeMode, Policy, Scope, Threshold, Thresholds,
+};
+pub use rules::selector::{Requirement, Selector};
+pub use rules::threshold::Measure;
 pub use text::{Shown, digest, is_hidden, printable};
-pub use verdict::{Condemned, Decision, Verdict, judge, still_due};
+pub use verdict::deciding::{Condemned, Decision, Verdict, judge, still_due};
+pub use verdict::reason::{BRAKES, Reason};
 pub use view::{
     ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy, Source,
 };

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::mem::discriminant;
 use std::time::Duration;
 
-use super::ledger::{Ledger, Observed, Stage};
-use super::waiting::Waiting;
-use super::{
+use crate::judge::ledger::{Ledger, Observed, Stage};
+use crate::judge::waiting::Waiting;
+use crate::judge::{
     Because, Brake, Cause, Class, ContainerState, ContainerView, Due, Footing, ImageRecord,
     Measure, Moment, PodView, Policy, PullPolicy, Reason,
 };

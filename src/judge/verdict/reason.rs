@@ -1,8 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::measure::seconds;
-use super::{ANNOTATION_MODE, Budget, Cause, Measure, RestartPolicy, Shown};
+use crate::judge::rules::threshold::seconds;
+use crate::judge::{ANNOTATION_MODE, Budget, Cause, Measure, RestartPolicy, Shown};
 
 /// One reason of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Moment, Reference};
+use crate::judge::{Class, Moment, Reference};
 
 /// When a registry itself, rather than its images, seems to be in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::Shown;
+use crate::judge::Shown;
 
 /// `pullwarden.io/mode`: `off`, `observe` or `enforce`. Lowers the node's mode for one Pod, never raises it.
 pub const ANNOTATION_MODE: &str = "pullwarden.io/mode";

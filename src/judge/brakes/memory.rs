@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Moment, PodView, Reason, Reference, Registries, RegistryRule, RestartPolicy};
+use crate::judge::{
+    Class, Moment, PodView, Reason, Reference, Registries, RegistryRule, RestartPolicy,
+};
 
 /// What holds verdicts back however clear they are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::Class;
+use crate::judge::Class;
 
 /// What was counted, against what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Measure {
 
 impl Measure {
     /// What is missing.
-    pub(super) fn next(&self) -> String {
+    pub(in crate::judge) fn next(&self) -> String {
         let failures = |have: u32, need: NonZeroU32| match need.get().saturating_sub(have) {
             0 => "the next failed pull decides".to_owned(),
             1 => "one more failed pull decides".to_owned(),
@@ -68,14 +68,14 @@ impl Measure {
     }
 
     /// So much time has passed, and nothing else has happened.
-    pub(super) fn age(&mut self, by: Duration) {
+    pub(in crate::judge) fn age(&mut self, by: Duration) {
         match self {
             Self::Count { .. } => {}
             Self::Class { lasting, .. } | Self::Standing { lasting, .. } => *lasting += by,
         }
     }
 
-    pub(super) fn is_reached(&self) -> bool {
+    pub(in crate::judge) fn is_reached(&self) -> bool {
         match self {
             Self::Count { have, need } => *have >= need.get(),
             Self::Class {
@@ -91,7 +91,7 @@ impl Measure {
 }
 
 /// Whole seconds: what a person wants to read.
-pub(super) fn seconds(duration: &Duration) -> String {
+pub(in crate::judge) fn seconds(duration: &Duration) -> String {
     let (total, mut out) = (duration.as_secs(), String::new());
     for (unit, size) in [("h", 3600), ("m", 60), ("s", 1)] {
         let count = match unit {

@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Class, Phase, PodMode, PodView, Reason, RestartPolicy, Selector, Standing, Wishes};
+use crate::judge::{
+    Class, Phase, PodMode, PodView, Reason, RestartPolicy, Selector, Standing, Wishes,
+};
 
 /// How long a standing reason of the kubelet's own must have stood where the user gave a failure
 /// count. An error's text gets its class's patience: it may pass by itself.
@@ -219,7 +221,11 @@ impl Policy {
     }
 
     /// How long a standing reason must have stood; `None` if it never condemns.
-    pub(super) fn standing_for(&self, standing: Standing, footing: &Footing) -> Option<Duration> {
+    pub(in crate::judge) fn standing_for(
+        &self,
+        standing: Standing,
+        footing: &Footing,
+    ) -> Option<Duration> {
         let threshold = self.thresholds.of(standing.cause.class())?;
         Some(match footing.count {
             Some(_) if !standing.free_text => STANDING_WITH_COUNT,
