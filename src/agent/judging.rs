@@ -250,7 +250,7 @@ impl Agent {
     /// Brings the metric of what is held up to date.
     pub(super) fn count_held(&self) {
         let held = self.held();
-        for brake in BRAKES {
+        for brake in BRAKES.map(|brake| brake.name) {
             let count = held.get(brake).copied().unwrap_or(0);
             let gauge = self.metrics.held.get_or_create(&ByBrake { brake });
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Because, Brake, BrakeMemory, BrakeRules, Condemned, Decision, Latest, Ledger, Mark, Moment,
+    Because, BrakeMemory, BrakeRules, Brakes, Condemned, Decision, Latest, Ledger, Mark, Moment,
     Outcome, PodRecord, PodView, Policy, Reason, Stage, Undone, Verdict, judge,
 };
 
@@ -13,7 +13,7 @@ pub struct Docket {
     /// What was counted.
     pub ledger: Ledger,
     /// What holds verdicts back.
-    pub brake: Brake,
+    pub brake: Brakes,
     /// The newest view of each Pod that is being judged.
     pub latest: BTreeMap<String, Latest>,
     /// The last verdict on each Pod that has nothing to judge for now.
@@ -66,7 +66,7 @@ impl Docket {
     pub fn new(rules: BrakeRules, warm_up: Duration, now: Moment) -> Self {
         Self {
             ledger: Ledger::default(),
-            brake: Brake {
+            brake: Brakes {
                 warm_up_until: now.after(warm_up),
                 rules,
                 memory: BrakeMemory::default(),

@@ -28,8 +28,11 @@ mod view;
 mod waiting;
 mod wordings;
 
-pub use brakes::memory::{Brake, BrakeMemory, BrakeRules, Budget, Due, Spent};
-pub use brakes::registries::{Registries, RegistryRule};
+pub use brakes::BRAKES;
+pub use brakes::hold::Hold;
+pub use brakes::memory::{BrakeMemory, Brakes, Spent};
+pub use brakes::registries::Registries;
+pub use brakes::settings::{BrakeRules, Budget, RegistryRule};
 pub use cause::{Cause, Class};
 pub use docket::{Docket, Judged, Kept, Then};
 pub use latest::Latest;
@@ -49,8 +52,11 @@ pub use rules::policy::{
 pub use rules::selector::{Requirement, Selector};
 pub use rules::threshold::Measure;
 pub use text::{Shown, digest, is_hidden, printable};
-pub use verdict::deciding::{Condemned, Decision, Verdict, judge, still_due};
-pub use verdict::reason::{BRAKES, Reason};
+pub use verdict::deciding::judge;
+pub use verdict::decision::{Decision, Verdict};
+pub use verdict::fail_request::Condemned;
+pub use verdict::last_look::still_due;
+pub use verdict::reason::Reason;
 pub use view::{
     ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy, Source,
 };

@@ -14,18 +14,15 @@ use crate::support::random::cases;
 use crate::support::story::{Failure, Story, hours, minutes};
 
 fn of_budget(reason: &Reason) -> bool {
-    matches!(
-        reason,
-        Reason::NodeBudgetSpent(_) | Reason::OwnerBudgetSpent(_)
-    )
+    matches!(reason.brake(), Some("node-budget" | "owner-budget"))
 }
 
 fn of_always(reason: &Reason) -> bool {
-    matches!(reason, Reason::AlwaysWaits { .. })
+    reason.brake() == Some("always")
 }
 
 fn of_warm_up(reason: &Reason) -> bool {
-    matches!(reason, Reason::WarmUp { .. })
+    reason.brake() == Some("warm-up")
 }
 
 #[test]

@@ -292,7 +292,7 @@ fn an_always_pod_that_asks_waits_ten_minutes_whatever_its_count() {
         let times: Vec<Duration> = story.failures_of(&pod()).map(|f| f.at).collect();
         let due = times.iter().find(|at| **at - times[0] >= minutes(10));
         assert_eq!(Some(&story.ends[0].at), due);
-        let waits = |reason: &Reason| matches!(reason, Reason::AlwaysWaits { .. });
+        let waits = |reason: &Reason| reason.brake() == Some("always");
         assert!(story.failures[0].held(waits));
     }
 }

@@ -70,7 +70,7 @@ fn while_the_labels_are_not_known_nothing_is_decided_but_all_is_counted() {
     court.fail(&pod(), NOT_FOUND, 1);
     let verdict = court.fail(&pod(), NOT_FOUND, 30);
     assert_eq!(verdict.decision, Decision::Hold);
-    assert_eq!(verdict.reasons.last(), Some(&Reason::NamespaceUnknown));
+    assert_eq!(verdict.reasons.last().unwrap().brake(), Some("namespace"));
     let labels = BTreeMap::from([("env".to_owned(), "test".to_owned())]);
     court
         .policy

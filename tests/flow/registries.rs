@@ -12,11 +12,11 @@ use crate::support::registry::Registry;
 use crate::support::story::{End, Story, hours, minutes};
 
 fn of_registry(reason: &Reason) -> bool {
-    matches!(reason, Reason::RegistryInTrouble { .. })
+    reason.brake() == Some("registry")
 }
 
 fn of_new_node(reason: &Reason) -> bool {
-    matches!(reason, Reason::NothingPulledYet { .. })
+    reason.brake() == Some("new-node")
 }
 
 /// When failures of these Pods were held first for this reason.

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pullwarden::judge::{
-    Action, Brake, BrakeMemory, BrakeRules, Budget, Condemned, Decision, Ledger, Moment, NodeMode,
+    Action, BrakeMemory, BrakeRules, Brakes, Budget, Condemned, Decision, Ledger, Moment, NodeMode,
     Policy, Reason, RegistryRule, RestartPolicy, Scope, Threshold, Thresholds, Verdict, judge,
 };
 
@@ -60,10 +60,10 @@ pub const RULES: BrakeRules = BrakeRules {
 };
 
 /// A brake that is off: no warm-up, nothing spent, the registry of the bad image works.
-pub fn brake() -> Brake {
+pub fn brake() -> Brakes {
     let mut memory = BrakeMemory::default();
     memory.registries.pulled(BAD, None);
-    Brake {
+    Brakes {
         warm_up_until: at(0),
         rules: RULES,
         memory,
@@ -74,7 +74,7 @@ pub fn brake() -> Brake {
 #[derive(Clone, Debug)]
 pub struct Court {
     pub ledger: Ledger,
-    pub brake: Brake,
+    pub brake: Brakes,
     pub policy: Policy,
     version: u64,
 }

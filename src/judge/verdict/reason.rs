@@ -1,8 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::judge::rules::threshold::seconds;
-use crate::judge::{ANNOTATION_MODE, Budget, Cause, Measure, RestartPolicy, Shown};
+use crate::judge::brakes::hold::Hold;
+use crate::judge::{ANNOTATION_MODE, Cause, Measure, RestartPolicy, Shown};
 
 /// One reason of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,6 @@ pub enum Reason {
     SwitchedOff,
     /// A rule of the configuration for the namespace: off.
     NamespaceSwitchedOff,
-    /// A rule of the configuration goes by the namespace's labels, and they are not known.
-    NamespaceUnknown,
     /// The restart policy is not in scope and the Pod did not ask.
     RestartPolicyNotCovered(RestartPolicy),
     /// The Pod has too many containers or images, or too long names, to be judged.
@@ -76,41 +74,8 @@ pub enum Reason {
         /// The image.
         image: String,
     },
-    /// `restartPolicy: Always` waits longer.
-    AlwaysWaits {
-        /// How long there is to wait.
-        left: Duration,
-    },
-    /// The agent only watches after its first start on a boot.
-    WarmUp {
-        /// How long there is to wait.
-        left: Duration,
-    },
-    /// The node's budget is spent.
-    NodeBudgetSpent(Budget),
-    /// The owner's budget is spent.
-    OwnerBudgetSpent(Budget),
-    /// So many repositories of the registry fail that it is the registry.
-    RegistryInTrouble {
-        /// The registry.
-        registry: String,
-        /// How many of its repositories fail.
-        repositories: usize,
-        /// How long it can hold, at most; `None` where there is no limit.
-        left: Option<Duration>,
-    },
-    /// A refusal, and nothing was pulled from the registry since the node was started.
-    NothingPulledYet {
-        /// The registry.
-        registry: String,
-        /// How long it can hold, at most.
-        left: Duration,
-    },
-    /// The API server denied the last write about the Pod.
-    WriteDenied {
-        /// How long it is left alone.
-        left: Duration,
-    },
+    /// A brake holds the verdict.
+    Held(Hold),
     /// Another Pod of this node has pulled the image since this one's first failure.
     PulledByAnother {
         /// The image.
@@ -133,32 +98,13 @@ pub enum Reason {
     },
 }
 
-/// The names of the brakes.
-pub const BRAKES: [&str; 8] = [
-    "warm-up",
-    "node-budget",
-    "owner-budget",
-    "registry",
-    "new-node",
-    "always",
-    "namespace",
-    "denied-write",
-];
-
 impl Reason {
-    /// The name of the brake that this is, in `status` and metrics; `None` if it is none.
+    /// Returns the name of the brake in `status` and metrics; `None` for any other reason.
     pub const fn brake(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::WarmUp { .. } => "warm-up",
-            Self::NodeBudgetSpent(_) => "node-budget",
-            Self::OwnerBudgetSpent(_) => "owner-budget",
-            Self::RegistryInTrouble { .. } => "registry",
-            Self::NothingPulledYet { .. } => "new-node",
-            Self::AlwaysWaits { .. } => "always",
-            Self::NamespaceUnknown => "namespace",
-            Self::WriteDenied { .. } => "denied-write",
-            _ => return None,
-        })
+        match self {
+            Self::Held(hold) => Some(hold.brake()),
+            _ => None,
+        }
     }
 
     /// The image that this is about, if it is about one.
@@ -185,13 +131,7 @@ impl Reason {
             | Self::NotReached {
                 by: Some(measure), ..
             } => measure.age(by),
-            Self::AlwaysWaits { left }
-            | Self::WarmUp { left }
-            | Self::WriteDenied { left }
-            | Self::NothingPulledYet { left, .. }
-            | Self::RegistryInTrouble {
-                left: Some(left), ..
-            } => *left = left.saturating_sub(by),
+            Self::Held(hold) => hold.age(by),
             _ => {}
         }
         aged
@@ -207,25 +147,8 @@ impl Reason {
             Self::PulledByAnother { .. }
             | Self::OnNode { .. }
             | Self::PulledByRuntime { .. }
-            | Self::StillPulling { .. }
-            | Self::NamespaceUnknown => format!("{FAILURE} decides"),
-            Self::AlwaysWaits { left }
-            | Self::WarmUp { left }
-            | Self::WriteDenied { left }
-            | Self::NothingPulledYet { left, .. }
-            | Self::RegistryInTrouble {
-                left: Some(left), ..
-            } => match left.as_secs() {
-                0 => format!("{FAILURE} decides"),
-                _ => format!("{FAILURE} after {} more decides", seconds(left)),
-            },
-            Self::RegistryInTrouble { left: None, .. } => {
-                format!("{FAILURE} after something was pulled from the registry decides")
-            }
-            Self::NodeBudgetSpent(budget) | Self::OwnerBudgetSpent(budget) => format!(
-                "{FAILURE} after the budget has room again decides: a Pod's place is free {} after it was failed",
-                seconds(&budget.per)
-            ),
+            | Self::StillPulling { .. } => format!("{FAILURE} decides"),
+            Self::Held(hold) => format!("{FAILURE}{}", hold.next()),
             Self::BeingReported => "the answer of the API server".to_owned(),
             Self::BeingEnded => {
                 "the kubelet ends the Pod, as soon as a pull that is in flight has ended".to_owned()
@@ -247,9 +170,6 @@ impl fmt::Display for Reason {
             Self::NamespaceSwitchedOff => {
                 f.write_str("the configuration switches the namespace off")
             }
-            Self::NamespaceUnknown => f.write_str(
-                "the configuration goes by the namespace's labels, which are not known yet",
-            ),
             Self::RestartPolicyNotCovered(policy) => write!(
                 f,
                 "restartPolicy {} is not in scope and the Pod does not ask",
@@ -300,48 +220,7 @@ impl fmt::Display for Reason {
                     Shown(image)
                 )
             }
-            Self::AlwaysWaits { left } => {
-                write!(f, "restartPolicy Always waits {} more", seconds(left))
-            }
-            Self::WarmUp { left } => write!(f, "warming up for {} more", seconds(left)),
-            Self::WriteDenied { left } => write!(
-                f,
-                "the API server denied the last write: left alone for {} more",
-                seconds(left)
-            ),
-            Self::NodeBudgetSpent(budget) => write!(
-                f,
-                "the node's budget of {} Pods per {} is spent",
-                budget.pods,
-                seconds(&budget.per)
-            ),
-            Self::OwnerBudgetSpent(budget) => write!(
-                f,
-                "the owner's budget of {} Pods per {} is spent",
-                budget.per_owner,
-                seconds(&budget.per)
-            ),
-            Self::RegistryInTrouble {
-                registry,
-                repositories,
-                left,
-            } => {
-                write!(
-                    f,
-                    "{repositories} repositories of {} fail and nothing is pulled from it: held",
-                    Shown(registry)
-                )?;
-                match left {
-                    Some(left) => write!(f, " for {} at most", seconds(left)),
-                    None => f.write_str(" until something is"),
-                }
-            }
-            Self::NothingPulledYet { registry, left } => write!(
-                f,
-                "nothing was pulled from {} since the node was started: held for {} at most",
-                Shown(registry),
-                seconds(left)
-            ),
+            Self::Held(hold) => hold.fmt(f),
             Self::PulledByAnother { image } => write!(
                 f,
                 "{}: another Pod of this node has pulled it meanwhile (its credentials may differ): spared once",
