@@ -8,10 +8,7 @@ use super::container::{SHORT, cut, zip};
 use super::requests::{Quantities, Resources};
 use super::size::{is_too_large, message_share};
 use super::volumes::{Mount, Volume, told_apart};
-use crate::judge::{
-    ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ContainerView, Owner, Phase, PodView, RestartPolicy,
-    Source,
-};
+use crate::judge::{ContainerView, Owner, Phase, PodView, RestartPolicy, Source, Wishes};
 use crate::report::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE, MOST_ANNOTATIONS};
 
 /// The part of a core/v1 Pod that we read, from the API server's JSON or the kubelet's protobuf. Everything else is skipped while
@@ -136,7 +133,7 @@ impl From<WireMetadata> for Metadata {
 pub(super) fn read(
     annotations: impl IntoIterator<Item = (String, String)>,
 ) -> BTreeMap<String, String> {
-    let kept = |key: &String| ANNOTATIONS.contains(&key.as_str());
+    let kept = |key: &String| Wishes::reads(key) || ANNOTATIONS.contains(&key.as_str());
     annotations
         .into_iter()
         .filter(|(key, _)| kept(key))
@@ -149,14 +146,8 @@ const ANNOTATION_MIRROR: &str = "kubernetes.io/config.mirror";
 /// Where the kubelet has a Pod from: `api`, or a static Pod's `file` or `http`. Only the kubelet's own view has it.
 const ANNOTATION_SOURCE: &str = "kubernetes.io/config.source";
 
-/// The annotations that are read.
-const ANNOTATIONS: [&str; 5] = [
-    ANNOTATION_MIRROR,
-    ANNOTATION_SOURCE,
-    ANNOTATION_MODE,
-    ANNOTATION_FAILURE_COUNT,
-    ANNOTATION_FAILED_AT,
-];
+/// Annotations that are kept besides those that the judge reads.
+const ANNOTATIONS: [&str; 3] = [ANNOTATION_MIRROR, ANNOTATION_SOURCE, ANNOTATION_FAILED_AT];
 
 impl Pod {
     /// The Pod as the judge wants it, secrets taken out of texts and long ones cut. Whichever source it came from: one that is not the API server, or tells of the

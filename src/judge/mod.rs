@@ -21,6 +21,7 @@ mod record;
 mod redact;
 mod reference;
 mod rules;
+mod seconds;
 mod status;
 mod text;
 mod verdict;
@@ -46,11 +47,9 @@ pub use reference::{Reference, may_be_same_image};
 pub use rules::annotation::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes,
 };
-pub use rules::policy::{
-    Action, Footing, NamespaceRule, NodeMode, Policy, Scope, Threshold, Thresholds,
-};
+pub use rules::policy::{Action, Footing, NamespaceRule, NodeMode, Policy, Scope};
 pub use rules::selector::{Requirement, Selector};
-pub use rules::threshold::Measure;
+pub use rules::threshold::{Progress, Threshold, Thresholds};
 pub use text::{Shown, digest, is_hidden, printable};
 pub use verdict::deciding::judge;
 pub use verdict::decision::{Decision, Verdict};

@@ -1,11 +1,13 @@
-//! `restartPolicy: Always`: the Pod's controller makes a new Pod at once, so failing it frees little.
+//! Always: a controller replaces a failed Pod with `restartPolicy: Always` at once, so failing it
+//! frees little.
 
 use std::time::Duration;
 
 use super::hold::{Brake, Context, Ends, Hold};
 use crate::judge::RestartPolicy;
 
-/// The brake. It asks for a longer minimum duration, twice as long after each verdict on the owner and the image.
+/// The brake. It asks for a longer minimum duration, twice as long after each verdict on the owner
+/// and the image.
 pub const BRAKE: Brake = Brake {
     name: "always",
     holds,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::memory::Brakes;
-use crate::judge::rules::threshold::seconds;
+use crate::judge::seconds::seconds;
 use crate::judge::{Class, ImageRecord, Moment, PodView};
 
 /// One brake.
@@ -58,11 +58,11 @@ pub enum Ends {
     WithLabels,
 }
 
-/// Interval at which a hold without a known end is looked at again.
+/// Interval at which a standing reason is judged again while a budget is spent.
 const LOOK: Duration = Duration::from_secs(10);
 
 impl Brake {
-    /// Returns a hold of this brake. `why` is a sentence that the time left completes, if there is one.
+    /// Returns a hold of this brake. The time that is left, if known, completes the text `why`.
     pub fn hold(&self, why: impl Into<String>, ends: Ends) -> Hold {
         Hold {
             brake: self.name,
@@ -90,7 +90,7 @@ impl Hold {
         }
     }
 
-    /// Returns the condition on which the next failure decides, as the end of a sentence about that failure.
+    /// Returns the end of the sentence "the next failure …".
     pub fn next(&self) -> String {
         match self.ends {
             Ends::After(left) | Ends::WithPull(Some(left)) if left.as_secs() > 0 => {
@@ -107,7 +107,7 @@ impl Hold {
         }
     }
 
-    /// Returns the time after which the clock alone may end the hold, as it may for a standing reason.
+    /// Returns the time after which the clock alone may end the hold of a standing reason.
     pub const fn ends_by_clock(&self) -> Option<Duration> {
         match self.ends {
             Ends::After(left) => Some(left),

@@ -1,4 +1,5 @@
-//! Memory of the brakes: the Pods that were failed lately, and what is known of registries. Kept in the state file.
+//! Memory of the brakes: the Pods that were failed lately, and what is known of registries. Kept in
+//! the state file.
 
 use std::time::Duration;
 
@@ -59,7 +60,8 @@ const FORGIVEN: Duration = Duration::from_secs(6 * 3600);
 const OWNERS: usize = 256;
 
 impl BrakeMemory {
-    /// Returns the number of verdicts on Pods of this Pod's owner for this image, where the owner makes new ones.
+    /// Returns the number of verdicts on Pods of this Pod's owner for this image, where the owner
+    /// makes new ones.
     pub fn verdicts(&self, view: &PodView, image: &str) -> u32 {
         let owner = owner_of(view);
         let mut repeated = self.repeated.iter();
@@ -98,7 +100,7 @@ impl Brakes {
         });
     }
 
-    /// Gives the place of a Pod back to the budget: the Pod was not failed for this image after all.
+    /// Gives the Pod's place back to the budget: the Pod was not failed for this image.
     pub fn refund(&mut self, uid: &str, image: &str) {
         let memory = &mut self.memory;
         let Some(place) = memory.spent.iter().rposition(|spent| spent.uid == uid) else {
@@ -111,12 +113,12 @@ impl Brakes {
         }
     }
 
-    /// Returns the number of Pods that the node's budget lacks at present.
+    /// Returns the number of Pods that count against the node's budget at present.
     pub fn spent(&self, now: Moment) -> usize {
         self.recent(now).count()
     }
 
-    /// Returns the number of Pods that the budget of this Pod's owner lacks at present.
+    /// Returns the number of Pods that count against the budget of this Pod's owner at present.
     pub fn spent_on_owner_of(&self, view: &PodView, now: Moment) -> usize {
         let owner = owner_of(view);
         self.recent(now).filter(|s| s.owner == owner).count()

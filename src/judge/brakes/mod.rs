@@ -1,7 +1,7 @@
 //! Brakes: what holds a verdict although the threshold is reached.
 //!
-//! A brake is a file here and a line in [`BRAKES`]. It reads the counts and its settings, and knows no verdict.
-//! `memory` and `registries` keep what the brakes remember.
+//! A brake is a file here and a line in [`BRAKES`]. It reads the counts and its settings, and knows
+//! no verdict. `memory` and `registries` keep what the brakes remember.
 
 pub mod always;
 pub mod denied_write;

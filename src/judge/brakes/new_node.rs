@@ -1,4 +1,5 @@
-//! New node: the registry refuses, and no pull from it has worked since the node started. The node's credentials may be at fault.
+//! New node: the registry refuses, and no pull from it has worked since the node started. The
+//! node's credentials may be at fault.
 
 use super::hold::{Brake, Context, Ends, Hold};
 use super::registry;

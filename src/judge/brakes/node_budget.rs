@@ -1,7 +1,7 @@
-//! Node budget: as many Pods of the node were failed lately as may be.
+//! Node budget: the agent has failed as many Pods of the node lately as it may.
 
 use super::hold::{Brake, Context, Ends, Hold};
-use crate::judge::rules::threshold::seconds;
+use crate::judge::seconds::seconds;
 
 /// The brake.
 pub const BRAKE: Brake = Brake {

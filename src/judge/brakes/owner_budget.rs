@@ -1,8 +1,8 @@
-//! Owner budget: as many Pods of one owner were failed lately as may be.
+//! Owner budget: the agent has failed as many Pods of one owner lately as it may.
 
 use super::hold::{Brake, Context, Ends, Hold};
 use super::node_budget;
-use crate::judge::rules::threshold::seconds;
+use crate::judge::seconds::seconds;
 
 /// The brake.
 pub const BRAKE: Brake = Brake {

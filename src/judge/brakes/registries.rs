@@ -46,7 +46,8 @@ impl Registries {
         }
     }
 
-    /// Notes that this image was pulled: at that moment, or at an unknown one since the node started.
+    /// Notes that this image was pulled: at that moment, or at an unknown one since the node
+    /// started.
     pub fn pulled(&mut self, image: &str, at: Option<Moment>) {
         let registry = Reference::of(image).registry;
         if !self.0.contains_key(registry) && self.0.len() >= REMEMBERED {
@@ -62,8 +63,9 @@ impl Registries {
         self.0.get(Reference::of(image).registry)?.pulled
     }
 
-    /// Returns the number of the registry's repositories that fail, if they are so many that the fault seems to be the
-    /// registry's. `pulled` is the last pull that shows that the registry works.
+    /// Returns the number of the registry's repositories that fail, if they are so many that the
+    /// fault seems to be the registry's. `pulled` is the last pull that shows that the registry
+    /// works.
     pub fn trouble(
         &self,
         image: &str,

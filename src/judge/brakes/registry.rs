@@ -11,7 +11,8 @@ pub const BRAKE: Brake = Brake {
     holds,
 };
 
-/// Returns the hold. Without an attempt to pull, as for a standing reason, the registry is not at fault.
+/// Returns the hold. Without an attempt to pull, as for a standing reason, the registry is not at
+/// fault.
 pub(super) fn holds(context: &Context<'_>) -> Option<Hold> {
     if context.record.standing.is_some() {
         return None;
@@ -24,8 +25,8 @@ pub(super) fn holds(context: &Context<'_>) -> Option<Hold> {
         Some(at_most) => Some(left_of(at_most, context)?),
         None => None,
     };
-    // A registry that worked before this image failed may have stopped then. One that works since the last
-    // failure was reported may have begun to work while that failure's pull was under way.
+    // A registry that worked before this image failed may have stopped then. One that works since
+    // the last failure was reported may have begun to work while that failure's pull was under way.
     let pulled = context.record.pulled;
     let pulled = pulled.filter(|at| context.now.since(*at) <= context.lasting);
     let failing = registries.trouble(context.image, rules, pulled, context.now)?;
@@ -37,7 +38,8 @@ pub(super) fn holds(context: &Context<'_>) -> Option<Hold> {
     Some(BRAKE.hold(why, Ends::WithPull(left)))
 }
 
-/// Returns the rest of the longest time that a brake of the registry may hold the image; `None` if it is over.
+/// Returns the rest of the longest time that a brake of the registry may hold the image; `None` if
+/// it is over.
 pub(super) fn left_of(at_most: Duration, context: &Context<'_>) -> Option<Duration> {
     let since = |held| context.now.since(held);
     let held = context.record.held.map_or(Duration::ZERO, since);

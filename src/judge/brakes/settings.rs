@@ -12,7 +12,8 @@ pub struct BrakeRules {
     pub budget: Budget,
     /// Signs that a registry itself is in trouble.
     pub registry: RegistryRule,
-    /// Longest time that refusals wait for a first pull from their registry since the node started. Zero: no time.
+    /// Longest time that refusals wait for a first pull from their registry since the node started.
+    /// Zero: no time.
     pub new_node: Duration,
 }
 

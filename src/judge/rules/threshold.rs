@@ -1,59 +1,99 @@
+//! Thresholds, and the progress of an image towards one.
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::judge::Class;
+use crate::judge::seconds::seconds;
 
-/// What was counted, against what was asked for.
+/// Failures, and the minimum duration, that a class asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// Consecutive failures.
+    pub failures: NonZeroU32,
+    /// Minimum duration, from the first of them to the last.
+    pub lasting: Duration,
+}
+
+/// Threshold of each class that has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// `imagePullFailureCount`.
+pub struct Thresholds(BTreeMap<Class, Threshold>);
+
+impl Thresholds {
+    /// Returns the thresholds per class. Unknown errors have that of transient ones. The node's own
+    /// trouble has none.
+    pub fn new(
+        permanent: Threshold,
+        denied: Threshold,
+        corrupt: Threshold,
+        transient: Threshold,
+    ) -> Self {
+        Self(BTreeMap::from([
+            (Class::Permanent, permanent),
+            (Class::Denied, denied),
+            (Class::Corrupt, corrupt),
+            (Class::Transient, transient),
+            (Class::Unknown, transient),
+        ]))
+    }
+
+    /// Returns the threshold of a class; `None` for one that never fails a Pod.
+    pub fn of(&self, class: Class) -> Option<Threshold> {
+        self.0.get(&class).copied()
+    }
+}
+
+/// Counts of an image against a threshold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Against `imagePullFailureCount`.
     Count {
-        /// Failures in a row that count for it.
+        /// Consecutive failures that count for it.
         have: u32,
-        /// The count that was given.
+        /// Failures that the user asks for.
         need: NonZeroU32,
     },
-    /// A class's threshold.
+    /// Against the threshold of a class.
     Class {
-        /// The class whose threshold it is.
+        /// The class.
         class: Class,
         /// Consecutive failures.
         have: u32,
-        /// The failures it takes.
+        /// Failures that the threshold asks for.
         need: NonZeroU32,
-        /// How long they have lasted.
+        /// Time since the first of them.
         lasting: Duration,
-        /// How long they must last.
-        at_least: Duration,
+        /// Minimum duration.
+        minimum: Duration,
     },
-    /// A standing reason.
+    /// Of a standing reason, which has no attempts to count.
     Standing {
-        /// How long it has stood.
+        /// Time that the reason has stood.
         lasting: Duration,
-        /// How long it must stand.
-        at_least: Duration,
+        /// Minimum duration.
+        minimum: Duration,
     },
 }
 
-impl Measure {
-    /// What is missing.
+impl Progress {
+    /// Returns what is missing, for people.
     pub(in crate::judge) fn next(&self) -> String {
         let failures = |have: u32, need: NonZeroU32| match need.get().saturating_sub(have) {
             0 => "the next failed pull decides".to_owned(),
             1 => "one more failed pull decides".to_owned(),
             more => format!("{more} more failed pulls decide"),
         };
-        let left = |lasting: &Duration, at_least: &Duration| at_least.saturating_sub(*lasting);
         match self {
             Self::Count { have, need } => failures(*have, *need),
             Self::Class {
                 have,
                 need,
                 lasting,
-                at_least,
+                minimum,
                 ..
-            } => match left(lasting, at_least) {
+            } => match minimum.saturating_sub(*lasting) {
                 Duration::ZERO => failures(*have, *need),
                 left => format!(
                     "{}, not before {} from now (if none of them is of a more patient class)",
@@ -61,13 +101,14 @@ impl Measure {
                     seconds(&left)
                 ),
             },
-            Self::Standing { lasting, at_least } => {
-                format!("{} more of the same", seconds(&left(lasting, at_least)))
+            Self::Standing { lasting, minimum } => {
+                let left = minimum.saturating_sub(*lasting);
+                format!("{} more of the same", seconds(&left))
             }
         }
     }
 
-    /// So much time has passed, and nothing else has happened.
+    /// Adds time that has passed without a failure.
     pub(in crate::judge) fn age(&mut self, by: Duration) {
         match self {
             Self::Count { .. } => {}
@@ -75,6 +116,7 @@ impl Measure {
         }
     }
 
+    /// Returns true if the threshold is reached.
     pub(in crate::judge) fn is_reached(&self) -> bool {
         match self {
             Self::Count { have, need } => *have >= need.get(),
@@ -82,30 +124,15 @@ impl Measure {
                 have,
                 need,
                 lasting,
-                at_least,
+                minimum,
                 ..
-            } => *have >= need.get() && lasting >= at_least,
-            Self::Standing { lasting, at_least } => lasting >= at_least,
+            } => *have >= need.get() && lasting >= minimum,
+            Self::Standing { lasting, minimum } => lasting >= minimum,
         }
     }
 }
 
-/// Whole seconds: what a person wants to read.
-pub(in crate::judge) fn seconds(duration: &Duration) -> String {
-    let (total, mut out) = (duration.as_secs(), String::new());
-    for (unit, size) in [("h", 3600), ("m", 60), ("s", 1)] {
-        let count = match unit {
-            "h" => total / size,
-            _ => total / size % 60,
-        };
-        if count > 0 {
-            out.push_str(&format!("{count}{unit}"));
-        }
-    }
-    if out.is_empty() { "0s".to_owned() } else { out }
-}
-
-impl fmt::Display for Measure {
+impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count { have, need } => write!(f, "{have} of {need} failures"),
@@ -114,15 +141,15 @@ impl fmt::Display for Measure {
                 have,
                 need,
                 lasting,
-                at_least,
+                minimum,
             } => write!(
                 f,
                 "{have} of {need} failures and {} of {} ({class})",
                 seconds(lasting),
-                seconds(at_least)
+                seconds(minimum)
             ),
-            Self::Standing { lasting, at_least } => {
-                write!(f, "stood for {} of {}", seconds(lasting), seconds(at_least))
+            Self::Standing { lasting, minimum } => {
+                write!(f, "stood for {} of {}", seconds(lasting), seconds(minimum))
             }
         }
     }

@@ -13,8 +13,8 @@ use crate::judge::{
     Policy, PullPolicy, Stage,
 };
 
-/// Judges one Pod by its latest view. The view may be one that was judged before: then only the clock has moved, and
-/// only a standing reason can have reached its minimum duration.
+/// Judges one Pod by its latest view. The view may be one that was judged before: then only the
+/// clock has moved, and only a standing reason can have reached its minimum duration.
 pub fn judge(
     ledger: &mut Ledger,
     brakes: &mut Brakes,
@@ -44,7 +44,8 @@ pub fn judge(
         now,
     };
     let (decision, reasons) = decide(ledger, brakes, subject, &observed);
-    // The next failure is judged by what was known of the registry at this one, even if this one was inferred.
+    // The next failure is judged by what was known of the registry at this one, even if this one
+    // was inferred.
     for image in observed.failed.iter().chain(&observed.inferred) {
         let registries = &brakes.memory.registries;
         let pulled = registries.last_pull(image);
@@ -150,8 +151,8 @@ fn to_weigh<'a>(
     Ok(pod)
 }
 
-/// Compares the counts of each image with its threshold. Returns the images that may be decided about now, and a reason
-/// for each image that fails.
+/// Compares the counts of each image with its threshold. Returns the images that may be decided
+/// about now, and a reason for each image that fails.
 fn weigh(
     pod: &PodRecord,
     subject: Subject<'_>,
@@ -168,7 +169,8 @@ fn weigh(
                 continue;
             }
         };
-        // While a pull is queued or downloading the kubelet goes on showing the back-off: the clock must not decide.
+        // While a pull is queued or downloading the kubelet goes on showing the back-off: the clock
+        // must not decide.
         let decides = record.standing.is_some() || observed.failed.contains(&image);
         reasons.push(Reason::Reached {
             image: image.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fail_request::Condemned;
 use super::reason::Reason;
-use crate::judge::{Measure, Moment, Observed};
+use crate::judge::{Moment, Observed, Progress};
 
 /// Decision about one Pod, and every reason for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub enum Decision {
 const AGAIN: Duration = Duration::from_secs(10);
 
 impl Verdict {
-    /// Returns true if another verdict is no news after this one: the same decision, for reasons of the same kinds.
-    /// A decision to fail the Pod always is news.
+    /// Returns true if another verdict is no news after this one: the same decision, for reasons of
+    /// the same kinds. A decision to fail the Pod always is news.
     pub fn is_like(&self, other: &Self) -> bool {
         let is_condemned = matches!(other.decision, Decision::Condemn(_));
         let kind = |reason: &Reason| (discriminant(reason), reason.brake());
@@ -49,13 +49,14 @@ impl Verdict {
                 .eq(other.reasons.iter().map(kind))
     }
 
-    /// Returns when the clock alone may bring another verdict: at once if it is past, `None` if it cannot.
+    /// Returns when the clock alone may bring another verdict: at once if it is past, `None` if it
+    /// cannot.
     pub fn next_by_clock(&self, now: Moment) -> Option<Moment> {
         let after = |reason: &Reason| match reason {
             Reason::NotReached {
-                by: Some(Measure::Standing { lasting, at_least }),
+                by: Some(Progress::Standing { lasting, minimum }),
                 ..
-            } => Some(at_least.saturating_sub(*lasting)),
+            } => Some(minimum.saturating_sub(*lasting)),
             Reason::Held(hold) => hold.ends_by_clock(),
             Reason::PulledByAnother { .. } => Some(AGAIN),
             _ => None,

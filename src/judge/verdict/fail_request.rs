@@ -24,7 +24,8 @@ pub struct Condemned {
     pub lasting: Duration,
     /// The last error.
     pub error: String,
-    /// True if the Pod may be written to. Otherwise an Event says that the Pod would have been failed.
+    /// True if the Pod may be written to. Otherwise an Event says that the Pod would have been
+    /// failed.
     pub enforce: bool,
     /// True if the Pod is skipped should the image turn out to be on the node.
     pub spare_if_present: bool,
@@ -35,8 +36,8 @@ pub struct Condemned {
 }
 
 impl Condemned {
-    /// Returns the request to fail a Pod for one of its images. `pulls` are the pull policies of the containers that
-    /// wait for the image.
+    /// Returns the request to fail a Pod for one of its images. `pulls` are the pull policies of
+    /// the containers that wait for the image.
     pub(super) fn new(
         subject: Subject<'_>,
         image: &str,
@@ -51,7 +52,8 @@ impl Condemned {
         } = subject;
         let error = record.last.as_ref();
         let all = |is: fn(PullPolicy) -> bool| pulls.iter().all(|policy| is(*policy));
-        // A standing reason makes no attempts, so an image that is present or can be pulled does not matter.
+        // A standing reason makes no attempts, so an image that is present or can be pulled does
+        // not matter.
         let asks = record.standing.is_none() && !record.spared;
         let since = record.failing_since();
         Self {

@@ -33,7 +33,7 @@ pub(super) fn hold(
         record,
         class: condemned.cause.class(),
         lasting: condemned.lasting,
-        labels_unknown: footing.unsure,
+        labels_unknown: footing.labels_unknown,
         now,
     });
     if held.is_empty() {
@@ -49,7 +49,8 @@ pub(super) fn hold(
     if held.iter().any(Hold::ends_with_pull) {
         ledger.note_held(uid, image, now);
     }
-    // That brake stands for a longer minimum duration: without it the Pod would not be failed yet either.
+    // That brake stands for a longer minimum duration: without it the Pod would not be failed yet
+    // either.
     if held.iter().all(|hold| hold.brake() != always::BRAKE.name) {
         ledger.note_due(uid, image, Because::Held);
     }

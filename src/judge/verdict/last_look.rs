@@ -6,7 +6,8 @@ use crate::judge::brakes::namespace;
 use crate::judge::waiting::Waiting;
 use crate::judge::{ContainerState, PodView, Policy};
 
-/// Checks that a Pod, read afresh, is still the one that is to be failed, and still waits for the image.
+/// Checks that a Pod, read afresh, is still the one that is to be failed, and still waits for the
+/// image.
 ///
 /// # Errors
 /// The reason to skip the Pod.
@@ -18,7 +19,7 @@ pub fn still_due(condemned: &Condemned, policy: &Policy, view: &PodView) -> Resu
     if condemned.enforce && !footing.enforce {
         return Err(Reason::NotEnforcedAnyMore);
     }
-    if condemned.enforce && footing.unsure {
+    if condemned.enforce && footing.labels_unknown {
         return Err(Reason::Held(namespace::hold()));
     }
     let mut silent = false;

@@ -1,8 +1,10 @@
+//! The reasons of a verdict, and their texts for people.
+
 use std::fmt;
 use std::time::Duration;
 
 use crate::judge::brakes::hold::Hold;
-use crate::judge::{ANNOTATION_MODE, Cause, Measure, RestartPolicy, Shown};
+use crate::judge::{ANNOTATION_MODE, Cause, Progress, RestartPolicy, Shown};
 
 /// One reason of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,13 +15,13 @@ pub enum Reason {
     NotOnThisNode,
     /// The Pod is being deleted.
     Terminating,
-    /// A static Pod's mirror: cannot be failed from outside.
+    /// The Pod is the mirror of a static Pod, which cannot be failed from outside.
     MirrorPod,
-    /// The configuration leaves the namespace alone.
+    /// The configuration exempts the namespace.
     NamespaceExcluded,
-    /// `pullwarden.io/mode: off`.
+    /// The Pod has `pullwarden.io/mode: off`.
     SwitchedOff,
-    /// A rule of the configuration for the namespace: off.
+    /// A rule of the configuration sets the namespace's mode to off.
     NamespaceSwitchedOff,
     /// The restart policy is not in scope and the Pod did not ask.
     RestartPolicyNotCovered(RestartPolicy),
@@ -27,73 +29,75 @@ pub enum Reason {
     TooLarge,
     /// Every container is past its pull.
     AllPulled,
-    /// A view older than the last one.
+    /// The view is older than the last one.
     Stale,
     /// No failed pull was reported yet.
     NoFailure,
     /// Another Pod of the same name has taken its place.
     Replaced,
-    /// The Pod or the node does not ask for it any more.
+    /// The Pod or the node does not ask for enforcement any more.
     NotEnforcedAnyMore,
     /// No container waits for the image after a failed pull any more.
     NotWaitingForImage {
-        /// The image.
+        /// Image reference.
         image: String,
     },
-    /// A container waits for the image, and no failed pull is known of it: the kubelet was restarted, or the API server is behind.
+    /// A container waits for the image, and no failed pull is known: the kubelet was restarted, or
+    /// the API server is behind.
     NoFailureYet {
-        /// The image.
+        /// Image reference.
         image: String,
     },
     /// The report on this Pod is under way.
     BeingReported,
     /// Both writes were made; the kubelet is ending the Pod.
     BeingEnded,
-    /// Observing: what would have been done was already said.
+    /// The agent only observes, and has announced that it would fail the Pod.
     AlreadyAnnounced,
     /// The threshold is reached.
     Reached {
-        /// The image.
+        /// Image reference.
         image: String,
-        /// Why its pull fails.
+        /// Cause of the last failure.
         cause: Cause,
-        /// What was counted against what was asked for.
-        by: Measure,
+        /// Counts against the threshold.
+        by: Progress,
     },
     /// The threshold is not reached.
     NotReached {
-        /// The image.
+        /// Image reference.
         image: String,
-        /// Why its pull fails.
+        /// Cause of the last failure.
         cause: Cause,
-        /// What was counted against what was asked for; `None` where the class never condemns.
-        by: Option<Measure>,
+        /// Counts against the threshold; `None` where the class never fails a Pod.
+        by: Option<Progress>,
     },
-    /// The threshold is reached, but a pull may be in flight: only a newly reported failure decides.
+    /// The threshold is reached, but a pull may be in flight: only a newly reported failure
+    /// decides.
     AwaitsNextFailure {
-        /// The image.
+        /// Image reference.
         image: String,
     },
     /// A brake holds the verdict.
     Held(Hold),
     /// Another Pod of this node has pulled the image since this one's first failure.
     PulledByAnother {
-        /// The image.
+        /// Image reference.
         image: String,
     },
     /// The image is on the node by now.
     OnNode {
-        /// The image.
+        /// Image reference.
         image: String,
     },
-    /// The runtime pulled the image when it was asked to.
+    /// The runtime pulled the image when the agent asked it to.
     PulledByRuntime {
-        /// The image.
+        /// Image reference.
         image: String,
     },
-    /// The runtime was still pulling the image when it was told to stop.
+    /// The runtime was still pulling the image when the agent told it to stop.
     StillPulling {
-        /// The image.
+        /// Image reference.
         image: String,
     },
 }
@@ -107,7 +111,7 @@ impl Reason {
         }
     }
 
-    /// The image that this is about, if it is about one.
+    /// Returns the image that the reason names, if any.
     pub fn image(&self) -> Option<&str> {
         Some(match self {
             Self::NotWaitingForImage { image }
@@ -123,28 +127,29 @@ impl Reason {
         })
     }
 
-    /// The same as it is so much later, if nothing else has happened since.
+    /// Returns the reason as it is after some time in which nothing has happened.
     pub fn aged(&self, by: Duration) -> Self {
         let mut aged = self.clone();
         match &mut aged {
-            Self::Reached { by: measure, .. }
+            Self::Reached { by: progress, .. }
             | Self::NotReached {
-                by: Some(measure), ..
-            } => measure.age(by),
+                by: Some(progress), ..
+            } => progress.age(by),
             Self::Held(hold) => hold.age(by),
             _ => {}
         }
         aged
     }
 
-    /// What has to happen before this is otherwise, if anything has.
+    /// Returns the event that has to come before the reason changes, if there is one.
     pub fn next(&self) -> Option<String> {
         const FAILURE: &str = "the next failed pull that the kubelet reports";
         Some(match self {
             Self::NoFailure => "the first failed pull, if there is one".to_owned(),
             Self::NotReached { by: Some(by), .. } => by.next(),
-            Self::AwaitsNextFailure { .. } | Self::AlreadyAnnounced => format!("{FAILURE} decides"),
-            Self::PulledByAnother { .. }
+            Self::AwaitsNextFailure { .. }
+            | Self::AlreadyAnnounced
+            | Self::PulledByAnother { .. }
             | Self::OnNode { .. }
             | Self::PulledByRuntime { .. }
             | Self::StillPulling { .. } => format!("{FAILURE} decides"),
@@ -160,85 +165,60 @@ impl Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotPending => f.write_str("the Pod is not Pending"),
-            Self::NotOnThisNode => f.write_str("the Pod is bound to another node"),
-            Self::Terminating => f.write_str("the Pod is being deleted"),
-            Self::MirrorPod => f.write_str("a static Pod cannot be failed through the API server"),
-            Self::NamespaceExcluded => f.write_str("the configuration excludes the namespace"),
-            Self::SwitchedOff => write!(f, "the Pod's annotation {ANNOTATION_MODE}: off"),
-            Self::NamespaceSwitchedOff => {
-                f.write_str("the configuration switches the namespace off")
-            }
-            Self::RestartPolicyNotCovered(policy) => write!(
-                f,
-                "restartPolicy {} is not in scope and the Pod does not ask",
-                policy.as_str()
-            ),
-            Self::TooLarge => f.write_str(
-                "too large: more containers, images or bytes of their names than are judged",
-            ),
-            Self::AllPulled => f.write_str("every container is past its pull"),
-            Self::Stale => f.write_str("an older view of the Pod, ignored"),
-            Self::NoFailure => f.write_str("no failed pull reported"),
-            Self::Replaced => f.write_str("another Pod has taken its name"),
-            Self::NotEnforcedAnyMore => f.write_str("not to be enforced any more"),
-            Self::NotWaitingForImage { image } => {
-                write!(
+        if let Some(image) = self.image() {
+            write!(f, "{}: ", Shown(image))?;
+        }
+        f.write_str(match self {
+            Self::NotPending => "the Pod is not Pending",
+            Self::NotOnThisNode => "the Pod is bound to another node",
+            Self::Terminating => "the Pod is being deleted",
+            Self::MirrorPod => "a static Pod cannot be failed through the API server",
+            Self::NamespaceExcluded => "the configuration excludes the namespace",
+            Self::SwitchedOff => return write!(f, "the Pod's annotation {ANNOTATION_MODE}: off"),
+            Self::NamespaceSwitchedOff => "the configuration switches the namespace off",
+            Self::RestartPolicyNotCovered(policy) => {
+                let policy = policy.as_str();
+                return write!(
                     f,
-                    "{}: no container waits for it after a failed pull any more",
-                    Shown(image)
-                )
+                    "restartPolicy {policy} is not in scope and the Pod does not ask"
+                );
             }
-            Self::NoFailureYet { image } => write!(
-                f,
-                "{}: the API server knows of no failed pull of it",
-                Shown(image)
-            ),
-            Self::BeingReported => f.write_str("being reported"),
-            Self::BeingEnded => f.write_str("written; the kubelet is ending the Pod"),
-            Self::AlreadyAnnounced => f.write_str("observing: already said what would be done"),
-            Self::Reached { image, cause, by } => {
-                write!(f, "{}: {cause}, reached: {by}", Shown(image))
+            Self::TooLarge => {
+                "too large: more containers, images or bytes of their names than are judged"
             }
+            Self::AllPulled => "every container is past its pull",
+            Self::Stale => "an older view of the Pod, ignored",
+            Self::NoFailure => "no failed pull reported",
+            Self::Replaced => "another Pod has taken its name",
+            Self::NotEnforcedAnyMore => "not to be enforced any more",
+            Self::NotWaitingForImage { .. } => {
+                "no container waits for it after a failed pull any more"
+            }
+            Self::NoFailureYet { .. } => "the API server knows of no failed pull of it",
+            Self::BeingReported => "being reported",
+            Self::BeingEnded => "written; the kubelet is ending the Pod",
+            Self::AlreadyAnnounced => "observing: already said what would be done",
+            Self::Reached { cause, by, .. } => return write!(f, "{cause}, reached: {by}"),
             Self::NotReached {
-                image,
                 cause,
                 by: Some(by),
-            } => write!(f, "{}: {cause}, {by}", Shown(image)),
-            Self::NotReached { image, cause, .. } => {
-                write!(
-                    f,
-                    "{}: {cause}, never a reason to fail the Pod",
-                    Shown(image)
-                )
+                ..
+            } => return write!(f, "{cause}, {by}"),
+            Self::NotReached { cause, .. } => {
+                return write!(f, "{cause}, never a reason to fail the Pod");
             }
-            Self::AwaitsNextFailure { image } => {
-                write!(
-                    f,
-                    "{}: a pull may be in flight, the next failure decides",
-                    Shown(image)
-                )
+            Self::AwaitsNextFailure { .. } => {
+                "a pull may be in flight, the next failure decides"
             }
-            Self::Held(hold) => hold.fmt(f),
-            Self::PulledByAnother { image } => write!(
-                f,
-                "{}: another Pod of this node has pulled it meanwhile (its credentials may differ): spared once",
-                Shown(image)
-            ),
-            Self::OnNode { image } => {
-                write!(f, "{}: is on the node by now: spared once", Shown(image))
+            Self::Held(hold) => return hold.fmt(f),
+            Self::PulledByAnother { .. } => {
+                "another Pod of this node has pulled it meanwhile (its credentials may differ): spared once"
             }
-            Self::PulledByRuntime { image } => write!(
-                f,
-                "{}: the runtime pulled it when asked: spared once",
-                Shown(image)
-            ),
-            Self::StillPulling { image } => write!(
-                f,
-                "{}: the runtime was still pulling it when asked: spared once",
-                Shown(image)
-            ),
-        }
+            Self::OnNode { .. } => "is on the node by now: spared once",
+            Self::PulledByRuntime { .. } => "the runtime pulled it when asked: spared once",
+            Self::StillPulling { .. } => {
+                "the runtime was still pulling it when asked: spared once"
+            }
+        })
     }
 }
