@@ -1,4 +1,6 @@
-//! The control socket: where `pullwarden status` and `explain` ask the agent. One JSON object is asked, one is answered.
+//! Control socket, where `pullwarden status` and `explain` ask the agent.
+//!
+//! A question is one JSON object, and so is its answer.
 
 use std::convert::Infallible;
 use std::io;
@@ -17,19 +19,19 @@ use crate::agent::Question;
 use crate::deadline::within;
 use crate::permissions;
 
-/// How long one side waits for the other.
+/// Time that one side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The longest question: a namespace and a Pod's name take some 320 bytes.
+/// Bytes of the longest question: a namespace and a Pod's name take some 320.
 const LONGEST: u64 = 4096;
 
-/// What can be asked.
+/// Question to the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Ask {
-    /// A [`Status`](crate::agent::Status).
+    /// Asks for a [`Status`](crate::view::Status).
     Status,
-    /// An [`Explanation`](crate::agent::Explanation) of one Pod.
+    /// Asks for an [`Explanation`](crate::view::Explanation) of one Pod.
     Explain {
         /// The Pod's namespace.
         namespace: String,
@@ -38,7 +40,8 @@ pub enum Ask {
     },
 }
 
-/// Binds the control socket, for root only. A socket that an earlier run left is replaced; one that is in use is not.
+/// Binds the control socket, for root only. A socket that an earlier run left is replaced, unless
+/// it is in use.
 ///
 /// # Errors
 /// If it cannot be bound, or another agent answers on it.
@@ -63,13 +66,13 @@ pub async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
         .with_context(|| format!("listening on the control socket {}", path.display()))
 }
 
-/// Answers for ever, one at a time.
+/// Answers one question after the other, for ever.
 pub async fn serve(listener: UnixListener, agent: mpsc::Sender<Question>) -> Infallible {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        // Whoever does not read its answer has itself to blame.
+        // A client that does not read its answer is not waited for.
         let _ = within(PATIENCE, answer(stream, &agent)).await;
     }
 }

@@ -24,8 +24,11 @@ mod socket;
 
 pub mod cri;
 pub mod evidence;
+pub mod journal;
 pub mod report;
 pub mod state;
+
+pub mod view;
 
 pub mod agent;
 pub mod replay;

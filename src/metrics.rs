@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::judge::{Because, Cause, Class};
+use crate::judge::{Because, Cause, Class, Effect, Note, Outcome};
 use crate::process::Process;
 use crate::report::Step;
 
@@ -140,20 +140,47 @@ pub struct BySource {
     pub source: &'static str,
 }
 
-impl ByStep {
-    /// For one request of a report.
-    pub fn new(step: Step, ok: bool) -> Self {
-        Self {
-            step: step.as_str(),
-            result: if ok { "ok" } else { "error" },
+impl Metrics {
+    /// Counts what followed from an event.
+    pub fn count(&self, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                Effect::Report(request) => {
+                    self.condemned.get_or_create(&request.cause.into()).inc();
+                }
+                Effect::Note(Note::PullFailed { cause, .. }) => {
+                    self.failures.get_or_create(&(*cause).into()).inc();
+                }
+                Effect::Note(Note::Verdict { verdict, .. }) => {
+                    let decision = verdict.decision.as_str();
+                    self.verdicts.get_or_create(&ByDecision { decision }).inc();
+                }
+                Effect::Note(Note::StartedAfterAll { because, .. }) => {
+                    let because = because.as_str();
+                    let by = ByBecause { because };
+                    self.would_fail_then_started.get_or_create(&by).inc();
+                }
+                Effect::Note(Note::Ended {
+                    request: Some(request),
+                    ending,
+                    after,
+                    ..
+                }) if ending.outcome == Outcome::Written => {
+                    self.failed.get_or_create(&request.cause.into()).inc();
+                    let after = after.unwrap_or(request.lasting);
+                    self.failed_after.0.observe(after.as_secs_f64());
+                }
+                _ => {}
+            }
         }
     }
 
-    /// For an Event.
-    pub fn event(ok: bool) -> Self {
-        Self {
-            step: "event",
-            result: if ok { "ok" } else { "error" },
+    /// Counts requests about a Pod, each with `ok` or what was answered.
+    pub fn count_requests(&self, requests: &[(&'static str, &str)]) {
+        for (step, result) in requests {
+            let result = if *result == "ok" { "ok" } else { "error" };
+            let by = ByStep { step, result };
+            self.writes.get_or_create(&by).inc();
         }
     }
 }
@@ -176,10 +203,10 @@ impl Metrics {
         self.failures
             .get_or_create(&Cause::Unrecognised.into())
             .inc_by(0);
-        for ok in [true, false] {
-            self.writes
-                .get_or_create(&ByStep::new(Step::TakeBack, ok))
-                .inc_by(0);
+        let step = Step::TakeBack.as_str();
+        for result in ["ok", "error"] {
+            let by = ByStep { step, result };
+            self.writes.get_or_create(&by).inc_by(0);
         }
         for because in Because::ALL {
             let because = because.as_str();

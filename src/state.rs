@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::Images;
-use crate::judge::{BrakeMemory, Ledger, Moment};
+use crate::agent::images::Images;
+use crate::judge::{BrakeMemory, Kept, Ledger, Moment};
 use crate::permissions;
 
 /// The version of the file's form. An agent that meets a newer one sets the file aside.
@@ -32,20 +32,23 @@ pub struct State {
 
 impl State {
     /// The state to be kept.
-    pub fn new(
-        boot: String,
-        warm_up_until: Moment,
-        brake: BrakeMemory,
-        images: Images,
-        ledger: Ledger,
-    ) -> Self {
+    pub fn new(boot: String, kept: Kept, images: Images) -> Self {
         Self {
             version: VERSION,
             boot,
-            warm_up_until,
-            brake,
+            warm_up_until: kept.warm_up_until,
+            brake: kept.memory,
             images,
-            ledger,
+            ledger: kept.ledger,
+        }
+    }
+
+    /// The judge's part of it.
+    pub fn kept(self) -> Kept {
+        Kept {
+            warm_up_until: self.warm_up_until,
+            memory: self.brake,
+            ledger: self.ledger,
         }
     }
 }
@@ -81,6 +84,11 @@ impl StateFile {
             path: dir.join("state.json"),
             well: true,
         }
+    }
+
+    /// Folder of the file.
+    pub fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
     }
 
     /// Reads what an earlier run left. A file that cannot be used is set aside beside it, as `state.json.damaged`.
@@ -131,7 +139,7 @@ impl StateFile {
     }
 
     fn try_save(&self, state: &State) -> io::Result<()> {
-        let dir = self.path.parent().unwrap_or(Path::new("/"));
+        let dir = self.dir();
         permissions::make_folder(dir)?;
         let temporary = self.temporary();
         let mut file = permissions::replace(&temporary)?;
@@ -150,13 +158,12 @@ mod tests {
 
     fn state() -> State {
         let until = Moment::new(Duration::from_secs(9));
-        State::new(
-            "boot".to_owned(),
-            until,
-            BrakeMemory::default(),
-            Images::default(),
-            Ledger::default(),
-        )
+        let kept = Kept {
+            warm_up_until: until,
+            memory: BrakeMemory::default(),
+            ledger: Ledger::default(),
+        };
+        State::new("boot".to_owned(), kept, Images::default())
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! The images on the node, and which of them are new.
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,35 +1,30 @@
-//! The agent: look → judge → save → report, for ever.
+//! The agent: next event → step → journal → save → effects, for ever.
+//!
+//! It knows the outside world and decides nothing: [`Judge`] does.
 
-mod explain;
+mod carry_out;
+mod freed;
 mod gauges;
-mod images;
-mod judging;
-mod logging;
-mod looking;
-mod namespaces;
-mod next;
-mod released;
-mod reports;
+pub mod images;
+mod keeper;
+mod labels;
+mod narrate;
+mod poller;
+mod reverts;
 mod sandboxes;
 mod settings;
 mod sources;
-mod status;
-mod undoing;
+mod tally;
+mod view;
+mod workers;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher as _};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
-use tracing::{error, info, warn};
-
-pub use explain::{Explanation, ImageExplained, Known};
-pub use images::Images;
-pub use status::{PodStatus, Status, Unrecognised};
+use tracing::{debug, info, warn};
 
 use crate::admin::Health;
 use crate::clock::{self, Clock};
@@ -37,21 +32,27 @@ use crate::config::{Config, Given, LogFormat};
 use crate::cri::Runtime;
 use crate::duty::{self, Duty};
 use crate::evidence::ApiServer;
-use crate::judge::{Docket, Kept, Moment, Policy, redacted};
+use crate::journal::log::NodeLog;
+use crate::journal::{Journal, Now};
+use crate::judge::{Event, Judge, NodeMode, Source};
 use crate::metrics::Metrics;
-use crate::report::{Guard, NodeLog};
-use crate::shutdown::{self, Shutdown, Trigger};
-use crate::state::{Found, State, StateFile};
-use looking::{Look, answer};
-use namespaces::Namespaces;
-use released::Released;
-use reports::Report;
-use sandboxes::Sandboxes;
-use sources::{Choice, Open, next};
-use undoing::{NAMED_BY, Undoing};
+use crate::report::Guard;
+use crate::shutdown::Shutdown;
+use crate::state::{Found, StateFile};
+use crate::view::{self as views, Explanation, Status};
+use images::Images;
+use keeper::Keeper;
+use poller::{Answer, Poller};
+use settings::Settings;
+use sources::{Sources, Ways};
+use tally::Tally;
+use workers::Workers;
 
-/// How long a shutdown waits for reports that are under way.
+/// Time that a shutdown waits for reports that are under way.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Evidence is closed this long after the last Pod settled.
+const LINGER: Duration = Duration::from_secs(30);
 
 /// A question that comes over the control socket: the answer goes into the sender.
 #[derive(Debug)]
@@ -110,88 +111,57 @@ pub async fn run(config: Config, mut surroundings: Surroundings) -> anyhow::Resu
         None => Some(duty),
     };
     let (mut agent, mut questions, mut shutdown) = Agent::start(config, surroundings)?;
-    agent.make_sure();
-    let mut pause = std::pin::pin!(sleep(agent.jitter()));
+    // Agents that start together do not poll together.
+    let poll = agent.settings.config.poll;
+    let mut pause = std::pin::pin!(sleep(poll.mul_f64(agent.sources.ways.share)));
     loop {
         tokio::select! {
             () = shutdown.asked() => break,
-            () = &mut pause, if agent.look.is_none() => agent.begin_look(),
-            answer = answer(&mut agent.look) => {
+            () = &mut pause, if !agent.poller.is_asking() => agent.begin_poll(),
+            answer = agent.poller.answer() => {
                 agent.answered(answer);
-                if agent.look.is_none() {
+                if !agent.poller.is_asking() {
                     pause.as_mut().reset(Instant::now() + agent.pause());
                 }
             }
-            sighting = next(&mut agent.evidence) => agent.sighted(sighting),
-            sighting = next(&mut agent.candidate) => agent.tried(sighting),
-            Some(report) = agent.reports.join_next() => agent.reported(report)?,
-            Some(question) = questions.recv() => {
-                agent.answer(question);
-            }
+            heard = agent.sources.next() => agent.heard(heard),
+            done = agent.workers.next() => agent.done(done)?,
+            Some(question) = questions.recv() => agent.reply(question),
         }
+        agent.save();
     }
     agent.end().await;
     Ok(())
 }
 
 struct Agent {
-    config: Config,
-    given: Given,
-    /// What is wrong with the configuration's file as it is now; the one before is in force.
-    refused: Option<String>,
+    judge: Judge,
+    journal: Journal,
+    keeper: Keeper,
+    settings: Settings,
+    poller: Poller,
+    sources: Sources,
+    workers: Workers,
+    tally: Tally,
+    process: Process,
+}
+
+/// Clock, metrics and health of the process.
+struct Process {
     clock: Clock,
     metrics: Metrics,
     health: Health,
-    boot: String,
-    runtime: Runtime,
-    runtime_well: bool,
-    /// What the runtime is being asked.
-    look: Option<Look>,
-    sandboxes: Sandboxes,
-    api: ApiServer,
-    guard: Guard,
-    evidence: Option<Open>,
-    /// The kubelet's socket, tried while the API server stands in for it.
-    candidate: Option<Open>,
-    evidence_well: bool,
-    /// Since when the open evidence has named all that is Pending; from then on it tells of every change.
-    complete_since: Option<Moment>,
-    /// When the open evidence last said anything.
-    last_word: Option<Moment>,
-    /// Since when complete evidence does not name these Pods, of which something is known.
-    absent: BTreeMap<String, Moment>,
-    choice: Choice,
-    /// Since when nothing is unsettled.
-    quiet_since: Option<Moment>,
-    /// What is judged, and what was counted.
-    docket: Docket,
-    /// The Pods that are too large to be judged: each was said once.
-    too_large: BTreeSet<String>,
-    /// Of each Pod, the digest of what was last written down of it.
-    shown: BTreeMap<String, u64>,
-    /// When it was last looked whether something has stood long enough.
-    ticked: Option<Moment>,
-    images: Images,
-    namespaces: Namespaces,
-    unrecognised: Vec<Unrecognised>,
-    /// Pods that would have been failed and started after all, since the agent started.
-    wrong: u64,
-    /// What the Pods that were failed do not hold any more.
-    released: Released,
-    reports: JoinSet<Report>,
-    /// Tells the reports that the agent ends.
-    ending: Trigger,
-    /// The policy, for the reports that are under way.
-    in_force: watch::Sender<Arc<Policy>>,
-    /// The conditions that are to be reverted.
-    undoing: Undoing,
-    /// By then the evidence has named whom an earlier run has left.
-    named_by: Moment,
-    /// The runtime is asked to pull by one report at a time.
-    pulls: Arc<Semaphore>,
-    state: StateFile,
-    unsaved: bool,
-    log: NodeLog,
+    /// Capacity that the failed Pods do not hold any more.
+    freed: freed::Freed,
+}
+
+impl Process {
+    fn now(&self) -> Now {
+        Now {
+            wall: self.clock.wall(),
+            boot: self.clock.now(),
+        }
+    }
 }
 
 impl Agent {
@@ -199,192 +169,264 @@ impl Agent {
         config: Config,
         surroundings: Surroundings,
     ) -> anyhow::Result<(Self, mpsc::Receiver<Question>, Shutdown)> {
-        let clock = surroundings.clock;
-        let now = clock.now();
+        let process = Process {
+            clock: surroundings.clock,
+            metrics: surroundings.metrics,
+            health: surroundings.health,
+            freed: freed::Freed::default(),
+        };
+        let now = process.now();
         let boot = clock::boot_id().context("reading the kernel's boot id")?;
-        let state = StateFile::in_dir(&config.state_dir);
-        let mut docket = Docket::new(config.brake, config.warm_up, now);
+        let node = config.policy.node.clone();
+        let file = StateFile::in_dir(&config.state_dir);
+        let settings = Settings::new(config, surroundings.given);
         let mut images = Images::default();
-        let counts = match state.load() {
+        let (judge, counts) = match file.load() {
             Found::State(found) => {
-                info!(
-                    pods = found.ledger.pods().count(),
-                    "counts of an earlier run taken up"
-                );
                 let same_boot = found.boot == boot;
-                images = found.images;
+                images = found.images.clone();
                 if !same_boot {
                     images.rebooted();
                 }
-                let kept = Kept {
-                    same_boot,
-                    warm_up_until: found.warm_up_until,
-                    memory: found.brake,
-                    ledger: found.ledger,
-                };
-                docket.take_up(kept, now);
-                "kept"
+                let kept = found.kept();
+                let pods = kept.ledger.pods().count();
+                info!(pods, "counts of an earlier run taken up");
+                let judging = settings.judging();
+                let judge = Judge::restarted(judging, kept, same_boot, now.boot);
+                (judge, "kept")
             }
             Found::Nothing => {
                 info!("no counts of an earlier run");
-                "none"
+                (Judge::new(settings.judging(), now.boot), "none")
             }
             Found::Damaged(problem) => {
                 warn!(%problem, "the state file cannot be used, starting without counts");
-                "damaged"
+                (Judge::new(settings.judging(), now.boot), "damaged")
             }
         };
-        let mut agent = Self {
-            runtime: Runtime::at(&config.cri_socket),
-            runtime_well: true,
-            look: None,
-            sandboxes: Sandboxes::default(),
-            api: ApiServer::new(config.kubeconfig.clone()),
-            guard: Guard::new(config.own_pod.clone()),
-            evidence: None,
-            candidate: None,
-            evidence_well: true,
-            complete_since: None,
-            last_word: None,
-            absent: BTreeMap::new(),
-            choice: Choice::at_once(now),
-            quiet_since: None,
-            docket,
-            too_large: BTreeSet::new(),
-            shown: BTreeMap::new(),
-            ticked: None,
-            images,
-            namespaces: Namespaces::default(),
-            unrecognised: Vec::new(),
-            wrong: 0,
-            released: Released::default(),
-            reports: JoinSet::new(),
-            ending: shutdown::channel().0,
-            in_force: watch::Sender::new(Arc::new(config.policy.clone())),
-            undoing: Undoing::default(),
-            named_by: now.after(NAMED_BY),
-            pulls: Arc::new(Semaphore::new(1)),
-            state,
-            unsaved: true,
-            log: NodeLog::in_dir(&config.log_dir, config.log_format == LogFormat::Json),
-            clock,
-            metrics: surroundings.metrics,
-            health: surroundings.health,
-            boot,
-            given: surroundings.given,
-            refused: None,
-            config,
+        let config = &settings.config;
+        let json = config.log_format == LogFormat::Json;
+        let log = NodeLog::in_dir(&config.log_dir, json);
+        let (runtime, api) = (
+            Runtime::at(&config.cri_socket),
+            ApiServer::new(config.kubeconfig.clone()),
+        );
+        let ways = Ways {
+            evidence: config.evidence,
+            kubelet: config.kubelet_pods_socket.clone(),
+            api: api.clone(),
+            share: share(&node),
+            node: node.clone(),
         };
-        agent.log_start(counts, now);
+        let guard = Guard::new(config.own_pod.clone());
+        let mode = config.policy.mode;
+        let mut agent = Self {
+            journal: Journal::begin(log, (&node, &boot), config.judging(), counts, &judge, now),
+            keeper: Keeper::new(file, boot),
+            poller: Poller::new(runtime.clone(), images),
+            sources: Sources::new(ways, now.boot),
+            workers: Workers::new(api, guard, runtime, judge.policy()),
+            tally: Tally::default(),
+            judge,
+            settings,
+            process,
+        };
         agent.save();
-        let (mode, node) = (agent.config.policy.mode.as_str(), &agent.config.policy.node);
-        info!(%node, mode, "watching");
+        info!(%node, mode = mode.as_str(), "watching");
+        if mode != NodeMode::Observe {
+            agent.workers.prove_guard();
+        }
         Ok((agent, surroundings.questions, surroundings.shutdown))
     }
 
-    /// Agents that start together do not look together: the first look is put off by up to one poll.
-    fn jitter(&self) -> Duration {
-        self.config.poll.mul_f64(self.share())
+    /// Takes up one event.
+    fn happen(&mut self, event: Event) {
+        let now = self.process.now();
+        let effects = self.judge.step(&event, now.boot);
+        self.journal.write(&event, &effects, &self.judge, now);
+        self.process.metrics.count(&effects);
+        narrate::tell(&effects);
+        self.tally.take(&effects);
+        self.keeper.take(&event, &effects, &self.judge);
+        self.carry_out(effects, now);
     }
 
-    /// A number from 0 to 1 that differs from node to node, by the node's name.
-    fn share(&self) -> f64 {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(self.config.policy.node.as_bytes());
-        let [a, b, ..] = hasher.finish().to_be_bytes();
-        f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
+    fn begin_poll(&mut self) {
+        if self.settings.reread() {
+            self.configured();
+        }
+        let refused = self.settings.refused.is_some();
+        self.process
+            .metrics
+            .configuration_refused
+            .set(refused.into());
+        self.poller.ask();
     }
 
-    /// The look at the runtime is over: what follows from it, and from the time that has gone by.
-    fn looked(&mut self, looked: Result<(), tonic::Status>) {
-        self.metrics.runtime_looks.inc();
-        let now = self.clock.now();
-        match looked {
-            Ok(()) => {
-                if !std::mem::replace(&mut self.runtime_well, true) {
-                    info!("the container runtime answers again");
+    fn configured(&mut self) {
+        let now = self.process.clock.now();
+        let config = &self.settings.config;
+        self.journal.configure(config.judging());
+        self.sources.allow(config.evidence, now);
+        // Whom the old rules left alone the new ones may not, and the other way round. Evidence that
+        // is opened again names all of them; what was counted stays.
+        self.sources.close(now);
+        self.poller.sandboxes = Default::default();
+        self.happen(Event::Configured(Box::new(self.settings.judging())));
+        self.workers.put_in_force(self.judge.policy());
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        let now = self.process.clock.now();
+        match answer {
+            Answer::Sandboxes(Ok(found)) => {
+                self.process.metrics.sandboxes.set(amount(found.len()));
+                let policy = self.judge.policy();
+                // An open watch tells of changes itself; who rests has a turn with the next one.
+                let again = self.sources.source().is_none();
+                let skip = |namespace: &str| policy.excludes(namespace);
+                self.poller.sandboxes.update(found, now, again, skip);
+                if !self.poller.ask_more(self.judge.is_any_failing()) {
+                    self.polled(&Ok(()));
                 }
             }
-            Err(status) => {
-                self.metrics.runtime_errors.inc();
-                if std::mem::replace(&mut self.runtime_well, false) {
-                    let socket = self.config.cri_socket.display();
-                    let status = status.to_string();
-                    warn!(%socket, status = %redacted(&status), "the container runtime does not answer");
+            Answer::More(Ok(more)) => {
+                for images::Arrival { image, at } in self.poller.take(more, now) {
+                    self.happen(Event::ImageArrived { image, at });
                 }
+                self.polled(&Ok(()));
             }
+            Answer::Sandboxes(Err(status)) | Answer::More(Err(status)) => self.polled(&Err(status)),
         }
-        self.health.ticked(now, self.runtime_well);
-        if self.complete_since.is_some() {
-            // Pods that came up since, and were gone from Pending before anyone looked.
-            let judged = self.docket.latest.keys().cloned().collect();
-            self.sandboxes.complete(&judged, now);
+    }
+
+    /// A poll is over: what follows from it, and from the time that has gone by.
+    fn polled(&mut self, polled: &Result<(), tonic::Status>) {
+        let now = self.process.now();
+        let metrics = &self.process.metrics;
+        metrics.runtime_looks.inc();
+        metrics.runtime_errors.inc_by(polled.is_err().into());
+        self.poller.note(polled, &self.settings.config.cri_socket);
+        self.process.health.ticked(now.boot, self.poller.well);
+        if self.sources.is_complete() {
+            // Pods that came up since, and were gone from Pending before the poll.
+            let judged = self.judge.latest().keys().cloned().collect();
+            self.poller.sandboxes.complete(&judged, now.boot);
         }
-        self.forget_absent(now);
-        self.open_or_close(now);
-        self.ask_for_labels_again(now);
-        self.judge_what_stands();
-        self.count_held();
-        self.count_state();
-        self.count_released(now);
-        if self.reports.is_empty() {
-            // A report that ended without a word: whatever it wrote is found at the next look.
-            self.docket.no_report();
+        for uid in self.sources.absent_for_long(now.boot) {
+            self.happen(Event::Left { uid, view: None });
         }
-        self.take_back_what_is_over(now);
+        self.open_or_close();
+        self.happen(Event::Tick);
+        let judged = self.judge.latest().values();
+        let judged = judged.map(|latest| &*latest.view.namespace).collect();
+        self.workers.labels.keep(&judged, now.boot);
         self.forget(now);
-        self.head_log();
-        self.save();
+        self.count();
     }
 
-    fn answer(&self, question: Question) {
+    fn open_or_close(&mut self) {
+        let now = self.process.clock.now();
+        let judged = !self.judge.latest().is_empty();
+        let quiet = self.poller.quiet(judged, now) >= LINGER;
+        if self.sources.source().is_some() && quiet {
+            debug!("nothing is unsettled, evidence closed");
+            let closed = self.sources.close(now);
+            self.poller.sandboxes.incomplete(closed.spoken, now);
+        }
+        // A Pod that is judged needs evidence until it has left, even if its sandbox is gone by now.
+        let wanted = self.poller.sandboxes.want_evidence(now) || judged;
+        match (self.sources.source(), wanted) {
+            (None, true) => self.sources.open(now),
+            (None, false) => self.sources.well = true,
+            (Some(_), _) => self.sources.try_kubelet(now),
+        }
+        if self.sources.source() != Some(Source::ApiServer) && self.workers.len() == 0 {
+            // No connection is kept where none is needed.
+            self.workers.api.let_go();
+            self.sources.ways.api = self.workers.api.clone();
+        }
+    }
+
+    /// Forgets the Pods that have not been on the node for long.
+    fn forget(&mut self, now: Now) {
+        if self.judge.remembers_any() {
+            let uids = self.poller.sandboxes.uids();
+            self.happen(Event::OnNode(uids.map(str::to_owned).collect()));
+        }
+        // Open evidence goes on telling of Pods without a sandbox, and says when they leave.
+        let is_open = self.sources.source().is_some();
+        let (judge, sandboxes) = (&self.judge, &self.poller.sandboxes);
+        let stays = |uid: &str| is_open || sandboxes.has(uid) || judge.knows(uid);
+        self.journal.forget(stays, now);
+        let reverts = &mut self.workers.reverts;
+        reverts.keep(|uid| judge.ledger().is_marked(uid));
+    }
+
+    /// Time until the next poll.
+    fn pause(&self) -> Duration {
+        let now = self.process.clock.now();
+        self.poller.pause(self.settings.config.poll, now)
+    }
+
+    fn reply(&self, question: Question) {
+        let facts = self.facts();
+        let view = self.view(&facts);
         // Whoever asked may have gone away.
         let _ = match question {
-            Question::Status(answer) => answer.send(self.status()).is_ok(),
+            Question::Status(answer) => answer.send(views::status(&view)).is_ok(),
             Question::Explain {
                 namespace,
                 pod,
                 answer,
-            } => answer.send(self.explain(&namespace, &pod)).is_ok(),
+            } => {
+                let why_not = self.poller.sandboxes.why_not(&namespace, &pod);
+                answer
+                    .send(views::explain(&view, &namespace, &pod, why_not))
+                    .is_ok()
+            }
         };
     }
 
+    /// Writes what must survive a restart, and begins a new file of the journal if it is time to.
     fn save(&mut self) {
-        if !std::mem::take(&mut self.unsaved) {
-            return;
+        if self.journal.begin_file(&self.judge, self.process.now()) {
+            self.happen(Event::NewFile);
         }
-        let state = State::new(
-            self.boot.clone(),
-            self.docket.brake.warm_up_until,
-            self.docket.brake.memory.clone(),
-            self.images.clone(),
-            self.docket.ledger.clone(),
-        );
-        self.metrics.state_writes.inc();
-        if let Err(error) = self.state.save(&state) {
-            let dir = self.config.state_dir.display();
-            error!(%dir, %error, "the counts cannot be kept on disk, going on without; a restart would lose them");
+        if self.keeper.save(&self.judge, &self.poller.images) {
+            self.process.metrics.state_writes.inc();
         }
-        // What could not be written is tried again at the next tick.
-        self.unsaved = !self.state.is_well();
-        self.metrics
-            .state_unwritable
-            .set((!self.state.is_well()).into());
+        let is_lost = !self.keeper.is_well();
+        self.process.metrics.state_unwritable.set(is_lost.into());
     }
 
     async fn end(mut self) {
-        info!(reports = self.reports.len(), "ending");
-        self.ending.pull();
+        info!(reports = self.workers.len(), "ending");
+        self.workers.end();
         let drained = tokio::time::timeout(DRAIN, async {
-            while let Some(report) = self.reports.join_next().await {
+            while self.workers.len() > 0 {
+                let done = self.workers.next().await;
                 // What the guard says now stops nobody any more.
-                let _ = self.reported(report);
+                let _ = self.done(done);
+                self.save();
             }
         });
         if drained.await.is_err() {
             warn!("reports were still under way; they are taken up again at the next start");
         }
-        self.unsaved = true;
+        self.keeper.changed();
         self.save();
     }
+}
+
+/// Number from 0 to 1 that differs from node to node, by the node's name.
+fn share(node: &str) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(node.as_bytes());
+    let [a, b, ..] = hasher.finish().to_be_bytes();
+    f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
+}
+
+fn amount(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

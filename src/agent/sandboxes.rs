@@ -1,3 +1,5 @@
+//! The Pods on the node, and which of them may be waiting for an image.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,41 +1,96 @@
-//! Which source of evidence is open: the kubelet's socket where it answers, else the API server.
+//! The sources of evidence: the kubelet's socket where it answers, else the API server. One is open
+//! while a Pod is unsettled.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, future};
 use tracing::{debug, info, warn};
 
-use super::Agent;
+use super::sandboxes::ABSENT;
 use crate::config::Evidence;
-use crate::evidence::{self, Sighting};
+use crate::evidence::{self, ApiServer, Sighting};
 use crate::judge::{Moment, Source};
-use crate::metrics::BySource;
 
-/// The first and the longest pause before evidence that was lost is opened anew, before jitter. What is missed meanwhile is not
-/// counted, so the longest is short; only nodes with an unsettled Pod try at all.
+/// First and longest pause before evidence that was lost is opened again, before jitter. What happens
+/// meanwhile is not counted, so the longest is short; only nodes with an unsettled Pod try at all.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
 
 /// Evidence that was complete for this long was well: the pauses start anew. A list that is allowed and a watch that is not must not make a loop.
 const WAS_WELL: Duration = Duration::from_secs(60);
 
-/// When evidence that was lost may be opened anew.
-#[derive(Debug)]
-struct Retry {
-    not_before: Moment,
-    pause: Duration,
+/// While the API server is used in place of the kubelet's socket, the socket is tried this often.
+const TRY_KUBELET: Duration = Duration::from_secs(60);
+
+/// A stream of the kubelet's that ends is opened again at once, but not more often than this. The
+/// kubelet drops readers that fall behind.
+const REOPEN: Duration = Duration::from_secs(10);
+
+/// Ways to the sources, and which of them the configuration allows.
+#[derive(Clone)]
+pub(super) struct Ways {
+    pub(super) evidence: Evidence,
+    /// Path of the kubelet's socket.
+    pub(super) kubelet: PathBuf,
+    pub(super) api: ApiServer,
+    /// Name of the node.
+    pub(super) node: String,
+    /// Number from 0 to 1 that differs from node to node.
+    pub(super) share: f64,
 }
 
-impl Retry {
+/// A source that was opened.
+struct Open {
+    source: Source,
+    stream: Pin<Box<dyn Stream<Item = Sighting> + Send>>,
+}
+
+impl Ways {
+    fn kubelet(&self) -> Open {
+        Open {
+            source: Source::Kubelet,
+            stream: Box::pin(evidence::watch_kubelet(&self.kubelet)),
+        }
+    }
+
+    fn apiserver(&self) -> Open {
+        Open {
+            source: Source::ApiServer,
+            stream: Box::pin(evidence::watch(self.api.clone(), &self.node)),
+        }
+    }
+}
+
+/// When which source may be opened.
+#[derive(Debug)]
+struct Choice {
+    /// Time from which evidence that was lost may be opened again.
+    not_before: Moment,
+    /// Pause after the next loss, before jitter.
+    pause: Duration,
+    /// Where there is a choice, the kubelet's socket is not tried before.
+    kubelet_due: Moment,
+    /// Time at which a stream of the kubelet's was last opened again at once.
+    reopened: Option<Moment>,
+    /// The source that was last said to be in use.
+    said: Option<Source>,
+}
+
+impl Choice {
     fn at_once(now: Moment) -> Self {
         Self {
             not_before: now,
             pause: PAUSES.0,
+            kubelet_due: now,
+            reopened: None,
+            said: None,
         }
     }
 
-    /// Evidence that had been complete for `lasted` was lost. `share` tells this node from the others.
-    fn after(&mut self, lasted: Option<Duration>, now: Moment, share: f64) {
+    /// Evidence that had been complete for `lasted` was lost.
+    fn lost(&mut self, lasted: Option<Duration>, now: Moment, share: f64) {
         if lasted.is_some_and(|lasted| lasted >= WAS_WELL) {
             self.pause = PAUSES.0;
         }
@@ -44,223 +99,232 @@ impl Retry {
     }
 }
 
-/// While the API server is used in place of the kubelet's socket, that is tried this often.
-const TRY_KUBELET: Duration = Duration::from_secs(60);
-
-/// A stream of the kubelet's that ends (it drops readers that fall behind) is opened anew at once, but not more often than this.
-const REOPEN: Duration = Duration::from_secs(10);
-
-/// A source of evidence that was opened.
-pub(super) struct Open {
-    pub(super) source: Source,
-    stream: Pin<Box<dyn Stream<Item = Sighting> + Send>>,
-}
-
-/// What the next word of a source is; never, if none is open.
-pub(super) async fn next(open: &mut Option<Open>) -> Option<Sighting> {
-    match open {
-        Some(open) => open.stream.next().await,
-        None => future::pending().await,
-    }
-}
-
-/// When which source may be opened.
+/// A word of a source; `None` if its stream has ended.
 #[derive(Debug)]
-pub(super) struct Choice {
-    retry: Retry,
-    /// Where there is a choice, the kubelet's socket is not tried before.
-    kubelet_due: Moment,
-    /// When a stream of the kubelet's was last opened anew at once.
-    reopened: Option<Moment>,
-    /// The source that was last said to be in use.
-    told: Option<Source>,
+pub(super) enum Heard {
+    /// Of the source that is open.
+    Open(Option<Sighting>),
+    /// Of the kubelet's socket, which is tried while the API server stands in for it.
+    Candidate(Option<Sighting>),
 }
 
-impl Choice {
-    pub(super) fn at_once(now: Moment) -> Self {
+/// End of a source.
+#[derive(Debug)]
+pub(super) struct Closed {
+    /// Time of its last word.
+    pub(super) spoken: Option<Moment>,
+}
+
+/// The sources of evidence.
+pub(super) struct Sources {
+    pub(super) ways: Ways,
+    open: Option<Open>,
+    /// The kubelet's socket, tried while the API server stands in for it.
+    candidate: Option<Open>,
+    /// Evidence could be opened when it was needed last.
+    pub(super) well: bool,
+    /// Time since which the open source has named all Pending Pods; from then on it reports every change.
+    complete_since: Option<Moment>,
+    /// Time of the open source's last word.
+    last_word: Option<Moment>,
+    /// Pods of which something is known and that complete evidence does not name, each with the time
+    /// since when.
+    absent: BTreeMap<String, Moment>,
+    choice: Choice,
+}
+
+impl Sources {
+    pub(super) fn new(ways: Ways, now: Moment) -> Self {
         Self {
-            retry: Retry::at_once(now),
-            kubelet_due: now,
-            reopened: None,
-            told: None,
+            ways,
+            open: None,
+            candidate: None,
+            well: true,
+            complete_since: None,
+            last_word: None,
+            absent: BTreeMap::new(),
+            choice: Choice::at_once(now),
         }
     }
-}
 
-impl Agent {
-    /// The source of the evidence that is open.
-    pub(super) fn source(&self) -> Option<Source> {
-        self.evidence.as_ref().map(|open| open.source)
+    /// Returns the next word of a source; never, if none is open.
+    pub(super) async fn next(&mut self) -> Heard {
+        let open = next(&mut self.open);
+        let candidate = next(&mut self.candidate);
+        tokio::select! {
+            sighting = open => Heard::Open(sighting),
+            sighting = candidate => Heard::Candidate(sighting),
+        }
     }
 
+    /// The source that is open.
+    pub(super) fn source(&self) -> Option<Source> {
+        self.open.as_ref().map(|open| open.source)
+    }
+
+    /// The open source has named all Pending Pods.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete_since.is_some()
+    }
+
+    /// Opens a source, if it is time to.
     pub(super) fn open(&mut self, now: Moment) {
-        if now < self.choice.retry.not_before {
+        if now < self.choice.not_before {
             return;
         }
-        let kubelet = match self.config.evidence {
+        let kubelet = match self.ways.evidence {
             Evidence::Auto => self.is_kubelet_due(now),
             Evidence::Kubelet => true,
             Evidence::ApiServer => false,
         };
-        self.evidence = Some(match kubelet {
-            true => self.kubelet(),
-            false => self.apiserver(),
+        self.open = Some(match kubelet {
+            true => self.ways.kubelet(),
+            false => self.ways.apiserver(),
         });
-        debug!(unsettled = self.sandboxes.unsettled(), source = ?self.source(), "evidence opened");
+        debug!(source = ?self.source(), "evidence opened");
     }
 
-    fn kubelet(&self) -> Open {
-        Open {
-            source: Source::Kubelet,
-            stream: Box::pin(evidence::watch_kubelet(&self.config.kubelet_pods_socket)),
-        }
-    }
-
-    fn apiserver(&self) -> Open {
-        let stream = evidence::watch(self.api.clone(), &self.config.policy.node);
-        Open {
-            source: Source::ApiServer,
-            stream: Box::pin(stream),
-        }
-    }
-
-    /// Where there is a choice: whether the kubelet's socket is to be tried now.
+    /// Where there is a choice: the kubelet's socket is to be tried now.
     fn is_kubelet_due(&mut self, now: Moment) -> bool {
         if now < self.choice.kubelet_due {
             return false;
         }
-        let is_there = self.config.kubelet_pods_socket.exists();
+        let is_there = self.ways.kubelet.exists();
         if !is_there {
             self.choice.kubelet_due = now.after(TRY_KUBELET);
         }
         is_there
     }
 
-    /// While the API server stands in for the kubelet's socket: sees whether that answers again. Until it does the API server goes on.
+    /// Tries the kubelet's socket while the API server stands in for it. Until the socket answers
+    /// the API server stays open.
     pub(super) fn try_kubelet(&mut self, now: Moment) {
-        let stands_in = self.config.evidence == Evidence::Auto
+        let stands_in = self.ways.evidence == Evidence::Auto
             && self.source() == Some(Source::ApiServer)
             && self.candidate.is_none();
         if stands_in && self.is_kubelet_due(now) {
-            self.candidate = Some(self.kubelet());
+            self.candidate = Some(self.ways.kubelet());
         }
     }
 
-    /// The first word of the kubelet's socket while the API server stood in for it.
-    pub(super) fn tried(&mut self, sighting: Option<Sighting>) {
+    /// The kubelet's socket answers again, or does not. Returns the end of the other source, if it
+    /// has taken its place.
+    pub(super) fn tried(&mut self, sighting: &Option<Sighting>, now: Moment) -> Option<Closed> {
         let candidate = self.candidate.take();
-        match sighting {
-            None | Some(Sighting::Lost(_)) => {
-                self.choice.kubelet_due = self.clock.now().after(TRY_KUBELET);
-            }
-            sighting => {
-                self.close();
-                self.evidence = candidate;
-                self.sighted(sighting);
-            }
+        if matches!(sighting, None | Some(Sighting::Lost(_))) {
+            self.choice.kubelet_due = now.after(TRY_KUBELET);
+            return None;
         }
+        let closed = self.close(now);
+        self.open = candidate;
+        Some(closed)
     }
 
-    pub(super) fn sighted(&mut self, sighting: Option<Sighting>) {
-        match sighting {
-            Some(Sighting::Alive) => {}
-            Some(Sighting::Seen(view)) => self.judge(&view),
-            Some(Sighting::Left(uid, now)) => self.left(&uid, now.as_deref()),
-            Some(Sighting::Complete(named)) => {
-                self.say_source();
-                self.complete(&named);
-            }
-            Some(Sighting::Lost(error)) => self.lost(&error),
-            None => self.lost("the watch has ended"),
-        }
-        let now = self.clock.now();
-        self.last_word = self.evidence.as_ref().map(|_| now);
-        self.take_back_what_is_over(now);
-        self.head_log();
-        self.save();
+    /// The open source has said something.
+    pub(super) fn spoke(&mut self, now: Moment) {
+        self.last_word = self.open.as_ref().map(|_| now);
     }
 
-    fn say_source(&mut self) {
-        let source = self.source();
-        if self.choice.told != source {
-            info!(
-                source = source.map(Source::as_str),
-                "evidence is taken from this source"
-            );
+    /// The open source has named all Pending Pods, by UID. `known`: the Pods of which something is
+    /// known.
+    pub(super) fn complete<'a>(
+        &mut self,
+        named: &BTreeSet<String>,
+        known: impl Iterator<Item = &'a str>,
+        now: Moment,
+    ) {
+        if self.choice.said != self.source() {
+            let source = self.source().map(Source::as_str);
+            info!(source, "evidence is taken from this source");
         }
-        self.choice.told = source;
-        if !std::mem::replace(&mut self.evidence_well, true) {
+        self.choice.said = self.source();
+        if !std::mem::replace(&mut self.well, true) {
             info!("evidence is back");
         }
+        self.complete_since.get_or_insert(now);
+        for uid in known.filter(|uid| !named.contains(*uid)) {
+            self.absent.entry(uid.to_owned()).or_insert(now);
+        }
     }
 
-    /// Nothing is missed for good: it is opened anew, and names all that is Pending again.
-    fn lost(&mut self, error: &str) {
-        let now = self.clock.now();
+    /// A source has named this Pod, or it has left.
+    pub(super) fn is_present(&mut self, uid: &str) {
+        self.absent.remove(uid);
+    }
+
+    /// The Pods that complete evidence has not named for so long that they are not Pending: those
+    /// that are judged, and those of which only counts of an earlier time are known.
+    pub(super) fn absent_for_long(&self, now: Moment) -> Vec<String> {
+        let absent = self.absent.iter();
+        let gone = absent.filter(|(_, since)| now.since(**since) >= ABSENT);
+        gone.map(|(uid, _)| uid.clone()).collect()
+    }
+
+    /// The open source has ended. Nothing is missed for good: the next one names all Pending Pods.
+    pub(super) fn lost(&mut self, error: &str, now: Moment) -> Closed {
         let lasted = self.complete_since.map(|since| now.since(since));
         let source = self.source();
-        self.close();
+        let closed = self.close(now);
         if source == Some(Source::Kubelet) {
             let rested = self.choice.reopened;
             if lasted.is_some() && rested.is_none_or(|at| now.since(at) >= REOPEN) {
-                debug!(error, "the kubelet's stream has ended, opened anew");
+                debug!(error, "the kubelet's stream has ended, opened again");
                 self.choice.reopened = Some(now);
-                self.evidence = Some(self.kubelet());
-                return;
+                self.open = Some(self.ways.kubelet());
+                return closed;
             }
             self.choice.kubelet_due = now.after(TRY_KUBELET);
-            if self.config.evidence == Evidence::Auto {
+            if self.ways.evidence == Evidence::Auto {
                 info!(
                     error,
                     "the kubelet's socket does not answer, the API server is asked instead"
                 );
-                self.evidence = Some(self.apiserver());
-                return;
+                self.open = Some(self.ways.apiserver());
+                return closed;
             }
         } else {
             // Whoever answers first.
             self.choice.kubelet_due = now;
         }
-        let share = self.share();
-        self.choice.retry.after(lasted, now, share);
-        if std::mem::replace(&mut self.evidence_well, false) {
+        self.choice.lost(lasted, now, self.ways.share);
+        if std::mem::replace(&mut self.well, false) {
             let from = match source {
                 Some(Source::Kubelet) => "the kubelet",
                 _ => "the API server",
             };
             warn!(error, "evidence from {from} is lost, trying again");
         }
+        closed
     }
 
-    pub(super) fn close(&mut self) {
-        let now = self.clock.now();
+    /// Closes the open source.
+    pub(super) fn close(&mut self, now: Moment) -> Closed {
         // The kubelet's socket is on this node: it does not fall silent without ending.
         let spoken = match self.source() {
             Some(Source::Kubelet) => Some(now),
             _ => self.last_word,
         };
-        self.sandboxes.incomplete(spoken, now);
-        self.evidence = None;
+        self.open = None;
         self.candidate = None;
         self.complete_since = None;
         self.last_word = None;
         self.absent.clear();
+        Closed { spoken }
     }
 
-    /// Brings the metrics of the evidence up to date.
-    pub(super) fn count_evidence(&self) {
-        self.metrics
-            .evidence_open
-            .set(self.evidence.is_some().into());
-        self.metrics.evidence_lost.set((!self.evidence_well).into());
-        for source in [Source::Kubelet, Source::ApiServer] {
-            let is_open = self.source() == Some(source);
-            let source = source.as_str();
-            let gauge = self
-                .metrics
-                .evidence_source
-                .get_or_create(&BySource { source });
-            gauge.set(is_open.into());
+    /// The configuration allows other sources from now on.
+    pub(super) fn allow(&mut self, evidence: Evidence, now: Moment) {
+        if self.ways.evidence != evidence {
+            self.ways.evidence = evidence;
+            self.choice = Choice::at_once(now);
         }
+    }
+}
+
+/// Returns the next word of a source; never, if it is not open.
+async fn next(open: &mut Option<Open>) -> Option<Sighting> {
+    match open {
+        Some(open) => open.stream.next().await,
+        None => future::pending().await,
     }
 }

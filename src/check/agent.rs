@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::Finding;
-use crate::agent::Status;
 use crate::config::Config;
 use crate::control::{self, Ask};
 use crate::deadline::within;
+use crate::view::Status;
 
 const CONTROL: &str = "control socket";
 const ADMIN: &str = "admin address";
@@ -34,7 +34,8 @@ async fn control(path: &Path) -> (Finding, bool) {
         let found = match control::ask::<Status>(path, &Ask::Status).await {
             Ok(status) => format!(
                 "an agent answers at {shown}: {}, mode {}",
-                status.version, status.mode
+                status.version,
+                status.mode.as_str()
             ),
             Err(error) => {
                 let found = format!(

@@ -1,3 +1,5 @@
+//! `pullwarden check`: the preflight check, printed.
+
 use anyhow::bail;
 use clap::ArgMatches;
 use serde_json::json;
@@ -6,10 +8,10 @@ use super::printing::{pretty, print};
 use super::screen::{Screen, Tone};
 use crate::check::{self, Finding, Level};
 
-/// Where what was looked at begins, and what was found.
+/// Columns of the thing that was checked, and of the finding.
 const COLUMNS: [usize; 2] = [9, 25];
 
-/// `pullwarden check`: what an agent of this configuration would find. Faults are a failure.
+/// Checks the node for an agent of this configuration. Faults are a failure.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let config = super::given(matches).load()?;
     let findings = check::look(&config).await;
@@ -49,7 +51,7 @@ fn page(findings: &[Finding]) -> String {
         };
         let head = format!("{level:<what$}{}", finding.what);
         screen.entry(tone, &head, found, &finding.found);
-        // What several findings have in common is said once, below the last of them.
+        // A remedy that several findings share is printed once, below the last of them.
         let next = findings.get(index + 1).map(|next| &next.remedy);
         if !finding.remedy.is_empty() && next != Some(&finding.remedy) {
             screen.entry(

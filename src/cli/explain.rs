@@ -1,26 +1,30 @@
+//! `pullwarden explain`: why a Pod was, or was not, failed; or what the cause of an error is.
+
 use std::io::{BufRead as _, Write as _};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::ArgMatches;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::history;
+use super::history::{self, Entry, History};
 use super::printing::{Printed, outcome, pretty, print};
-use super::screen::{Screen, Tone};
-use crate::agent::{Explanation, ImageExplained, Known};
+use super::screen::{Screen, Tone, age};
 use crate::control::{self, Ask};
 use crate::escaping;
 use crate::judge::Cause;
+use crate::view::{Explanation, ImageExplained, Known, ReasonShown};
 
-/// Where the text beside a head begins, and beside a time.
+/// Column where the text beside a head begins.
 const COLUMN: usize = 9;
+
+/// Column where the text beside a time begins.
 const HISTORY: usize = 22;
 
-/// Lines that what a Pod's containers showed may take: all that the last error says is above.
+/// Lines that an entry of the history may take: the last error is above as a whole.
 const STATE_LINES: usize = 3;
 
-/// `pullwarden explain`: one Pod, or the cause of an error.
+/// Explains one Pod, or the cause of one or many errors.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let json = text("output") == Some("json");
@@ -29,7 +33,7 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         (Some("-"), _) => causes(reason),
         (Some(message), _) => cause(reason, message, json),
         (None, Some(pod)) => explain_pod(matches, pod, json).await,
-        // Some reasons say it all.
+        // Some reasons need no message.
         (None, None) => cause(reason, "", json),
     }
 }
@@ -42,11 +46,7 @@ fn cause(reason: &str, message: &str, json: bool) -> anyhow::Result<()> {
         false => format!(
             "cause  {cause}\nclass  {class}\nmeans  {}{}\n",
             cause.meaning(),
-            if cause.counts() {
-                ""
-            } else {
-                " (counts for nothing)"
-            }
+            if cause.counts() { "" } else { " (not counted)" }
         ),
     };
     print(&text)?;
@@ -57,8 +57,8 @@ fn object(cause: Cause) -> Value {
     json!({"cause": cause.as_str(), "class": cause.class().as_str()})
 }
 
-/// One JSON string a line in, one JSON object a line out, in order. A line that is no JSON string is answered with an error, so that the others keep
-/// their places.
+/// Reads one JSON string a line and prints one JSON object a line, in the same order. A line that
+/// is no JSON string is answered with an error, so that the others keep their places.
 fn causes(reason: &str) -> anyhow::Result<()> {
     let mut input = std::io::BufReader::new(std::io::stdin().lock());
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
@@ -94,6 +94,19 @@ fn causes(reason: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Explanation of a Pod with its history from the node's log.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    #[serde(flatten)]
+    explanation: Explanation,
+    /// Entries of the node's log, the oldest first.
+    history: Vec<Entry>,
+    /// Error of reading the node's log; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_error: Option<String>,
+}
+
 async fn explain_pod(matches: &ArgMatches, pod: &str, json: bool) -> anyhow::Result<()> {
     let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
     let config = super::configuration_of_client(matches)?;
@@ -104,114 +117,116 @@ async fn explain_pod(matches: &ArgMatches, pod: &str, json: bool) -> anyhow::Res
     let answer = control::ask::<Explanation>(&config.control_socket, &ask).await;
     let past = history::read(&config.log_dir, namespace, name)
         .with_context(|| format!("reading the node's log in {}", config.log_dir.display()));
-    let explanation = match (answer, past) {
-        (Ok(mut explanation), Ok(past)) => {
-            if explanation.known != Known::Judged
-                && let Some(at) = &past.failed_at
-            {
-                explanation.known = Known::Past;
-                explanation.summary = format!("pullwarden has failed it, at {at}");
-            } else if explanation.known == Known::Never && !past.lines.is_empty() {
-                explanation.known = Known::Past;
-                explanation.summary =
-                    "it was judged before, and is not Pending on this node any more".to_owned();
-            }
-            explanation.history = past.lines;
-            explanation
+    let (past, history_error) = match past {
+        Ok(past) => (past, None),
+        Err(error) => (History::default(), Some(format!("{error:#}"))),
+    };
+    let explanation = match answer {
+        Ok(explanation) => with_past(explanation, &past),
+        // Without the agent the node's log may still have something.
+        Err(error) if !past.entries.is_empty() => {
+            let summary = format!("only what the node's log has, without the agent: {error:#}");
+            Explanation::bare(namespace, name, Known::Past, summary)
         }
-        (Ok(mut explanation), Err(error)) => {
-            explanation.history = vec![format!("{error:#}")];
-            explanation
-        }
-        // What was written down is worth showing without the agent.
-        (Err(error), Ok(past)) if !past.lines.is_empty() => Explanation {
-            namespace: namespace.to_owned(),
-            pod: name.to_owned(),
-            uid: String::new(),
-            node: String::new(),
-            mode: String::new(),
-            known: Known::Past,
-            summary: format!("only what the node's log has is known: {error:#}"),
-            decision: String::new(),
-            reasons: Vec::new(),
-            next: Vec::new(),
-            images: Vec::new(),
-            history: past.lines,
-        },
-        (Err(error), _) => return Err(error),
+        Err(error) => return Err(error),
+    };
+    let answer = Answer {
+        explanation,
+        history: past.entries,
+        history_error,
     };
     let text = match json {
-        true => pretty(&explanation)?,
-        false => page(&explanation),
+        true => pretty(&answer)?,
+        false => page(&answer),
     };
     print(&text)?;
     Ok(())
 }
 
-fn page(explanation: &Explanation) -> String {
+/// Adds the log's facts about a Pod that is not judged any more.
+fn with_past(mut explanation: Explanation, past: &History) -> Explanation {
+    if explanation.known != Known::Judged
+        && let Some(at) = &past.failed_at
+    {
+        explanation.known = Known::Past;
+        explanation.summary = format!("pullwarden failed the Pod at {at}");
+    } else if explanation.known == Known::Never && !past.entries.is_empty() {
+        explanation.known = Known::Past;
+        explanation.summary =
+            "the Pod was judged before, and is not Pending on this node any more".to_owned();
+    }
+    explanation
+}
+
+fn page(answer: &Answer) -> String {
+    let explanation = &answer.explanation;
     let mut screen = Screen::new();
     let (namespace, pod) = (&explanation.namespace, &explanation.pod);
     screen.line(Tone::Title, &format!("{namespace}/{pod}"));
-    let fact = |screen: &mut Screen, head: &str, text: &str| {
-        screen.entry(Tone::Plain, head, COLUMN, text);
-    };
-    if !explanation.uid.is_empty() {
-        fact(&mut screen, "uid", &explanation.uid);
+    if let Some(uid) = &explanation.uid {
+        fact(&mut screen, "uid", uid);
     }
-    if !explanation.mode.is_empty() {
-        let node = format!("{}, mode {}", explanation.node, explanation.mode);
+    if let (Some(node), Some(mode)) = (&explanation.node, explanation.mode) {
+        let node = format!("{node}, mode {}", mode.as_str());
         fact(&mut screen, "node", &node);
     }
     fact(&mut screen, "known", &explanation.summary);
     for image in &explanation.images {
         entry(&mut screen, image);
     }
-    if !explanation.decision.is_empty() {
+    if let Some(decision) = explanation.decision {
         screen.gap();
-        fact(&mut screen, "verdict", &explanation.decision);
+        fact(&mut screen, "verdict", decision.as_str());
     }
-    list(&mut screen, "why", &explanation.reasons);
-    list(&mut screen, "next", &explanation.next);
-    if !explanation.history.is_empty() {
+    let reasons = explanation.reasons.iter().map(ReasonShown::to_string);
+    list(&mut screen, "why", reasons);
+    let next = explanation.next.iter().map(|next| next.text.clone());
+    list(&mut screen, "next", next);
+    if !answer.history.is_empty() || answer.history_error.is_some() {
         screen.gap();
         screen.line(Tone::Title, "history");
     }
-    for line in &explanation.history {
-        match line.split_once("  ") {
-            Some((time, what)) => event(&mut screen, time, what),
-            None => screen.line(Tone::Plain, line),
-        }
+    for entry in &answer.history {
+        past(&mut screen, entry);
+    }
+    if let Some(error) = &answer.history_error {
+        screen.line(Tone::Plain, error);
     }
     screen.into_text()
 }
 
-/// A line of the history. Verdicts are shown whole.
-fn event(screen: &mut Screen, time: &str, what: &str) {
-    let verdicts = ["settle: ", "wait: ", "hold: ", "condemn: "];
-    match verdicts.iter().any(|verdict| what.starts_with(verdict)) {
-        true => screen.entry(Tone::Plain, time, HISTORY, what),
-        false => screen.cut_entry(Tone::Plain, time, HISTORY, what, STATE_LINES),
+fn fact(screen: &mut Screen, head: &str, text: &str) {
+    screen.entry(Tone::Plain, head, COLUMN, text);
+}
+
+/// Prints an entry of the history. Verdicts are never cut.
+fn past(screen: &mut Screen, entry: &Entry) {
+    let Entry { time, kind, text } = entry;
+    match *kind == history::VERDICT {
+        true => screen.entry(Tone::Plain, time, HISTORY, text),
+        false => screen.cut_entry(Tone::Plain, time, HISTORY, text, STATE_LINES),
     }
 }
 
 fn entry(screen: &mut Screen, image: &ImageExplained) {
-    let age = humantime::format_duration(Duration::from_secs(image.lasting));
     screen.gap();
-    screen.entry(Tone::Plain, "image", COLUMN, &image.image);
+    fact(screen, "image", &image.image);
     let cause = format!("{} ({}): {}", image.cause, image.class, image.meaning);
-    screen.entry(Tone::Plain, "cause", COLUMN, &cause);
+    fact(screen, "cause", &cause);
     let counted = format!(
-        "{} failures in {age}, {} in a row for a failure count",
-        image.failures, image.in_a_row
+        "{} failures in {}, a streak of {} for imagePullFailureCount",
+        image.failures,
+        age(image.lasting_seconds),
+        image.streak
     );
-    screen.entry(Tone::Plain, "counted", COLUMN, &counted);
-    list(screen, "spared", &image.spared);
-    screen.entry(Tone::Plain, "error", COLUMN, &image.error);
+    fact(screen, "counted", &counted);
+    let spared = image.spared.iter().map(|once| once.text().to_owned());
+    list(screen, "spared", spared);
+    fact(screen, "error", &image.error);
 }
 
-fn list(screen: &mut Screen, head: &str, lines: &[String]) {
-    for (index, line) in lines.iter().enumerate() {
-        let head = if index == 0 { head } else { "" };
-        screen.entry(Tone::Plain, head, COLUMN, line);
+fn list(screen: &mut Screen, head: &str, lines: impl Iterator<Item = String>) {
+    for (index, line) in lines.enumerate() {
+        fact(screen, if index == 0 { head } else { "" }, &line);
     }
 }

@@ -1,26 +1,47 @@
+//! History of one Pod, as the node's log has it.
+
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
 
-use serde_json::Value;
+use serde::Serialize;
 
-use crate::report::NodeLog;
+use super::screen::second;
+use crate::journal::line::Line;
+use crate::journal::log::NodeLog;
+use crate::journal::read::Record;
+use crate::judge::{ContainerState, ContainerView, Outcome};
 
-/// Lines that are shown, at most; the latest.
+/// Entries that are shown, at most; the latest.
 const SHOWN: usize = 40;
 
-/// What the node's log has about a Pod.
+/// History of one Pod.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// The lines, as people read them, the oldest first.
-    pub(super) lines: Vec<String>,
-    /// When the Pod was failed, if it was.
+    /// Entries, the oldest first.
+    pub(super) entries: Vec<Entry>,
+    /// Time when the Pod was failed, if it was.
     pub(super) failed_at: Option<String>,
-    /// The states that were shown last: a view that differs in something else says nothing to people.
+    /// Container states of the last entry that shows some.
     states: String,
 }
 
-/// Reads what the node's log in `dir` has about a Pod, from the oldest file on. A line that cannot be read is passed over.
+/// One entry of the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Entry {
+    /// Wall clock, to the second.
+    pub(super) time: String,
+    /// Kind of the log line.
+    pub(super) kind: &'static str,
+    /// Text for people.
+    pub(super) text: String,
+}
+
+/// Kind of the entries that are never cut.
+pub(super) const VERDICT: &str = "verdict";
+
+/// Reads the history of a Pod from the node's log in `dir`, the oldest file first. A line that
+/// cannot be read is skipped.
 ///
 /// # Errors
 /// If a file of the log is there and cannot be read.
@@ -37,9 +58,10 @@ pub(super) fn read(dir: &Path, namespace: &str, pod: &str) -> io::Result<History
         while reader.read_until(b'\n', &mut line)? > 0 {
             if let Ok(text) = std::str::from_utf8(&line)
                 && text.contains(pod)
-                && let Ok(value) = serde_json::from_str(text)
+                && let Ok(record) = Record::read(text.as_bytes())
+                && record.line.of() == Some((namespace, pod))
             {
-                history.take(&value, namespace, pod);
+                history.take(&record);
             }
             line.clear();
         }
@@ -48,79 +70,62 @@ pub(super) fn read(dir: &Path, namespace: &str, pod: &str) -> io::Result<History
 }
 
 impl History {
-    fn take(&mut self, line: &Value, namespace: &str, pod: &str) {
-        let is_view = line["kind"] == "view";
-        let (of, name) = match is_view {
-            true => (&line["view"]["namespace"], &line["view"]["name"]),
-            false => (&line["namespace"], &line["pod"]),
-        };
-        if of != namespace || name != pod {
-            return;
-        }
-        // To the second: what people want to read.
-        let time = text(&line["time"]).trim_end_matches('Z');
-        let time = time.split('.').next().unwrap_or_default();
-        let what = match line["kind"].as_str() {
-            Some("view") => {
-                let states = states(&line["view"]["containers"]);
+    fn take(&mut self, record: &Record) {
+        let time = second(record.time);
+        let (kind, text) = match &record.line {
+            Line::View(line) => {
+                let states: Vec<String> = line.view.containers.iter().map(state).collect();
+                let states = states.join("; ");
+                // A view that differs in something else says nothing to people.
                 if states == self.states {
                     return;
                 }
                 self.states.clone_from(&states);
-                states
+                ("view", states)
             }
-            Some("verdict") => {
-                let reasons = line["reasons"].as_array().into_iter().flatten().map(text);
-                let reasons: Vec<&str> = reasons.collect();
-                format!("{}: {}", text(&line["decision"]), reasons.join("; "))
+            Line::Verdict(line) => {
+                let decision = match line.decision.as_str() {
+                    "condemn" => "fail",
+                    other => other,
+                };
+                (VERDICT, format!("{decision}: {}", line.reasons.join("; ")))
             }
-            Some("write") => format!("{}: {}", text(&line["step"]), text(&line["result"])),
-            Some("report") => {
-                if line["ending"] == "written" {
-                    self.failed_at = Some(format!("{time}Z"));
+            Line::Write(line) => ("write", format!("{}: {}", line.step, line.result)),
+            Line::Report(line) => {
+                if line.outcome == Outcome::Written {
+                    self.failed_at = Some(time.clone());
                 }
-                format!(
-                    "the report ended: {} {}",
-                    text(&line["ending"]),
-                    text(&line["detail"])
-                )
+                let text = format!("the report ended: {} {}", line.ending, line.detail);
+                ("report", text.trim_end().to_owned())
             }
-            Some("would-fail-then-started") => format!(
-                "would have been failed for {} ({}), and started after all",
-                text(&line["image"]),
-                text(&line["because"])
+            Line::WouldFailThenStarted(line) => (
+                "would-fail-then-started",
+                format!(
+                    "would have been failed for {} ({}), and started after all",
+                    line.image, line.because
+                ),
             ),
-            Some("undone") => format!(
-                "its condition was to be taken back: {}",
-                text(&line["undone"])
-            ),
-            Some("left") => "not Pending any more".to_owned(),
+            Line::Undone(line) => {
+                let undone = line.undone.as_str();
+                ("undone", format!("revert of the condition: {undone}"))
+            }
+            Line::Left(_) => ("left", "not Pending any more".to_owned()),
             _ => return,
         };
-        if self.lines.len() >= SHOWN {
-            self.lines.remove(0);
+        if self.entries.len() >= SHOWN {
+            self.entries.remove(0);
         }
-        self.lines.push(format!("{time}Z  {}", what.trim_end()));
+        self.entries.push(Entry { time, kind, text });
     }
 }
 
-fn states(containers: &Value) -> String {
-    let states = containers
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|container| {
-            let waiting = &container["state"]["Waiting"];
-            let state = match (waiting.is_object(), container["state"].as_str()) {
-                (true, _) if text(&waiting["reason"]).is_empty() => "waiting".to_owned(),
-                (true, _) => format!("{} {}", text(&waiting["reason"]), text(&waiting["message"])),
-                (false, state) => state.unwrap_or_default().to_owned(),
-            };
-            format!("{}: {}", text(&container["name"]), state.trim_end())
-        });
-    states.collect::<Vec<_>>().join("; ")
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
+/// Returns the state of a container in words.
+fn state(container: &ContainerView) -> String {
+    let state = match &container.state {
+        ContainerState::Waiting { reason, .. } if reason.is_empty() => "waiting".to_owned(),
+        ContainerState::Waiting { reason, message } => format!("{reason} {message}"),
+        ContainerState::Running => "Running".to_owned(),
+        ContainerState::Terminated => "Terminated".to_owned(),
+    };
+    format!("{}: {}", container.name, state.trim_end())
 }

@@ -1,4 +1,4 @@
-//! The command line. Exit codes: 0, 1 failure, 2 usage, 64 bad configuration.
+//! Command line. Exit codes: 0 success, 1 failure, 2 usage, 64 bad configuration.
 
 mod check;
 mod explain;
@@ -19,10 +19,10 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 use crate::config::{Config, Faults, Given, KEYS, Key};
 use crate::escaping;
 
-/// The exit code for a configuration with faults.
+/// Exit code for a configuration with faults.
 const BAD_CONFIGURATION: u8 = 64;
 
-/// The answer to a question that somebody who lets the agent write must have asked.
+/// Note for everybody who lets the agent write.
 const PENDING: &str = "Only Pods in phase Pending are failed. A Pod is Pending until each of its containers has started: \
     if its main container runs while a sidecar's image cannot be pulled, it is failed as a whole, and the main container ends with it.";
 
@@ -31,7 +31,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            // Arguments are file names too, which others chose.
+            // Arguments may be file names, which others chose.
             let text = escaping::lines(&error.render().to_string());
             match error.use_stderr() {
                 true => printing::to_stderr(&text),
@@ -77,12 +77,12 @@ fn command() -> Command {
         .arg(config.clone())
         .args(scalars().map(flag));
     let check = Command::new("check")
-        .about("Look whether the agent would find what it needs on this node: sockets, versions, folders, permissions")
+        .about("Check whether this node has what the agent needs: sockets, versions, folders, permissions")
         .arg(config.clone())
         .args(scalars().map(flag))
         .arg(output(["text", "json"]));
     let status = Command::new("status")
-        .about("Show which Pods of this node are unsettled, their counts, and what is next")
+        .about("Show the stuck Pods of this node, their failure counts, and the next steps")
         .arg(config.clone())
         .args(
             scalars()
@@ -95,7 +95,7 @@ fn command() -> Command {
                 .short('w')
                 .long("watch")
                 .action(ArgAction::SetTrue)
-                .help("Show it again every two seconds, until interrupted"),
+                .help("Repeat it every two seconds, until interrupted"),
         );
     let explain = explain_command(config);
     Command::new("pullwarden")
@@ -114,14 +114,14 @@ fn command() -> Command {
 
 fn replay_command() -> Command {
     Command::new("replay")
-        .about("Judge recorded logs of nodes again: what would have been failed, when and why, by the policy that was in force and by others")
+        .about("Replay recorded logs of nodes: which Pods would have been failed, when and why, by the policy in force and by others")
         .arg(
             Arg::new("config")
                 .long("config")
                 .value_name("FILE")
                 .value_parser(clap::value_parser!(PathBuf))
                 .action(ArgAction::Append)
-                .help("Another policy, as a configuration in YAML; may be given several times. Only what judging goes by is read"),
+                .help("Another policy, as a configuration in YAML; may be given several times. Only the keys that judging uses are read"),
         )
         .arg(
             Arg::new("output")
@@ -130,7 +130,7 @@ fn replay_command() -> Command {
                 .value_name("FORMAT")
                 .value_parser(["table", "json"])
                 .default_value("table")
-                .help("How to show it"),
+                .help("Output format"),
         )
         .arg(
             Arg::new("files")
@@ -139,18 +139,18 @@ fn replay_command() -> Command {
                 .action(ArgAction::Append)
                 .required(true)
                 .num_args(1..)
-                .help("Logs of nodes, rotated ones too, under any name: pulls.jsonl, pulls.jsonl.1, …"),
+                .help("Logs of nodes, rotated files too, under any name: pulls.jsonl, pulls.jsonl.1, …"),
         )
 }
 
 fn explain_command(config: Arg) -> Command {
     let clients = ["controlSocket", "logDir"];
     Command::new("explain")
-        .about("Tell why a Pod was, or was not, failed; or what the cause of an error is")
+        .about("Explain why a Pod was, or was not, failed; or the cause of an error")
         .arg(
             Arg::new("pod")
                 .value_name("NAMESPACE/POD")
-                .help("The Pod; in the namespace default where none is named"),
+                .help("The Pod; the namespace is `default` if none is given"),
         )
         .arg(
             Arg::new("reason")
@@ -165,7 +165,7 @@ fn explain_command(config: Arg) -> Command {
                 .value_name("TEXT")
                 .allow_hyphen_values(true)
                 .conflicts_with("pod")
-                .help("Its waiting message; `-`: many, one JSON string a line, answered by one JSON object a line"),
+                .help("Its waiting message; `-` reads many, one JSON string a line, and prints one JSON object a line"),
         )
         .arg(output(["text", "json"]))
         .group(ArgGroup::new("what").args(["pod", "reason", "message"]).multiple(true).required(true))
@@ -173,15 +173,15 @@ fn explain_command(config: Arg) -> Command {
         .args(scalars().filter(move |key| clients.contains(&key.path)).map(flag))
 }
 
-/// How something is shown; the first way where none is asked for.
-fn output<const N: usize>(ways: [&'static str; N]) -> Arg {
+/// Flag for the output format; the first of these is the default.
+fn output<const N: usize>(formats: [&'static str; N]) -> Arg {
     Arg::new("output")
         .short('o')
         .long("output")
         .value_name("FORMAT")
-        .default_value(ways[0])
-        .value_parser(ways)
-        .help("How to show it")
+        .default_value(formats[0])
+        .value_parser(formats)
+        .help("Output format")
 }
 
 fn scalars() -> impl Iterator<Item = &'static Key> {
@@ -200,12 +200,12 @@ fn flag(key: &'static Key) -> Arg {
         .help(format!("{}: {}{default}", key.help, key.takes))
 }
 
-/// Where the configuration of a command comes from.
+/// Returns the sources of a command's configuration.
 fn given(matches: &ArgMatches) -> Given {
     collect(matches, BTreeMap::new())
 }
 
-/// The configuration for a command that only asks the agent: one that lacks the node's name will do.
+/// Loads the configuration of a command that only asks the agent. It needs no node name.
 fn configuration_of_client(matches: &ArgMatches) -> Result<Config, Faults> {
     let flags = BTreeMap::from([
         ("nodeName", "any".to_owned()),

@@ -8,25 +8,25 @@ use serde::Serialize;
 use crate::escaping;
 use crate::judge::Shown;
 
-/// What became of something that was written to standard output.
+/// Result of writing to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Printed {
     /// It was written.
     Read,
-    /// Nobody reads any more.
+    /// The reader has gone.
     Closed,
 }
 
 /// Writes a text to standard output.
 ///
 /// # Errors
-/// If it cannot be written although somebody reads.
+/// If it cannot be written although the reader is there.
 pub(super) fn print(text: &str) -> anyhow::Result<Printed> {
     let mut out = io::stdout().lock();
     outcome(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Tells a reader that has gone from a failure to write to standard output.
+/// Distinguishes a reader that has gone from a failure to write to standard output.
 ///
 /// # Errors
 /// The failure.
@@ -57,7 +57,7 @@ pub(super) fn complain_in_lines(problem: &str) {
     to_stderr(&format!("pullwarden: {problem}\n"));
 }
 
-/// Writes to standard error. Where nobody reads that, nobody can be told of it.
+/// Writes to standard error. A failure to do so cannot be reported.
 pub(super) fn to_stderr(text: &str) {
     let _ = io::stderr().write_all(escaping::lines(text).as_bytes());
 }

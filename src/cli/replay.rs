@@ -1,3 +1,5 @@
+//! `pullwarden replay`: judges recorded logs again and prints each Pod, then the sums.
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write as _};
@@ -9,17 +11,17 @@ use clap::ArgMatches;
 use serde_json::json;
 
 use super::printing::{Printed, complain, outcome};
+use super::screen::second;
 use crate::config::{Config, Faults};
 use crate::escaping;
+use crate::journal::read::Record;
 use crate::judge::Shown;
-use crate::replay::{
-    self, Decision, Fate, Finding, Line, Log, Record, Replay, Row, Section, Tally,
-};
+use crate::replay::{self, Decision, Fate, Finding, Line, Log, Replay, Row, Section, Tally};
 
-/// Lines of one file that are complained about one by one.
-const TOLD: u64 = 20;
+/// Bad lines of one file that are named one by one.
+const NAMED: u64 = 20;
 
-/// `pullwarden replay`: the judge over recorded logs. Each Pod is told of when the record tells no more of it, then the sums.
+/// Replays the logs. A Pod is printed once the record has no more about it.
 pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let files = matches.get_many::<PathBuf>("files");
     let files: Vec<PathBuf> = files.into_iter().flatten().cloned().collect();
@@ -56,7 +58,7 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             ));
         }
         for text in judged.disagreements() {
-            complain(&format!("another verdict than the record's: {text}"));
+            complain(&format!("the verdict differs from the record's: {text}"));
         }
         replay::add_up(&mut sums, &judged);
     }
@@ -69,14 +71,14 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The lines of all files whose node is known. A file without any is complained about, and not
-/// `well` unless it is empty.
+/// Finds the sections of all files whose node is known. A file without any is a problem, and makes
+/// `well` false unless it is empty.
 fn sections(files: &[PathBuf], well: &mut bool) -> anyhow::Result<Vec<Section>> {
     let mut sections = Vec::new();
     let mut seen = BTreeSet::new();
     for path in files {
         let reading = || format!("reading {}", path.display());
-        // A file that is named twice has not happened twice.
+        // A file that is named twice counts once.
         if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
             continue;
         }
@@ -100,7 +102,7 @@ fn sections(files: &[PathBuf], well: &mut bool) -> anyhow::Result<Vec<Section>> 
     Ok(sections)
 }
 
-/// The policies that were given, by the names of their files.
+/// Loads the given policies, by the names of their files.
 fn policies(matches: &ArgMatches) -> Result<Vec<(String, Config)>, Faults> {
     let mut policies = Vec::new();
     let mut faults = Vec::new();
@@ -116,7 +118,7 @@ fn policies(matches: &ArgMatches) -> Result<Vec<(String, Config)>, Faults> {
     }
 }
 
-/// Complaints about the lines of one section.
+/// Problems with the lines of one section.
 struct Complaints<'a> {
     file: &'a Path,
     count: u64,
@@ -125,14 +127,14 @@ struct Complaints<'a> {
 impl Complaints<'_> {
     fn tell(&mut self, number: u64, what: &str) {
         self.count += 1;
-        if self.count <= TOLD {
+        if self.count <= NAMED {
             complain(&format!("{}:{number}: {what}", self.file.display()));
         }
     }
 
     fn end(self) {
-        if self.count > TOLD {
-            let more = self.count - TOLD;
+        if self.count > NAMED {
+            let more = self.count - NAMED;
             complain(&format!(
                 "{}: {more} more lines cannot be used",
                 self.file.display()
@@ -141,7 +143,7 @@ impl Complaints<'_> {
     }
 }
 
-/// Judges by one section, and tells whether all configurations in it could be read.
+/// Replays one section. Returns whether all configurations in it could be read.
 fn read(section: &Section, node: &mut Replay, out: &mut Output<'_>) -> io::Result<bool> {
     let mut lines = section.log.lines_between(section.from, section.to)?;
     let mut complaints = Complaints {
@@ -173,7 +175,7 @@ fn read(section: &Section, node: &mut Replay, out: &mut Output<'_>) -> io::Resul
     Ok(well)
 }
 
-/// Standard output, written to while the logs are read.
+/// Standard output, which is written while the logs are read.
 struct Output<'a> {
     out: BufWriter<io::StdoutLock<'a>>,
     json: bool,
@@ -197,7 +199,7 @@ impl Output<'_> {
         }
     }
 
-    /// Whether nobody reads any more.
+    /// Returns whether the reader has gone.
     fn closed(&mut self) -> anyhow::Result<bool> {
         let written = self.fault.take().map_or(Ok(()), Err);
         Ok(outcome(written)? == Printed::Closed)
@@ -230,7 +232,7 @@ impl Output<'_> {
     }
 }
 
-/// The beginning of the JSON object, written once there is something to judge.
+/// Beginning of the JSON object, written once there is something to judge.
 const BEGIN: &str = "{\"pods\":[\n";
 
 fn entry(row: &Row) -> String {
@@ -299,11 +301,6 @@ fn what(finding: &Finding, row: &Row) -> String {
     out
 }
 
-/// To the second: what people want to read.
-fn second(time: jiff::Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 fn summary(sums: &[Tally]) -> String {
     let mut out = String::new();
     let names = sums.iter().map(|sum| Shown(&sum.policy).to_string());
@@ -330,7 +327,7 @@ fn summary(sums: &[Tally]) -> String {
         ("held to the end", |sum| sum.held),
         ("write not made", |sum| sum.not_written),
         ("waited for", |sum| sum.waited),
-        ("verdicts unlike the record's", |sum| sum.disagreed),
+        ("verdicts that differ from the record", |sum| sum.disagreed),
     ];
     for (head, count) in counts {
         line(

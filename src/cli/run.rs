@@ -1,3 +1,5 @@
+//! `pullwarden run`: the agent and the servers around it.
+
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -14,7 +16,7 @@ use crate::{admin, agent, control, shutdown, telemetry};
 /// Questions that may wait for the agent.
 const QUESTIONS: usize = 4;
 
-/// The control socket, removed at the end: a status command that finds none says so at once.
+/// Control socket, removed at the end: a status command that finds none says so at once.
 struct Removed<'a>(&'a Path);
 
 impl Drop for Removed<'_> {
@@ -23,7 +25,7 @@ impl Drop for Removed<'_> {
     }
 }
 
-/// `pullwarden run`: every task is watched, and if one ends the agent ends.
+/// Runs every task, and ends if one of them ends.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let mut given = super::given(matches);
     let config = given.load()?;
@@ -56,14 +58,14 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         on_duty: Some(on_duty),
     };
     let answers = async {
-        // Whoever is on duty answers; one in standby would take its place.
+        // An agent in standby must not take the socket of the one on duty.
         match duty.await {
             Ok(_duty) => {
                 let listener = control::bind(&control_socket).await?;
                 let _socket = Removed(&control_socket);
                 match control::serve(listener, sender).await {}
             }
-            // The agent has ended before, and tells why.
+            // The agent has ended, and its result says why.
             Err(_) => std::future::pending().await,
         }
     };

@@ -1,29 +1,30 @@
-//! What people read: lines of 80 columns at most, with colours where somebody sits before them.
+//! Pages for people: lines of 80 columns at most, with colours on a terminal.
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use crate::judge::Shown;
 
-/// What a line may take.
+/// Columns that a line may take.
 pub(super) const WIDTH: usize = 80;
 
-/// Why a piece of text stands out.
+/// Importance of a piece of text, which gives its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// It does not.
+    /// Nothing special.
     Plain,
-    /// It is as it should be.
+    /// Something that is as it should be.
     Well,
-    /// It is worth a thought.
+    /// Something worth a thought.
     Notable,
-    /// It is in the way.
+    /// Something that is wrong.
     Bad,
-    /// It is what the lines below are about.
+    /// Title of the lines below.
     Title,
 }
 
 impl Tone {
-    /// The terminal's code for it.
+    /// Returns the terminal's code for it.
     const fn code(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -35,7 +36,7 @@ impl Tone {
     }
 }
 
-/// Lines under construction. Whatever is put on it is escaped.
+/// Page under construction. All text that is put on it is escaped.
 #[derive(Debug)]
 pub(super) struct Screen {
     text: String,
@@ -44,7 +45,7 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// For standard output: colours only on a terminal, and where nobody has set NO_COLOR.
+    /// Begins a page for standard output: with colours only on a terminal and without NO_COLOR.
     pub(super) fn new() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
@@ -54,23 +55,23 @@ impl Screen {
         }
     }
 
-    /// Lines may be of any length: nothing is cut or wrapped.
+    /// Lets lines be of any length: nothing is cut or wrapped.
     pub(super) fn wide(mut self) -> Self {
         self.width = usize::MAX;
         self
     }
 
-    /// What was put on it.
+    /// Returns the page's text.
     pub(super) fn into_text(self) -> String {
         self.text
     }
 
-    /// An empty line.
+    /// Ends the line, or adds an empty one.
     pub(super) fn gap(&mut self) {
         self.text.push('\n');
     }
 
-    /// A line of its own, wrapped where it is too long.
+    /// Adds a line, wrapped where it is too long.
     pub(super) fn line(&mut self, tone: Tone, text: &str) {
         for line in fold(text, self.width) {
             self.push(tone, &line);
@@ -78,7 +79,7 @@ impl Screen {
         }
     }
 
-    /// A head and a text beside it, which is wrapped under itself. `column` is where it begins.
+    /// Adds a head and a text beside it, which begins at `column` and is wrapped under itself.
     pub(super) fn entry(&mut self, tone: Tone, head: &str, column: usize, text: &str) {
         self.push(tone, head);
         let mut at = head.chars().count();
@@ -90,7 +91,7 @@ impl Screen {
         }
     }
 
-    /// The same in one line at most `lines` long, its end cut off where there is more.
+    /// Adds the same, cut off after so many lines.
     pub(super) fn cut_entry(
         &mut self,
         tone: Tone,
@@ -100,7 +101,7 @@ impl Screen {
         lines: usize,
     ) {
         let room = self.width.saturating_sub(column).saturating_mul(lines);
-        // Words do not fill their lines: what is left over then is cut off too.
+        // Words do not fill their lines: what does not fit then is cut off too.
         let mut folded = fold(&cut(&shown(text), room), self.width.saturating_sub(column));
         if folded.len() > lines {
             folded.truncate(lines);
@@ -111,7 +112,7 @@ impl Screen {
         self.entry(tone, head, column, &folded.join(" "));
     }
 
-    /// Rows with their columns below each other, two spaces apart; the first is their heads. Nothing is cut.
+    /// Adds rows with aligned columns, two spaces apart; the first row has the heads.
     pub(super) fn table<const N: usize>(&mut self, rows: &[[String; N]]) {
         let rows: Vec<[String; N]> = rows
             .iter()
@@ -144,18 +145,29 @@ impl Screen {
     }
 }
 
-/// Whether somebody sits before standard output.
+/// Returns whether standard output is a terminal.
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Fit to be shown, in one line.
+/// Returns a duration in whole seconds, the largest units first, without gaps: `1h5m`.
+pub(super) fn age(seconds: u64) -> String {
+    let text = humantime::format_duration(Duration::from_secs(seconds)).to_string();
+    text.replace(' ', "")
+}
+
+/// Returns a time to the second.
+pub(super) fn second(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Returns a text in one line, escaped.
 fn shown(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     Shown(&words.join(" ")).to_string()
 }
 
-/// The first `width` characters, with `…` for what is left out.
+/// Returns the first `width` characters, with `…` for the rest.
 fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -164,7 +176,8 @@ fn cut(text: &str, width: usize) -> String {
     kept.trim_end().to_owned() + "…"
 }
 
-/// Lines of `width` characters at most, broken between words; within one only if it is longer than a line.
+/// Breaks a text into lines of `width` characters at most: between words, and within a word only
+/// if it is longer than a line.
 fn fold(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0);

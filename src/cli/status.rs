@@ -1,3 +1,5 @@
+//! `pullwarden status`: the state of the node and of each Pod that is being judged.
+
 use std::cmp::Reverse;
 use std::path::Path;
 use std::time::Duration;
@@ -5,23 +7,27 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use super::printing::{Printed, pretty, print};
-use super::screen::{Screen, Tone, is_terminal};
-use crate::agent::{PodStatus, Status, Unrecognised};
+use super::screen::{Screen, Tone, age, is_terminal};
 use crate::control::{self, Ask};
+use crate::judge::{NodeMode, Source};
+use crate::view::{
+    EvidenceState, FailingImage, GuardTried, PodStatus, ReasonKind, ReasonShown, Status,
+    Unrecognised,
+};
 
-/// The time between two looks with `--watch`.
+/// Pause between two questions with `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Where the text beside a head begins: of the node, of a Pod.
+/// Columns where the text beside a head begins: of the node, of a Pod.
 const COLUMNS: [usize; 2] = [10, 11];
 
 /// Lines that an error may take; `explain` shows all of it.
 const ERROR_LINES: usize = 2;
 
-/// Empties the terminal and goes to its first line.
+/// Terminal code that clears the screen and moves to its first line.
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
-/// How it is shown.
+/// Output format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Table,
@@ -29,7 +35,7 @@ enum Form {
     Json,
 }
 
-/// `pullwarden status`: asks the agent of this node; with `--watch` again and again.
+/// Asks the agent of this node and prints its answer; with `--watch` again and again.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let config = super::configuration_of_client(matches)?;
     let form = match matches.get_one::<String>("output").map(String::as_str) {
@@ -46,7 +52,7 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     watch(socket, form).await
 }
 
-/// An agent that is away for a while is asked again too: its absence is what is to be seen.
+/// Asks again even if no agent answers: whoever watches wants to see when it is back.
 async fn watch(socket: &Path, form: Form) -> anyhow::Result<()> {
     let clear = if is_terminal() { CLEAR } else { "" };
     loop {
@@ -78,90 +84,58 @@ fn page(status: &Status) -> String {
     let mut screen = Screen::new();
     node(&mut screen, status);
     for pod in sorted(&status.pods) {
-        match pod.image.is_empty() {
-            true => quiet_entry(&mut screen, pod),
-            false => entry(&mut screen, pod),
+        match &pod.failing {
+            None => quiet_entry(&mut screen, pod),
+            Some(failing) => entry(&mut screen, pod, failing),
         }
     }
     unrecognised(&mut screen, &status.unrecognised);
     screen.into_text()
 }
 
-/// What concerns the whole node.
+/// Prints the state of the whole node.
 fn node(screen: &mut Screen, status: &Status) {
-    let [column, _] = COLUMNS;
-    screen.line(
-        Tone::Title,
-        &format!(
-            "node {}, mode {}, pullwarden {}",
-            status.node, status.mode, status.version
-        ),
+    let title = format!(
+        "node {}, mode {}, pullwarden {}",
+        status.node,
+        status.mode.as_str(),
+        status.version
     );
-    let mut fact = |tone, head: &str, text: &str| screen.entry(tone, head, column, text);
-    match status.runtime {
-        true => fact(Tone::Well, "runtime", "answers"),
-        false => fact(
-            Tone::Bad,
-            "runtime",
-            "DOES NOT ANSWER: nothing new is seen until it does",
-        ),
-    }
-    let source = match status.evidence_source.as_str() {
-        "" => "",
-        "kubelet" => ", from the kubelet",
-        _ => ", from the API server",
-    };
-    match status.evidence.as_str() {
-        "lost" => fact(
-            Tone::Bad,
-            "evidence",
-            "LOST: what is missed until it is back is not counted",
-        ),
-        "closed" => fact(Tone::Plain, "evidence", "closed: nothing is waited for"),
-        other => fact(Tone::Plain, "evidence", &format!("{other}{source}")),
-    }
+    screen.line(Tone::Title, &title);
+    sources(screen, status);
+    let mut fact = |tone, head: &str, text: &str| screen.entry(tone, head, COLUMNS[0], text);
     if !status.state_kept {
-        fact(
-            Tone::Bad,
-            "counts",
-            "NOT KEPT on disk: a restart would lose them",
-        );
+        let text = "NOT KEPT on disk: a restart would lose them";
+        fact(Tone::Bad, "counts", text);
     }
-    let stuck = status
-        .pods
-        .iter()
-        .filter(|pod| !pod.image.is_empty())
-        .count();
+    let stuck = status.pods.iter().filter(|pod| pod.failing.is_some());
     let pods = format!(
-        "{} on this node, {} unsettled, {stuck} stuck",
-        status.sandboxes, status.unsettled
+        "{} on this node, {} unsettled, {} stuck",
+        status.sandboxes,
+        status.unsettled,
+        stuck.count()
     );
     fact(Tone::Plain, "Pods", &pods);
     let budget = format!("{} of {} Pods spent", status.budget_spent, status.budget);
     fact(Tone::Plain, "budget", &budget);
-    if !status.configuration_refused.is_empty() {
-        fact(
-            Tone::Bad,
-            "config",
-            "REFUSED since its file has changed, the one before is in force:",
-        );
-        for line in status.configuration_refused.lines() {
+    if let Some(faults) = &status.configuration_refused {
+        let text = "REFUSED: the previous configuration stays in force";
+        fact(Tone::Bad, "config", text);
+        for line in faults.lines() {
             fact(Tone::Plain, "", line);
         }
     }
-    if status.guard_tried == "not yet" && status.mode != "observe" {
-        let text = "none before it is known that the API server holds this agent to its own node";
+    if status.guard_tried == GuardTried::NotYet && status.mode != NodeMode::Observe {
+        let text = "none until a dry run shows that the API server limits this agent to its node";
         fact(Tone::Notable, "writes", text);
     }
-    if status.warm_up_left > 0 {
-        let text = format!("watching only for {} more", age(status.warm_up_left));
+    if status.warm_up_left_seconds > 0 {
+        let text = format!("no Pod is failed for {}", age(status.warm_up_left_seconds));
         fact(Tone::Notable, "warm-up", &text);
     }
     if !status.held.is_empty() {
-        let held = status
-            .held
-            .iter()
-            .map(|(brake, count)| format!("{count} by {brake}"));
+        let held = status.held.iter();
+        let held = held.map(|(brake, count)| format!("{count} by {brake}"));
         fact(Tone::Notable, "held", &held.collect::<Vec<_>>().join(", "));
     }
     if status.would_fail_then_started > 0 {
@@ -177,66 +151,100 @@ fn node(screen: &mut Screen, status: &Status) {
     }
 }
 
-/// Those that are stuck first, the longest first.
+/// Prints whether the runtime and the evidence are there.
+fn sources(screen: &mut Screen, status: &Status) {
+    let mut fact = |tone, head: &str, text: &str| screen.entry(tone, head, COLUMNS[0], text);
+    match status.runtime {
+        true => fact(Tone::Well, "runtime", "answers"),
+        false => fact(
+            Tone::Bad,
+            "runtime",
+            "DOES NOT ANSWER: new Pods are not seen until it does",
+        ),
+    }
+    let open = match status.evidence_source {
+        None => "open",
+        Some(Source::Kubelet) => "open, from the kubelet",
+        Some(Source::ApiServer) => "open, from the API server",
+    };
+    match status.evidence {
+        EvidenceState::Lost => fact(
+            Tone::Bad,
+            "evidence",
+            "LOST: failed pulls are not counted until it is back",
+        ),
+        EvidenceState::Closed => fact(
+            Tone::Plain,
+            "evidence",
+            "closed: no Pod may be waiting for an image",
+        ),
+        EvidenceState::Open => fact(Tone::Plain, "evidence", open),
+    }
+}
+
+/// Returns the Pods that are stuck first, the longest first.
 fn sorted(pods: &[PodStatus]) -> Vec<&PodStatus> {
     let mut sorted: Vec<&PodStatus> = pods.iter().collect();
     sorted.sort_by_key(|pod| {
-        let name = (&pod.namespace, &pod.pod, &pod.image);
-        (pod.image.is_empty(), Reverse(pod.lasting), name)
+        let failing = pod.failing.as_ref();
+        let lasting = failing.map(|failing| failing.lasting_seconds);
+        let image = failing.map(|failing| &failing.image);
+        (Reverse(lasting), &pod.namespace, &pod.pod, image)
     });
     sorted
 }
 
-/// A Pod that is stuck.
-fn entry(screen: &mut Screen, pod: &PodStatus) {
+/// Prints a Pod that is stuck.
+fn entry(screen: &mut Screen, pod: &PodStatus, failing: &FailingImage) {
     let [_, column] = COLUMNS;
     screen.gap();
     screen.line(Tone::Title, &title(pod));
     let mut fact =
         |tone, head: &str, text: &str| screen.entry(tone, &format!("  {head}"), column, text);
-    fact(Tone::Plain, "image", &pod.image);
-    fact(
-        Tone::Plain,
-        "cause",
-        &format!("{} ({})", pod.cause, pod.class),
-    );
-    fact(
-        Tone::Plain,
-        "counted",
-        &format!("{}, for {}", counted(pod), age(pod.lasting)),
-    );
+    let FailingImage {
+        image,
+        cause,
+        class,
+        ..
+    } = failing;
+    fact(Tone::Plain, "image", image);
+    fact(Tone::Plain, "cause", &format!("{cause} ({class})"));
+    let lasting = age(failing.lasting_seconds);
+    let counted = format!("{}, for {lasting}", counted(failing));
+    fact(Tone::Plain, "counted", &counted);
     if !pod.held_by.is_empty() {
         fact(Tone::Notable, "held by", &pod.held_by.join(", "));
     }
-    // What is said above is not said again.
-    let of_image = format!("{}: ", pod.image);
-    let said = format!("{of_image}{}, ", pod.cause);
-    let more = pod
-        .reasons
-        .iter()
-        .filter(|reason| !reason.starts_with(&said));
+    let is_of_image = |reason: &ReasonShown| reason.image.as_ref() == Some(image);
+    // The progress of this image is above, and so is its name.
+    let more = pod.reasons.iter();
+    let more = more.filter(|r| !(is_of_image(r) && r.kind == ReasonKind::Threshold));
     for (index, reason) in more.enumerate() {
-        let reason = reason.strip_prefix(&of_image).unwrap_or(reason);
-        fact(Tone::Plain, if index == 0 { "why" } else { "" }, reason);
+        let text = match is_of_image(reason) {
+            true => reason.text.clone(),
+            false => reason.to_string(),
+        };
+        fact(Tone::Plain, if index == 0 { "why" } else { "" }, &text);
     }
     for (index, next) in pod.next.iter().enumerate() {
-        fact(Tone::Plain, if index == 0 { "next" } else { "" }, next);
+        let head = if index == 0 { "next" } else { "" };
+        fact(Tone::Plain, head, &next.text);
     }
-    screen.cut_entry(Tone::Plain, "  error", column, &pod.error, ERROR_LINES);
+    screen.cut_entry(Tone::Plain, "  error", column, &failing.error, ERROR_LINES);
 }
 
-/// One that nothing is known against.
+/// Prints a Pod without failed pulls.
 fn quiet_entry(screen: &mut Screen, pod: &PodStatus) {
     screen.gap();
     screen.line(Tone::Plain, &title(pod));
     let [_, column] = COLUMNS;
     for (index, reason) in pod.reasons.iter().enumerate() {
         let head = if index == 0 { "  why" } else { "" };
-        screen.entry(Tone::Plain, head, column, reason);
+        screen.entry(Tone::Plain, head, column, &reason.to_string());
     }
 }
 
-/// Its name, and what is done about it.
+/// Returns the Pod's name and the decision on it.
 fn title(pod: &PodStatus) -> String {
     let decision = match pod.held_by.is_empty() {
         true => pod.decision.as_str(),
@@ -245,10 +253,10 @@ fn title(pod: &PodStatus) -> String {
     format!("{}/{}: {decision}", pod.namespace, pod.pod)
 }
 
-fn counted(pod: &PodStatus) -> String {
-    match pod.counted.as_str() {
-        "" => format!("{} failures", pod.failures),
-        counted => counted.to_owned(),
+fn counted(failing: &FailingImage) -> String {
+    match &failing.counted {
+        None => format!("{} failures", failing.failures),
+        Some(counted) => counted.text.clone(),
     }
 }
 
@@ -257,22 +265,15 @@ fn unrecognised(screen: &mut Screen, errors: &[Unrecognised]) {
         return;
     }
     screen.gap();
-    screen.line(
-        Tone::Title,
-        "errors that this version does not know (judged as transient; please report them)",
-    );
+    let title = "unrecognised errors (treated as transient; please report them)";
+    screen.line(Tone::Title, title);
     for Unrecognised { message, count } in errors {
-        screen.cut_entry(
-            Tone::Plain,
-            &format!("  {count} times"),
-            2 * COLUMNS[0],
-            message,
-            ERROR_LINES,
-        );
+        let head = format!("  {count} times");
+        screen.cut_entry(Tone::Plain, &head, 2 * COLUMNS[0], message, ERROR_LINES);
     }
 }
 
-/// One line a Pod and image, below what concerns the node; nothing is cut.
+/// Returns one line for each Pod and image, below the state of the node; nothing is cut.
 fn wide(status: &Status) -> String {
     let mut screen = Screen::new().wide();
     node(&mut screen, status);
@@ -283,47 +284,31 @@ fn wide(status: &Status) -> String {
         "POD", "VERDICT", "AGE", "CAUSE", "CLASS", "COUNTED", "HELD BY", "IMAGE", "NEXT", "ERROR",
     ];
     let mut rows = vec![head.map(str::to_owned)];
-    let dash = |text: String| {
-        if text.is_empty() {
-            "-".to_owned()
-        } else {
-            text
-        }
+    let dash = |text: String| match text.is_empty() {
+        true => "-".to_owned(),
+        false => text,
     };
     for pod in sorted(&status.pods) {
-        let is_stuck = !pod.image.is_empty();
-        rows.push(
-            [
-                format!("{}/{}", pod.namespace, pod.pod),
-                pod.decision.clone(),
-                if is_stuck {
-                    age(pod.lasting)
-                } else {
-                    String::new()
-                },
-                pod.cause.clone(),
-                pod.class.clone(),
-                if is_stuck {
-                    counted(pod)
-                } else {
-                    String::new()
-                },
-                pod.held_by.join(","),
-                pod.image.clone(),
-                pod.next.join("; "),
-                pod.error.clone(),
-            ]
-            .map(dash),
-        );
+        let of_image = |text: &dyn Fn(&FailingImage) -> String| {
+            pod.failing.as_ref().map(text).unwrap_or_default()
+        };
+        let next: Vec<&str> = pod.next.iter().map(|next| next.text.as_str()).collect();
+        let row = [
+            format!("{}/{}", pod.namespace, pod.pod),
+            pod.decision.as_str().to_owned(),
+            of_image(&|failing| age(failing.lasting_seconds)),
+            of_image(&|failing| failing.cause.to_string()),
+            of_image(&|failing| failing.class.to_string()),
+            of_image(&counted),
+            pod.held_by.join(","),
+            of_image(&|failing| failing.image.clone()),
+            next.join("; "),
+            of_image(&|failing| failing.error.clone()),
+        ];
+        rows.push(row.map(dash));
     }
     screen.gap();
     screen.table(&rows);
     unrecognised(&mut screen, &status.unrecognised);
     screen.into_text()
-}
-
-/// Whole seconds, the largest units first, without gaps: `1h5m`.
-fn age(seconds: u64) -> String {
-    let text = humantime::format_duration(Duration::from_secs(seconds)).to_string();
-    text.replace(' ', "")
 }

@@ -35,6 +35,11 @@ impl Latest {
         }
     }
 
+    /// When the clock alone may bring another verdict; `None` if it cannot.
+    pub fn next_by_clock(&self) -> Option<Moment> {
+        self.verdict.next_by_clock(self.at)
+    }
+
     /// Whether brakes hold it.
     pub fn is_braked(&self) -> bool {
         self.braked.is_some()

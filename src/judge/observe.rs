@@ -1,19 +1,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::last_state::{LastState, Told};
+use super::last_state::LastState;
 use super::ledger::{Observed, PodRecord};
+use super::sources::{Said, is_older};
 use super::text::printable;
 use super::waiting::{Waiting, is_free_text};
 use super::{
-    Cause, ContainerState, ContainerView, ImageRecord, LastError, Moment, PodView, Source, Standing,
+    Cause, ContainerState, ContainerView, ImageRecord, LastError, Moment, PodView, Standing,
 };
 
 impl PodRecord {
     /// Brings the counts up to date with a view.
     pub(super) fn observe(&mut self, view: &PodView, now: Moment) -> Observed {
-        let older = is_older(&view.resource_version, &self.resource_version);
-        // The kubelet's status is live, whatever the version of the Pod that it hangs on.
-        if older && view.source == Source::ApiServer {
+        let (version, newest) = (&view.resource_version, &self.resource_version);
+        let older = is_older(version, newest);
+        if view.source.is_stale(version, newest) {
             return Observed {
                 stale: true,
                 ..Observed::default()
@@ -54,15 +55,13 @@ impl PodRecord {
     ) -> (BTreeMap<String, LastState>, BTreeSet<&'a str>) {
         let mut entered = BTreeSet::new();
         let states = view.containers.iter().map(|container| {
-            let told = Told {
-                source: view.source,
-                first: view.first,
-                kubelet: [view.source, self.source].contains(&Source::Kubelet),
-                counted: self.images.contains_key(&container.image),
-            };
+            let is_counted = self.images.contains_key(&container.image);
+            // Getting past a pull drops a count, and what was never counted cannot be counted twice.
+            let is_safe = container.is_past_pull() || !is_counted;
+            let said = Said::by(view.source, view.first, self.source, is_safe);
             let (state, is_new) = match self.containers.get(&container.name) {
-                Some(last) => last.next(container, told, now),
-                None => LastState::first(container, told, now),
+                Some(last) => last.next(container, said, now),
+                None => LastState::first(container, said, now),
             };
             if is_new {
                 entered.insert(container.name.as_str());
@@ -160,13 +159,5 @@ impl PodRecord {
                 record.and_modify(|record| record.standing = None);
             }
         }
-    }
-}
-
-/// Whether `a` is an older `resourceVersion` than `b`. Both must be numbers to say so.
-fn is_older(a: &str, b: &str) -> bool {
-    match (a.parse::<u128>(), b.parse::<u128>()) {
-        (Ok(a), Ok(b)) => a < b,
-        _ => false,
     }
 }

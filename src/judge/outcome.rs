@@ -1,6 +1,10 @@
+//! Results of what the agent does about a Pod.
+
 use serde::{Deserialize, Serialize};
 
-/// What the report on a condemned Pod came to, as far as it matters for judging it again.
+use super::Reason;
+
+/// Result of the report on a Pod, as far as it matters for judging the Pod again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -16,14 +20,17 @@ pub enum Outcome {
     Spared,
     /// It is gone.
     Gone,
-    /// The write could not be made, or no write may be made at present.
+    /// The write could not be made.
     Refused,
+    /// The API server denies every write of this agent at present. The journal has it as `refused`.
+    #[serde(rename(serialize = "refused"), skip_deserializing)]
+    Barred,
     /// The API server denies a write about this Pod, and would again.
     Denied,
 }
 
 impl Outcome {
-    /// The word used in the node's log.
+    /// Word for it in the journal.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Written => "written",
@@ -32,8 +39,81 @@ impl Outcome {
             Self::MovedOn => "moved-on",
             Self::Spared => "spared",
             Self::Gone => "gone",
-            Self::Refused => "refused",
+            Self::Refused | Self::Barred => "refused",
             Self::Denied => "denied",
+        }
+    }
+
+    /// Word for people in the journal: `written`, `due`, `spared`, `gone`, `denied` or `failed`.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::SparedByRuntime | Self::MovedOn | Self::Spared => "spared",
+            Self::Barred | Self::Denied => "denied",
+            Self::Refused => "failed",
+            Self::Written | Self::Due | Self::Gone => self.as_str(),
+        }
+    }
+}
+
+/// Result of the report on a Pod, with the reason for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The result.
+    pub outcome: Outcome,
+    /// The reason; empty where the result says it all.
+    pub detail: String,
+}
+
+impl Ending {
+    /// A report that ended because of an error or an answer.
+    pub fn with(outcome: Outcome, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { outcome, detail }
+    }
+
+    /// A report that found a reason not to fail the Pod.
+    pub fn spared(reason: &Reason) -> Self {
+        let outcome = match reason {
+            Reason::OnNode { .. }
+            | Reason::PulledByRuntime { .. }
+            | Reason::StillPulling { .. } => Outcome::SparedByRuntime,
+            Reason::NotPending
+            | Reason::NotWaitingForImage { .. }
+            | Reason::NoFailureYet { .. } => Outcome::MovedOn,
+            _ => Outcome::Spared,
+        };
+        Self::with(outcome, reason.to_string())
+    }
+}
+
+impl From<Outcome> for Ending {
+    fn from(outcome: Outcome) -> Self {
+        let detail = match outcome {
+            Outcome::Gone => "the Pod is gone",
+            _ => "",
+        };
+        Self::with(outcome, detail)
+    }
+}
+
+/// What became of a Pod that left Pending without us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aftermath {
+    /// Its containers are past their pulls.
+    Started,
+    /// It was deleted, replaced, or failed otherwise.
+    Ended,
+    /// That could not be found out.
+    Unknown,
+}
+
+impl Aftermath {
+    /// Word for it in the journal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ended => "ended",
+            Self::Unknown => "unknown",
         }
     }
 }

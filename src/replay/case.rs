@@ -99,7 +99,9 @@ impl Case {
         match outcome {
             Some(Some(Outcome::Written)) => Decision::Failed,
             Some(Some(Outcome::Due)) => Decision::WouldFail,
-            Some(Some(Outcome::Refused | Outcome::Denied)) => Decision::NotWritten,
+            Some(Some(Outcome::Refused | Outcome::Barred | Outcome::Denied)) => {
+                Decision::NotWritten
+            }
             Some(Some(
                 Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Spared | Outcome::Gone,
             )) => Decision::Spared,

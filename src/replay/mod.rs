@@ -1,12 +1,11 @@
 //! Replay: the judge over recorded logs of nodes, by the policy that was in force and by others.
 //!
-//! A log is read line by line. What was an input of the agent's judge is one here: the same [`Docket`](crate::judge::Docket) is driven by
+//! A log is read line by line. What was an input of the agent's judge is one here: the same [`Judge`](crate::judge::Judge) is driven by
 //! it. What became of a report is taken from the record where the agent condemned the same Pod at the same moment; otherwise it is taken to
 //! have been carried out at once. What the Pods that come after a failed one would have done is not recorded, and not guessed.
 
 mod case;
 mod files;
-mod record;
 mod sections;
 mod tally;
 mod trial;
@@ -18,13 +17,13 @@ use jiff::Timestamp;
 
 pub use case::{Decision, Fate, Finding, Row};
 pub use files::{Line, Lines, Log};
-pub use record::{Record, Unreadable};
 pub use sections::{Contents, Section, by_node, sections_of};
 pub use tally::Tally;
 
 use crate::config::{Config, Faults};
+use crate::journal::line::{self, Line as What};
+use crate::journal::read::Record;
 use crate::judge::{Phase, PodView};
-use record::What;
 use trial::Trial;
 
 /// The name of the policy that was in force.
@@ -134,18 +133,18 @@ impl Replay {
         for uid in over {
             self.close(&uid, tell);
         }
-        if let What::Start(head) = &record.what {
+        if let What::Start(head) = &record.line {
             self.begin(&head.node, tell);
-        } else if let What::Continued(head) = &record.what {
+        } else if let What::Continued(head) = &record.line {
             self.node.clone_from(&head.node);
         }
-        if !matches!(record.what, What::Start(_) | What::Continued(_))
+        if !matches!(record.line, What::Start(_) | What::Continued(_))
             && !self.trials.iter().any(Trial::is_judging)
         {
             self.unjudged += 1;
             return Ok(());
         }
-        if let What::View(view) = &record.what {
+        if let What::View(line::View { view }) = &record.line {
             let seen = self.seen.entry(view.uid.clone()).or_insert_with(|| Seen {
                 namespace: view.namespace.clone(),
                 name: view.name.clone(),
@@ -159,8 +158,8 @@ impl Replay {
             result = result.and(trial.take(record));
         }
         self.has_judged |= self.trials.iter().any(Trial::is_judging);
-        match &record.what {
-            What::Left { uid, written, view } => {
+        match &record.line {
+            What::Left(line::Left { of, written, view }) => {
                 let has_started = |view: &PodView| view.phase == Phase::Started && !view.deleting;
                 let fate = match (written, view) {
                     (true, _) => Fate::Failed,
@@ -168,25 +167,44 @@ impl Replay {
                     (false, Some(view)) if has_started(view) => Fate::Started,
                     (false, Some(_)) => Fate::Ended,
                 };
-                self.leave(uid, fate, time, tell);
+                self.leave(&of.uid, fate, time, tell);
             }
-            What::Forgotten(uid) => self.leave(uid, Fate::Ended, time, tell),
-            What::Aftermath { uid, started } => {
-                if let (Some(leaving), Some(started)) = (self.leaving.get_mut(uid), started) {
-                    leaving.fate = match started {
-                        true => Fate::Started,
-                        false => Fate::Ended,
-                    };
-                    self.close(uid, tell);
-                } else if *started == Some(true) {
-                    for case in self.trials.iter_mut().filter_map(|t| t.cases.get_mut(uid)) {
-                        case.healed.get_or_insert(time);
-                    }
-                }
+            What::Forgotten(line) => self.leave(&line.uid, Fate::Ended, time, tell),
+            What::Aftermath(line) => {
+                let started = match line.became.as_str() {
+                    "started" => Some(true),
+                    "ended" => Some(false),
+                    _ => None,
+                };
+                self.became(&line.of.uid, started, time, tell);
+            }
+            What::WouldFailThenStarted(line) => {
+                self.became(&line.of.uid, Some(true), time, tell);
             }
             _ => {}
         }
         result
+    }
+
+    /// The record tells what became of a Pod, if that was found out.
+    fn became(
+        &mut self,
+        uid: &str,
+        started: Option<bool>,
+        time: Timestamp,
+        tell: &mut impl FnMut(Row),
+    ) {
+        if let (Some(leaving), Some(started)) = (self.leaving.get_mut(uid), started) {
+            leaving.fate = match started {
+                true => Fate::Started,
+                false => Fate::Ended,
+            };
+            self.close(uid, tell);
+        } else if started == Some(true) {
+            for case in self.trials.iter_mut().filter_map(|t| t.cases.get_mut(uid)) {
+                case.healed.get_or_insert(time);
+            }
+        }
     }
 
     /// The record ends: the Pods that are still there are handed to `tell`.

@@ -3,12 +3,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 
 use super::case::{Case, Sentence};
-use super::record::{Head, Record, Said, What};
 use super::tally::Tally;
 use crate::config::{Config, Faults};
+use crate::journal::line::{self, Head, Line};
+use crate::journal::read::Record;
 use crate::judge::{
-    Condemned, Decision, Docket, Judged, Kept, Latest, Moment, Observed, Outcome, PodView, Reason,
-    Then, Verdict,
+    Condemned, Decision, Effect, Ending, Event, Judge, Kept, Labels, Moment, Note, Outcome, PodId,
+    Reason, Settings, Verdict,
 };
 
 /// One policy, judged by over the record of one node.
@@ -18,7 +19,7 @@ pub(super) struct Trial {
     pub(super) name: String,
     /// The policy; `None` for the one that was in force.
     given: Option<Config>,
-    court: Option<Court>,
+    run: Option<Run>,
     /// The notable Pods that have not left.
     pub(super) cases: BTreeMap<String, Case>,
     /// What was counted.
@@ -38,16 +39,45 @@ struct Expected {
     is_sure: bool,
 }
 
-/// What is judged by, and what is known.
+/// A verdict, as it is compared.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    uid: String,
+    decision: String,
+    reasons: Vec<String>,
+    at: Moment,
+}
+
+impl Said {
+    fn by(verdict: &line::Verdict, at: Moment) -> Self {
+        Self {
+            uid: verdict.of.uid.clone(),
+            decision: verdict.decision.clone(),
+            reasons: verdict.reasons.clone(),
+            at,
+        }
+    }
+
+    fn of(pod: &PodId, verdict: &Verdict, at: Moment) -> Self {
+        Self {
+            uid: pod.uid.clone(),
+            decision: verdict.decision.as_str().to_owned(),
+            reasons: verdict.reasons.iter().map(Reason::to_string).collect(),
+            at,
+        }
+    }
+}
+
+/// A run of the agent, judged again.
 #[derive(Debug)]
-struct Court {
-    config: Config,
-    docket: Docket,
+struct Run {
+    judge: Judge,
+    /// The kernel's name for the boot.
     boot: String,
-    /// The Pods that were condemned by the last line: whether the record condemns them too is told by the next ones.
+    /// The Pods that were to be failed by the last line: whether the record fails them too is told by the next ones.
     open: Vec<(Condemned, Moment)>,
-    /// When the clock may decide about a Pod whose reason stands.
-    wakes: BTreeMap<String, Moment>,
+    /// The clock may decide about a Pod whose report wrote nothing.
+    again: Option<Moment>,
     last: Moment,
 }
 
@@ -59,7 +89,7 @@ impl Trial {
         Self {
             name: name.to_owned(),
             given,
-            court: None,
+            run: None,
             cases: BTreeMap::new(),
             tally: Tally::of(name),
             disagreements: Vec::new(),
@@ -70,19 +100,15 @@ impl Trial {
 
     /// How many Pods something is kept of.
     pub(super) fn kept(&self) -> usize {
-        let court = self.court.as_ref();
-        let court = court.map_or(0, |court| {
-            court.docket.ledger.pods().count()
-                + court.docket.latest.len()
-                + court.wakes.len()
-                + court.open.len()
+        let run = self.run.as_ref().map_or(0, |run| {
+            run.judge.ledger().pods().count() + run.judge.latest().len() + run.open.len()
         });
-        court + self.cases.len() + self.expected.len() + self.unsure.len()
+        run + self.cases.len() + self.expected.len() + self.unsure.len()
     }
 
     /// Whether there is a policy to judge by yet.
     pub(super) fn is_judging(&self) -> bool {
-        self.court.is_some()
+        self.run.is_some()
     }
 
     /// Takes up one line of the record.
@@ -91,14 +117,15 @@ impl Trial {
     /// If the configuration that was in force cannot be read.
     pub(super) fn take(&mut self, record: &Record) -> Result<(), Faults> {
         let &Record { time, at, .. } = record;
-        match &record.what {
-            What::Told | What::Aftermath { .. } => return Ok(()),
-            What::Verdict(said) => {
-                self.compare(said, time);
+        match &record.line {
+            Line::Start(head) => return self.start(head, at),
+            Line::Continued(head) => return self.go_on(head, at),
+            Line::Verdict(verdict) => {
+                self.compare(&Said::by(verdict, at), time);
                 return Ok(());
             }
-            What::Start(head) => return self.start(head, at),
-            What::Continued(head) => return self.go_on(head, at),
+            Line::Configuration(_) => {}
+            line if line.event().is_none() => return Ok(()),
             _ => {}
         }
         self.close_open();
@@ -106,62 +133,28 @@ impl Trial {
         if let Some(ticked) = record.ticked {
             self.run_clock(ticked, time, at);
         }
-        let Some(court) = &mut self.court else {
+        let Some(run) = &mut self.run else {
             return Ok(());
         };
-        court.last = at;
-        match &record.what {
-            What::Configuration(config) => {
-                if self.given.is_none() {
-                    let mut config = match Config::judged_by(config.clone()) {
-                        Ok(config) => config,
-                        Err(faults) => {
-                            self.court = None;
-                            return Err(faults);
-                        }
-                    };
-                    let policy =
-                        std::mem::replace(&mut court.config, Config::clone(&config)).policy;
-                    config.policy.node = policy.node;
-                    config.policy.namespace_labels = policy.namespace_labels;
-                    court.docket.reconfigure(config.brake, config.warm_up, at);
-                    court.config = config;
-                    let views = court.docket.views(|_| true);
-                    self.judge(views, time, at);
-                }
+        run.last = at;
+        if let Line::Left(line::Left { of, .. }) = &record.line {
+            self.unsure.remove(&of.uid);
+        }
+        match (&record.line, record.line.event()) {
+            (Line::Configuration(line), _) => return self.configured(line, time, at),
+            (
+                _,
+                Some(Event::Reported {
+                    pod,
+                    image,
+                    ending,
+                    marked,
+                }),
+            ) => {
+                self.reported(pod, &image, ending, marked, at);
             }
-            What::Labels {
-                namespace,
-                namespaces,
-            } => {
-                court.config.policy.namespace_labels.clone_from(namespaces);
-                let views = court.docket.views(|view| &view.namespace == namespace);
-                self.judge(views, time, at);
-            }
-            What::Image { image, came } => court.docket.arrived(image, *came),
-            What::View(view) => self.judge(vec![(**view).clone()], time, at),
-            What::Clock => {
-                let standing = court.docket.standing();
-                self.judge(standing, time, at);
-            }
-            What::Report {
-                uid,
-                image,
-                outcome,
-                marked,
-            } => self.reported(uid, image, *outcome, *marked, at),
-            What::Undone { uid, undone } => court.docket.taken_back(uid, *undone, at),
-            What::Left { uid, .. } => {
-                court.docket.left(uid);
-                court.wakes.remove(uid);
-                self.unsure.remove(uid);
-            }
-            What::Forgotten(uid) => self.forget(uid),
-            What::Aftermath { .. }
-            | What::Told
-            | What::Verdict(_)
-            | What::Start(_)
-            | What::Continued(_) => {}
+            (_, Some(event)) => self.step(&event, time, at),
+            (_, None) => {}
         }
         Ok(())
     }
@@ -174,21 +167,42 @@ impl Trial {
 
     /// Forgets a Pod, whatever became of it.
     pub(super) fn forget(&mut self, uid: &str) {
-        if let Some(court) = &mut self.court {
-            court.docket.forget(uid);
-            self.unsure.remove(uid);
-            court.wakes.remove(uid);
+        self.unsure.remove(uid);
+        if let Some(run) = &mut self.run {
+            let uid = uid.to_owned();
+            run.judge.step(&Event::Forgotten { uid }, run.last);
         }
     }
 
-    fn config(&self, head: &Head) -> Result<Config, Faults> {
-        let mut config = match &self.given {
+    fn configured(
+        &mut self,
+        line: &line::Configuration,
+        time: Timestamp,
+        at: Moment,
+    ) -> Result<(), Faults> {
+        if self.given.is_some() {
+            return Ok(());
+        }
+        match Config::judged_by(line.config.clone()) {
+            Ok(config) => {
+                let settings = settings(config, "", Labels::new());
+                self.step(&Event::Configured(Box::new(settings)), time, at);
+                Ok(())
+            }
+            Err(faults) => {
+                self.run = None;
+                Err(faults)
+            }
+        }
+    }
+
+    fn settings(&self, head: &Head) -> Result<Settings, Faults> {
+        let config = match &self.given {
             Some(given) => given.clone(),
             None => Config::judged_by(head.config.clone())?,
         };
-        config.policy.node.clone_from(&head.node);
-        config.policy.namespace_labels.clone_from(&head.namespaces);
-        Ok(config)
+        let labels = head.namespaces.clone().unwrap_or_default();
+        Ok(settings(config, &head.node, labels))
     }
 
     fn start(&mut self, head: &Head, at: Moment) -> Result<(), Faults> {
@@ -196,55 +210,41 @@ impl Trial {
         self.expected.clear();
         self.unsure.clear();
         // By a configuration that cannot be read nothing is judged, least of all by the one before.
-        let before = self.court.take();
-        let config = self.config(head)?;
-        let mut docket = Docket::new(config.brake, config.warm_up, at);
-        let before = before.filter(|_| head.counts == "kept");
+        let before = self.run.take();
+        let settings = self.settings(head)?;
+        let before = before.filter(|_| head.counts.as_deref() == Some("kept"));
         let adopts = self.given.is_none() || before.is_none();
-        match (&head.state, before) {
-            (Some(state), _) if adopts => adopt(&mut docket, state),
-            (_, Some(before)) => {
-                let kept = Kept {
-                    same_boot: before.boot == head.boot,
-                    warm_up_until: before.docket.brake.warm_up_until,
-                    memory: before.docket.brake.memory,
-                    ledger: before.docket.ledger,
-                };
-                docket.take_up(kept, at);
+        let judge = match (&head.state, before) {
+            (Some(state), _) if adopts => {
+                Judge::resumed(settings, Some(Kept::from(state.clone())), &[], at)
             }
-            (_, None) => {}
-        }
-        self.court = Some(Court::of(config, docket, &head.boot, at));
+            (_, Some(before)) => {
+                let same_boot = before.boot == head.boot;
+                Judge::restarted(settings, before.judge.kept(), same_boot, at)
+            }
+            (_, None) => Judge::new(settings, at),
+        };
+        self.run = Some(Run::of(judge, &head.boot, at));
         Ok(())
     }
 
     /// A new file: what it says at its head is known, unless the files before it were not there.
     fn go_on(&mut self, head: &Head, at: Moment) -> Result<(), Faults> {
         self.close_open();
-        if let Some(court) = &mut self.court {
-            court.docket.forget_settled();
+        if let Some(run) = &mut self.run {
+            run.judge.step(&Event::NewFile, at);
             return Ok(());
         }
-        let config = self.config(head)?;
-        let mut docket = Docket::new(config.brake, config.warm_up, at);
-        if let Some(state) = &head.state {
-            adopt(&mut docket, state);
-        }
-        for view in &head.views {
-            // What was counted by it is in the state; what was decided is not.
-            self.unsure.insert(view.uid.clone());
-            let verdict = Verdict {
-                decision: Decision::Wait,
-                reasons: Vec::new(),
-                observed: Observed::default(),
-            };
-            let latest = Latest::new(view.clone(), verdict, at, None);
-            docket.latest.insert(view.uid.clone(), latest);
-        }
-        let mut court = Court::of(config, docket, &head.boot, at);
-        let standing = court.docket.standing().into_iter();
-        court.wakes = standing.map(|view| (view.uid, at)).collect();
-        self.court = Some(court);
+        let settings = self.settings(head)?;
+        let kept = head.state.clone().map(Kept::from);
+        let views = head.views.as_deref().unwrap_or_default();
+        // What was counted by them is in the state; what was decided is not.
+        self.unsure
+            .extend(views.iter().map(|view| view.uid.clone()));
+        let judge = Judge::resumed(settings, kept, views, at);
+        let mut run = Run::of(judge, &head.boot, at);
+        run.again = Some(at);
+        self.run = Some(run);
         Ok(())
     }
 
@@ -254,134 +254,132 @@ impl Trial {
         if self.given.is_none() {
             return;
         }
-        loop {
-            let Some(court) = &mut self.court else { return };
-            let due = court.wakes.iter().filter(|(_, wake)| **wake <= ticked);
-            let Some((uid, wake)) = due.min_by_key(|(_, wake)| **wake) else {
+        while let Some(run) = &mut self.run {
+            let by_clock = run.judge.next_by_clock().filter(|next| *next > run.last);
+            let next = by_clock.into_iter().chain(run.again).min();
+            let Some(next) = next.filter(|next| *next <= ticked) else {
                 return;
             };
-            let (uid, now) = (uid.clone(), (*wake).max(court.last));
-            court.wakes.remove(&uid);
-            court.last = now;
-            let views = court.docket.views(|view| view.uid == uid);
+            let now = next.max(run.last);
+            run.again = run.again.filter(|again| *again > now);
+            run.last = now;
             // The wall clock is written down with the lines only.
             let time = time.checked_sub(at.since(now)).unwrap_or(time);
-            self.judge(views, time, now);
+            self.step(&Event::Tick, time, now);
             self.close_open();
         }
     }
 
-    fn judge(&mut self, views: Vec<PodView>, time: Timestamp, at: Moment) {
-        for view in views {
-            let Some(court) = &mut self.court else { return };
-            let judged = court.docket.judge(&court.config.policy, &view, at);
-            self.follow(&view, judged, time, at);
+    /// Takes up an event, and what follows from it.
+    fn step(&mut self, event: &Event, time: Timestamp, at: Moment) {
+        let Some(run) = &mut self.run else { return };
+        for effect in run.judge.step(event, at) {
+            match effect {
+                Effect::Note(Note::Verdict { pod, verdict }) => {
+                    self.follow(&pod, &verdict, time, at);
+                }
+                Effect::Report(request) => {
+                    let case = self.cases.entry(request.pod.uid.clone()).or_default();
+                    // What was only said may be done later.
+                    if !case.is_over() || (request.enforce && !case.is_failed()) {
+                        case.condemned = Some(Sentence::of(&request, time));
+                    }
+                    if let Some(run) = &mut self.run {
+                        run.open.push((*request, at));
+                    }
+                }
+                _ => {}
+            }
         }
     }
 
-    fn follow(&mut self, view: &PodView, judged: Judged, time: Timestamp, at: Moment) {
-        let Some(court) = &mut self.court else { return };
-        let (uid, verdict) = (&view.uid, &judged.verdict);
-        let is_unsure = judged.then != Then::Nothing && self.unsure.remove(uid);
-        if (judged.news || is_unsure) && self.given.is_none() {
-            let said = Said {
-                uid: uid.clone(),
-                decision: verdict.decision.as_str().to_owned(),
-                reasons: verdict.reasons.iter().map(Reason::to_string).collect(),
-                at: Some(at),
-            };
-            let is_sure = !is_unsure;
+    fn follow(&mut self, pod: &PodId, verdict: &Verdict, time: Timestamp, at: Moment) {
+        let uid = &pod.uid;
+        let is_sure = !self.unsure.remove(uid);
+        if self.given.is_none() {
+            let said = Said::of(pod, verdict, at);
             self.expected.push_back(Expected { said, is_sure });
         }
         let observed = &verdict.observed;
         let counted = observed.failed.len() + observed.inferred.len();
         self.tally.failures += u64::try_from(counted).unwrap_or(u64::MAX);
-        let is_notable =
-            counted > 0 || judged.then != Then::Nothing && self.cases.contains_key(uid);
         let holds = verdict.decision == Decision::Hold;
-        if is_notable || holds || matches!(judged.then, Then::Report(_)) {
-            let case = self.cases.entry(uid.clone()).or_default();
-            let image = case.condemned.as_ref().map(|sentence| &sentence.image);
-            let healed = |image: &String| observed.healed.contains(image);
-            if (case.is_over() && image.is_some_and(healed)) || !observed.started.is_empty() {
-                case.healed.get_or_insert(time);
-            }
-            if holds && !case.is_over() {
-                for reason in &verdict.reasons {
-                    if let Some(brake) = reason.brake() {
-                        case.held.entry(brake).or_insert(time);
-                    }
-                    if matches!(reason, Reason::PulledByAnother { .. }) {
-                        case.spared.entry(reason.to_string()).or_insert(time);
-                    }
+        if counted == 0 && !holds && !self.cases.contains_key(uid) {
+            return;
+        }
+        let case = self.cases.entry(uid.clone()).or_default();
+        let image = case.condemned.as_ref().map(|sentence| &sentence.image);
+        let healed = |image: &String| observed.healed.contains(image);
+        if (case.is_over() && image.is_some_and(healed)) || !observed.started.is_empty() {
+            case.healed.get_or_insert(time);
+        }
+        if holds && !case.is_over() {
+            for reason in &verdict.reasons {
+                if let Some(brake) = reason.brake() {
+                    case.held.entry(brake).or_insert(time);
+                }
+                if matches!(reason, Reason::PulledByAnother { .. }) {
+                    case.spared.entry(reason.to_string()).or_insert(time);
                 }
             }
-            if let Then::Report(condemned) = &judged.then {
-                // What was only said may be done later.
-                if !case.is_over() || (condemned.enforce && !case.is_failed()) {
-                    case.condemned = Some(Sentence::of(condemned, time));
-                }
-                court.open.push(((**condemned).clone(), at));
-            }
-        }
-        if judged.then == Then::Leave {
-            court.docket.left(uid);
-        }
-        match verdict.next_by_clock(at) {
-            Some(wake) if court.docket.latest.contains_key(uid) && wake > at => {
-                court.wakes.insert(uid.clone(), wake);
-            }
-            _ => _ = court.wakes.remove(uid),
         }
     }
 
     /// Whoever the record did not condemn at that moment: the report is taken to have come to its end at once.
     fn close_open(&mut self) {
-        let Some(court) = &mut self.court else { return };
-        for (condemned, at) in std::mem::take(&mut court.open) {
-            let outcome = match condemned.enforce {
+        let Some(run) = &mut self.run else { return };
+        for (request, at) in std::mem::take(&mut run.open) {
+            let outcome = match request.enforce {
                 true => Outcome::Written,
                 false => Outcome::Due,
             };
-            self.ended(&condemned.uid, &condemned.image, outcome, Some(false), at);
+            self.ended(request.pod, &request.image, outcome.into(), Some(false), at);
         }
     }
 
     /// The record tells how the report on a Pod ended. Another policy that condemned it at the same moment would have met the same.
-    fn reported(&mut self, uid: &str, image: &str, outcome: Outcome, marked: bool, at: Moment) {
-        let sentence = self.cases.get(uid).and_then(|case| case.condemned.as_ref());
+    fn reported(
+        &mut self,
+        pod: PodId,
+        image: &str,
+        ending: Ending,
+        marked: Option<bool>,
+        at: Moment,
+    ) {
+        let case = self.cases.get(&pod.uid);
+        let sentence = case.and_then(|case| case.condemned.as_ref());
         let open = sentence.filter(|sentence| sentence.outcome.is_none());
-        let (image, outcome, marked) = match (open, &self.given) {
+        match (open, &self.given) {
             (Some(sentence), Some(_)) => {
-                let outcome = match (outcome, sentence.enforce) {
+                let outcome = match (ending.outcome, sentence.enforce) {
                     (Outcome::Written | Outcome::Due, true) => Outcome::Written,
                     (Outcome::Written | Outcome::Due, false) => Outcome::Due,
                     (other, _) => other,
                 };
-                (sentence.image.clone(), outcome, marked && sentence.enforce)
+                let marked = marked.map(|marked| marked && sentence.enforce);
+                let image = sentence.image.clone();
+                self.ended(pod, &image, Ending { outcome, ..ending }, marked, at);
             }
-            (_, None) => (image.to_owned(), outcome, marked),
+            (_, None) => self.ended(pod, image, ending, marked, at),
             // It has not condemned it then.
-            (None, Some(_)) => return,
-        };
-        self.ended(uid, &image, outcome, Some(marked), at);
+            (None, Some(_)) => {}
+        }
     }
 
-    fn ended(
-        &mut self,
-        uid: &str,
-        image: &str,
-        outcome: Outcome,
-        marked: Option<bool>,
-        at: Moment,
-    ) {
-        let Some(court) = &mut self.court else { return };
-        court.docket.ended(uid, image, outcome, marked, at);
-        if court.docket.standing().iter().any(|view| view.uid == uid) && outcome != Outcome::Written
-        {
-            court.wakes.insert(uid.to_owned(), at.after(super::AGAIN));
+    fn ended(&mut self, pod: PodId, image: &str, ending: Ending, marked: Option<bool>, at: Moment) {
+        let Some(run) = &mut self.run else { return };
+        let (uid, outcome) = (pod.uid.clone(), ending.outcome);
+        let event = Event::Reported {
+            pod,
+            image: image.to_owned(),
+            ending,
+            marked,
+        };
+        run.judge.step(&event, at);
+        if outcome != Outcome::Written {
+            run.again = Some(at.after(super::AGAIN));
         }
-        let case = self.cases.get_mut(uid);
+        let case = self.cases.get_mut(&uid);
         if let Some(sentence) = case.and_then(|case| case.condemned.as_mut()) {
             sentence.outcome.get_or_insert(outcome);
         }
@@ -389,14 +387,12 @@ impl Trial {
 
     /// The agent's own verdict: whether it is the one that was come to here, and whether it condemns too.
     fn compare(&mut self, said: &Said, time: Timestamp) {
-        if let Some(court) = &mut self.court
+        if let Some(run) = &mut self.run
             && said.decision == "condemn"
         {
-            court
-                .open
-                .retain(|(condemned, _)| condemned.uid != said.uid);
+            run.open.retain(|(request, _)| request.pod.uid != said.uid);
         }
-        if self.given.is_some() || self.court.is_none() {
+        if self.given.is_some() || self.run.is_none() {
             return;
         }
         let passes = |next: &Expected| !next.is_sure && next.said != *said;
@@ -433,21 +429,25 @@ impl Trial {
     }
 }
 
-impl Court {
-    fn of(config: Config, docket: Docket, boot: &str, at: Moment) -> Self {
+impl Run {
+    fn of(judge: Judge, boot: &str, at: Moment) -> Self {
         Self {
-            config,
-            docket,
+            judge,
             boot: boot.to_owned(),
             open: Vec::new(),
-            wakes: BTreeMap::new(),
+            again: None,
             last: at,
         }
     }
 }
 
-fn adopt(docket: &mut Docket, state: &super::record::State) {
-    docket.warm_up_no_longer_than(state.warm_up_until);
-    docket.brake.memory = state.brake.clone();
-    docket.ledger = state.ledger.clone();
+fn settings(config: Config, node: &str, labels: Labels) -> Settings {
+    let mut policy = config.policy;
+    node.clone_into(&mut policy.node);
+    policy.namespace_labels = labels;
+    Settings {
+        policy,
+        brakes: config.brake,
+        warm_up: config.warm_up,
+    }
 }

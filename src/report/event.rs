@@ -11,7 +11,7 @@ use super::message::message;
 use super::refusal::Refusal;
 use super::retry::Tries;
 use crate::api::call;
-use crate::judge::{Complaint, Condemned};
+use crate::judge::{Complaint, Condemned, PodId};
 
 /// How often an Event is tried: it is the only word that the Pod's author may get.
 const TRIES: usize = 4;
@@ -27,28 +27,6 @@ pub enum Event {
     WouldFail(Box<Condemned>),
     /// Annotations of the Pod cannot be read and are ignored.
     InvalidAnnotations(Vec<Complaint>),
-}
-
-/// The Pod that an Event is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// Its UID.
-    pub uid: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl Subject {
-    /// The Pod that was condemned.
-    pub fn of(condemned: &Condemned) -> Self {
-        Self {
-            uid: condemned.uid.clone(),
-            namespace: condemned.namespace.clone(),
-            name: condemned.name.clone(),
-        }
-    }
 }
 
 impl Event {
@@ -91,17 +69,17 @@ impl Event {
 /// What the API server answered.
 pub async fn announce(
     client: &Client,
-    subject: &Subject,
+    pod: &PodId,
     node: &str,
     event: &Event,
     at: Timestamp,
 ) -> Result<(), String> {
     let (reason, suffix, message) = event.text();
-    let Subject {
+    let PodId {
         uid,
         namespace,
         name,
-    } = subject;
+    } = pod;
     let time = Time(at);
     let event = CoreEvent {
         metadata: ObjectMeta {

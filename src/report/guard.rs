@@ -13,10 +13,10 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::account::{Denial, Ending, Scope};
 use crate::api::{ApiError, Refused, call};
 use crate::config::OwnPod;
 use crate::evidence::Pod;
+use crate::judge::{Ending, Outcome};
 
 /// What the policy that holds agents denies before all else: a label, on the agent's own Pod. Tried with `dryRun`, so nothing is changed if
 /// it is let through.
@@ -54,12 +54,9 @@ impl From<Unguarded> for Ending {
     fn from(unguarded: Unguarded) -> Self {
         match unguarded {
             Unguarded::Open(why) | Unguarded::Off(why) | Unguarded::NotByPolicy(why) => {
-                Self::Denied(Denial {
-                    scope: Scope::Agent,
-                    why,
-                })
+                Self::with(Outcome::Barred, why)
             }
-            Unguarded::Unknown(why) => Self::Failed(why),
+            Unguarded::Unknown(why) => Self::with(Outcome::Refused, why),
         }
     }
 }

@@ -47,14 +47,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::judge::Cause;
+    use crate::judge::{Cause, PodId};
 
     #[test]
     fn tells_image_cause_count_duration_and_error() {
         let mut condemned = Condemned {
-            uid: "u".to_owned(),
-            namespace: "n".to_owned(),
-            name: "p".to_owned(),
+            pod: PodId {
+                uid: "u".to_owned(),
+                namespace: "n".to_owned(),
+                name: "p".to_owned(),
+            },
             image: "r/a:1".to_owned(),
             cause: Cause::ImageNotFound,
             failures: 3,

@@ -4,21 +4,17 @@ mod account;
 mod event;
 mod guard;
 mod in_force;
-mod line;
-mod log;
 mod message;
 mod pod;
 mod refusal;
 mod retry;
 mod spare;
 
-pub use account::{Account, Aftermath, Denial, Ending, Scope, Step, Trace};
-pub use event::{Event, Subject, announce};
+pub use account::{Account, Step, Trace};
+pub use event::{Event, announce};
 pub use guard::{Guard, HELD, OFF, Unguarded};
 pub use in_force::InForce;
-pub use line::{Line, State};
-pub use log::{NodeLog, Stamp};
 pub use pod::{
     ANNOTATION_FAILED_AT, CONDITION, DEADLINE, MOST_ANNOTATIONS, aftermath, fail, look, take_back,
 };
-pub use spare::{Asked, PATIENCE, ask};
+pub use spare::{PATIENCE, ask};

@@ -12,14 +12,16 @@ use kube::{Client, Resource as _};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
-use super::account::{Account, Aftermath, Ending, Step, Trace};
+use super::account::{Account, Step, Trace};
 use super::in_force::InForce;
 use super::message::message;
 use super::refusal::Refusal;
 use super::retry::Tries;
 use crate::api::call;
 use crate::evidence::{Pod, Requests};
-use crate::judge::{Action, Condemned, Phase, PodView, Reason, Undone, still_due};
+use crate::judge::{
+    Action, Aftermath, Condemned, Ending, Outcome, Phase, PodId, PodView, Reason, Undone, still_due,
+};
 
 /// The condition on the Pod; a Job's `podFailurePolicy` matches it.
 pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
@@ -56,13 +58,13 @@ pub async fn fail(
     policy: &InForce,
     at: Timestamp,
 ) -> Account {
-    let mut door = Door::of(client, condemned);
+    let mut door = Door::of(client, &condemned.pod);
     door.deletes = policy.now().action == Action::Delete;
-    let mut ending = door.fail(policy, at).await;
-    if door.marked == Some(true) && !matches!(ending, Ending::Written | Ending::Gone) {
+    let mut ending = door.fail(condemned, policy, at).await;
+    if door.marked == Some(true) && !matches!(ending.outcome, Outcome::Written | Outcome::Gone) {
         match door.take_back(at).await {
             Undone::Clear => door.marked = Some(false),
-            Undone::Written => ending = Ending::Written,
+            Undone::Written => ending = Outcome::Written.into(),
             Undone::Standing => {}
         }
     }
@@ -71,15 +73,16 @@ pub async fn fail(
 
 /// Looks at a Pod as [`fail`] would, and writes nothing.
 pub async fn look(client: &Client, condemned: &Condemned, policy: &InForce) -> Account {
-    let mut door = Door::of(client, condemned);
+    let mut door = Door::of(client, &condemned.pod);
     let mut tries = Tries::new(TRIES);
     let ending = loop {
-        match door.look(policy).await {
-            Ok(Looked::Due(_)) => break Ending::Due,
-            Ok(Looked::Over(ending)) => break ending,
+        match door.look(condemned, policy).await {
+            Ok(Looked::Due(_)) => break Outcome::Due.into(),
+            Ok(Looked::NotDue(reason)) => break Ending::spared(&reason),
+            Ok(Looked::Written) => break Outcome::Written.into(),
             Err(refusal) if tries.again(&refusal).await => {}
             // No write was to be made.
-            Err(Refusal::Denied(denial)) => break Ending::Failed(denial.why),
+            Err(Refusal::Denied { why, .. }) => break Ending::with(Outcome::Refused, why),
             Err(refusal) => break refusal.into(),
         }
     };
@@ -87,11 +90,11 @@ pub async fn look(client: &Client, condemned: &Condemned, policy: &InForce) -> A
 }
 
 /// Looks at what became of a Pod that has left Pending: whether it started after all. The API server may not know yet that it has.
-pub async fn aftermath(client: &Client, condemned: &Condemned) -> (Aftermath, Vec<Trace>) {
-    let mut door = Door::of(client, condemned);
+pub async fn aftermath(client: &Client, pod: &PodId, image: &str) -> (Aftermath, Vec<Trace>) {
+    let mut door = Door::of(client, pod);
     let (mut looks, mut pause, mut tries) = (1, LAG, Tries::new(TRIES));
     let aftermath = loop {
-        match door.aftermath().await {
+        match door.aftermath(image).await {
             Ok(Aftermath::Unknown) if looks < LOOKS => {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
@@ -108,11 +111,11 @@ pub async fn aftermath(client: &Client, condemned: &Condemned) -> (Aftermath, Ve
 /// Sets the condition of a Pod to False: the Pod got past its pull before the deadline was written.
 pub async fn take_back(
     client: &Client,
-    condemned: &Condemned,
+    pod: &PodId,
     action: Action,
     at: Timestamp,
 ) -> (Undone, Vec<Trace>) {
-    let mut door = Door::of(client, condemned);
+    let mut door = Door::of(client, pod);
     door.deletes = action == Action::Delete;
     let undone = door.take_back(at).await;
     (undone, door.trace)
@@ -122,7 +125,7 @@ struct Door<'a> {
     client: &'a Client,
     /// The Pods of the namespace.
     pods: Request,
-    condemned: &'a Condemned,
+    pod: &'a PodId,
     /// Whether our condition may stand on the Pod; `None` as long as that was not found out.
     marked: Option<bool>,
     /// Whether a Pod that is being deleted is so by us.
@@ -138,16 +141,18 @@ struct Door<'a> {
 enum Looked {
     /// The Pod, as it was condemned.
     Due(PodView),
-    /// There is nothing to be done (any more).
-    Over(Ending),
+    /// A reason not to fail the Pod.
+    NotDue(Reason),
+    /// An earlier try was made, though its answer was lost.
+    Written,
 }
 
 impl<'a> Door<'a> {
-    fn of(client: &'a Client, condemned: &'a Condemned) -> Self {
+    fn of(client: &'a Client, pod: &'a PodId) -> Self {
         Self {
             client,
-            pods: Request::new(Pod::url_path(&(), Some(&condemned.namespace))),
-            condemned,
+            pods: Request::new(Pod::url_path(&(), Some(&pod.namespace))),
+            pod,
             marked: None,
             deletes: false,
             requests: Requests::default(),
@@ -157,7 +162,7 @@ impl<'a> Door<'a> {
     }
 
     fn account(self, ending: Ending) -> Account {
-        let is_gone = matches!(ending, Ending::Gone);
+        let is_gone = ending.outcome == Outcome::Gone;
         Account {
             ending,
             // Whatever was written to a Pod that is gone went with it.
@@ -167,12 +172,12 @@ impl<'a> Door<'a> {
         }
     }
 
-    async fn fail(&mut self, policy: &InForce, at: Timestamp) -> Ending {
+    async fn fail(&mut self, condemned: &Condemned, policy: &InForce, at: Timestamp) -> Ending {
         let mut tries = Tries::new(TRIES);
         loop {
-            match self.try_once(policy, at).await {
+            match self.try_once(condemned, policy, at).await {
                 Ok(ending) => return ending,
-                Err(Refusal::Gone) => return Ending::Gone,
+                Err(Refusal::Gone) => return Outcome::Gone.into(),
                 Err(refusal) => {
                     if self.marked == Some(true) {
                         tries = tries.no_longer_than(SOON);
@@ -186,94 +191,103 @@ impl<'a> Door<'a> {
     }
 
     /// What became of the Pod; unknown while the API server still has it as Pending.
-    async fn aftermath(&mut self) -> Result<Aftermath, Refusal> {
+    async fn aftermath(&mut self, image: &str) -> Result<Aftermath, Refusal> {
         let view = match self.get().await {
             Ok(pod) => pod.view(),
             Err(Refusal::Gone) => return Ok(Aftermath::Ended),
             Err(refusal) => return Err(refusal),
         };
         Ok(match view {
-            view if view.uid != self.condemned.uid => Aftermath::Ended,
-            view if view.has_started(&self.condemned.image) => Aftermath::Started,
+            view if view.uid != self.pod.uid => Aftermath::Ended,
+            view if view.has_started(image) => Aftermath::Started,
             view if view.phase == Phase::Pending && !view.deleting => Aftermath::Unknown,
             _ => Aftermath::Ended,
         })
     }
 
-    async fn look(&mut self, policy: &InForce) -> Result<Looked, Refusal> {
-        let mut looked = self.look_once(policy).await?;
+    async fn look(&mut self, condemned: &Condemned, policy: &InForce) -> Result<Looked, Refusal> {
+        let mut looked = self.look_once(condemned, policy).await?;
         let mut pause = LAG;
         for _ in 1..LOOKS {
             let too_soon = Reason::NoFailureYet {
-                image: self.condemned.image.clone(),
+                image: condemned.image.clone(),
             };
             match &looked {
-                Looked::Over(Ending::Spared(reason)) if *reason == too_soon => {}
+                Looked::NotDue(reason) if *reason == too_soon => {}
                 _ => break,
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
-            looked = self.look_once(policy).await?;
+            looked = self.look_once(condemned, policy).await?;
         }
         Ok(looked)
     }
 
-    async fn look_once(&mut self, policy: &InForce) -> Result<Looked, Refusal> {
+    async fn look_once(
+        &mut self,
+        condemned: &Condemned,
+        policy: &InForce,
+    ) -> Result<Looked, Refusal> {
         let pod = self.get().await?;
         self.requests = pod.requests();
         self.annotates = pod.may_be_annotated();
         let view = pod.view();
         // Whatever was written to a Pod that was replaced went with it.
-        self.marked = Some(view.marked && view.uid == self.condemned.uid);
+        self.marked = Some(view.marked && view.uid == self.pod.uid);
         let deleted = self.deletes && view.deleting && view.marked;
-        if (view.ending || deleted) && view.uid == self.condemned.uid {
-            // An earlier try was made, though its answer was lost.
-            return Ok(Looked::Over(Ending::Written));
+        if (view.ending || deleted) && view.uid == self.pod.uid {
+            return Ok(Looked::Written);
         }
-        Ok(match still_due(self.condemned, &policy.now(), &view) {
+        Ok(match still_due(condemned, &policy.now(), &view) {
             Ok(()) => Looked::Due(view),
-            Err(reason) => Looked::Over(Ending::Spared(reason)),
+            Err(reason) => Looked::NotDue(reason),
         })
     }
 
-    async fn try_once(&mut self, policy: &InForce, at: Timestamp) -> Result<Ending, Refusal> {
-        let mut view = match self.look(policy).await? {
+    async fn try_once(
+        &mut self,
+        condemned: &Condemned,
+        policy: &InForce,
+        at: Timestamp,
+    ) -> Result<Ending, Refusal> {
+        let mut view = match self.look(condemned, policy).await? {
             Looked::Due(view) => view,
-            Looked::Over(ending) => return Ok(ending),
+            Looked::NotDue(reason) => return Ok(Ending::spared(&reason)),
+            Looked::Written => return Ok(Outcome::Written.into()),
         };
         if !view.marked {
             // Even if the answer is lost, the condition may be standing from here on.
             self.marked = Some(true);
-            let patch = self.condition("True", at, &view.resource_version);
+            let patch = self.condition(Some(condemned), at, &view.resource_version);
             let written = self.patch_status(Step::Condition, patch).await;
             let refused = Refusal::is_definite;
             self.marked = Some(!written.as_ref().is_err_and(refused));
             view = written?.view();
             // The answer is the Pod as it is now.
-            if let Err(reason) = still_due(self.condemned, &policy.now(), &view) {
-                return Ok(Ending::Spared(reason));
+            if let Err(reason) = still_due(condemned, &policy.now(), &view) {
+                return Ok(Ending::spared(&reason));
             }
         }
         if self.deletes {
             return self.delete(&view.resource_version).await;
         }
         let patch = Patch::Merge(self.deadline(at, &view));
-        let request = self.pods.patch(&self.condemned.name, &parameters(), &patch);
+        let request = self.pods.patch(&self.pod.name, &parameters(), &patch);
         self.ask::<IgnoredAny>(Step::Deadline, request).await?;
-        Ok(Ending::Written)
+        Ok(Outcome::Written.into())
     }
 
     async fn delete(&mut self, version: &str) -> Result<Ending, Refusal> {
         let parameters = DeleteParams {
             preconditions: Some(Preconditions {
-                uid: Some(self.condemned.uid.clone()),
+                uid: Some(self.pod.uid.clone()),
                 resource_version: Some(version.to_owned()),
             }),
             ..DeleteParams::default()
         };
-        let request = self.pods.delete(&self.condemned.name, &parameters);
+        let request = self.pods.delete(&self.pod.name, &parameters);
         self.ask::<IgnoredAny>(Step::Delete, request).await?;
-        Ok(Ending::Written)
+        Ok(Outcome::Written.into())
     }
 
     /// Sets our condition to False, unless it turns out that the deadline was written after all.
@@ -291,13 +305,13 @@ impl<'a> Door<'a> {
 
     async fn try_take_back(&mut self, at: Timestamp) -> Result<Undone, Refusal> {
         let view = self.get().await?.view();
-        if view.uid != self.condemned.uid || !view.marked {
+        if view.uid != self.pod.uid || !view.marked {
             return Ok(Undone::Clear);
         }
         if view.ending || (self.deletes && view.deleting) {
             return Ok(Undone::Written);
         }
-        let patch = self.condition("False", at, &view.resource_version);
+        let patch = self.condition(None, at, &view.resource_version);
         self.patch_status(Step::TakeBack, patch).await?;
         Ok(Undone::Clear)
     }
@@ -306,7 +320,7 @@ impl<'a> Door<'a> {
     fn deadline(&self, at: Timestamp, view: &PodView) -> serde_json::Value {
         let mut patch = json!({
             "metadata": {
-                "uid": self.condemned.uid,
+                "uid": self.pod.uid,
                 "resourceVersion": view.resource_version,
             },
             "spec": { "activeDeadlineSeconds": DEADLINE },
@@ -317,14 +331,23 @@ impl<'a> Door<'a> {
         patch
     }
 
-    /// A patch of the condition alone; strategic merge keeps everyone else's conditions.
-    fn condition(&self, status: &str, at: Timestamp, version: &str) -> serde_json::Value {
-        let (reason, message) = match status {
-            "True" => (self.condemned.cause.as_str(), message(self.condemned)),
-            _ => ("NotFailed", "the Pod was not failed after all".to_owned()),
+    /// A patch of the condition alone: True with a request, else False. A strategic merge keeps everyone else's conditions.
+    fn condition(
+        &self,
+        condemned: Option<&Condemned>,
+        at: Timestamp,
+        version: &str,
+    ) -> serde_json::Value {
+        let (status, reason, message) = match condemned {
+            Some(condemned) => ("True", condemned.cause.as_str(), message(condemned)),
+            None => (
+                "False",
+                "NotFailed",
+                "the Pod was not failed after all".to_owned(),
+            ),
         };
         json!({
-            "metadata": { "uid": self.condemned.uid, "resourceVersion": version },
+            "metadata": { "uid": self.pod.uid, "resourceVersion": version },
             "status": { "conditions": [{
                 "type": CONDITION,
                 "status": status,
@@ -336,13 +359,13 @@ impl<'a> Door<'a> {
     }
 
     async fn get(&mut self) -> Result<Pod, Refusal> {
-        let request = self.pods.get(&self.condemned.name, &GetParams::default());
+        let request = self.pods.get(&self.pod.name, &GetParams::default());
         self.ask(Step::Look, request).await
     }
 
     async fn patch_status(&mut self, step: Step, patch: serde_json::Value) -> Result<Pod, Refusal> {
         let (patch, parameters) = (Patch::Strategic(patch), parameters());
-        let name = &self.condemned.name;
+        let name = &self.pod.name;
         let request = self
             .pods
             .patch_subresource("status", name, &parameters, &patch);

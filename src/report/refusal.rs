@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use super::account::{Denial, Ending, Scope};
 use super::guard::is_off;
 use crate::api::{ApiError, Refused};
+use crate::judge::{Ending, Outcome};
 
 /// Why a request about a Pod did not do what it should.
 #[derive(Debug)]
@@ -11,8 +11,13 @@ pub(super) enum Refusal {
     Moved(String),
     /// There is no such Pod.
     Gone,
-    /// The API server refuses it, and would again.
-    Denied(Denial),
+    /// The API server, or a policy of it, denies the write, and would again. Nothing of it was made.
+    Denied {
+        /// [`Outcome::Denied`] for this write, or [`Outcome::Barred`] for every write of this agent.
+        outcome: Outcome,
+        /// The API server's words.
+        why: String,
+    },
     /// No answer, or one that may be another after a pause: this one, if the API server asks for it.
     Failed(String, Option<Duration>),
 }
@@ -27,8 +32,7 @@ impl Refusal {
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Gone => "gone",
-            Self::Denied(denial) => &denial.why,
-            Self::Moved(why) | Self::Failed(why, _) => why,
+            Self::Denied { why, .. } | Self::Moved(why) | Self::Failed(why, _) => why,
         }
     }
 }
@@ -36,9 +40,9 @@ impl Refusal {
 impl From<Refusal> for Ending {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Gone => Self::Gone,
-            Refusal::Denied(denial) => Self::Denied(denial),
-            Refusal::Moved(why) | Refusal::Failed(why, _) => Self::Failed(why),
+            Refusal::Gone => Outcome::Gone.into(),
+            Refusal::Denied { outcome, why } => Self::with(outcome, why),
+            Refusal::Moved(why) | Refusal::Failed(why, _) => Self::with(Outcome::Refused, why),
         }
     }
 }
@@ -63,13 +67,13 @@ impl Refusal {
             422 if refused.is_about("metadata.uid") => Self::Moved(why),
             _ if refused.passes() => Self::Failed(why, refused.retry_after),
             // A policy or a webhook may choose any code.
-            _ => Self::Denied(Denial {
-                scope: match is_off(refused) {
-                    true => Scope::Agent,
-                    false => Scope::Pod,
+            _ => Self::Denied {
+                outcome: match is_off(refused) {
+                    true => Outcome::Barred,
+                    false => Outcome::Denied,
                 },
                 why,
-            }),
+            },
         }
     }
 }
@@ -91,10 +95,10 @@ mod tests {
         ))
     }
 
-    fn denied(code: u16, cause: &str) -> Option<Scope> {
+    fn denied(code: u16, cause: &str) -> Option<Outcome> {
         let details = json!({ "causes": [{ "message": cause }] });
         match refusal(code, &details) {
-            Refusal::Denied(denial) => Some(denial.scope),
+            Refusal::Denied { outcome, .. } => Some(outcome),
             _ => None,
         }
     }
@@ -110,13 +114,13 @@ mod tests {
             "pullwarden-writes",
             "pullwarden: writes are switched off (x)",
         );
-        assert_eq!(denied(403, &off), Some(Scope::Agent));
+        assert_eq!(denied(403, &off), Some(Outcome::Barred));
         let pods = by(
             "pullwarden-pods",
             "pullwarden: an agent changes Pending Pods only",
         );
         for code in [400, 401, 403, 413, 422] {
-            assert_eq!(denied(code, &pods), Some(Scope::Pod), "{code}");
+            assert_eq!(denied(code, &pods), Some(Outcome::Denied), "{code}");
         }
         assert_eq!(denied(500, &pods), None);
     }
@@ -127,8 +131,8 @@ mod tests {
         let moved = refusal(422, &field("metadata.uid"));
         assert!(matches!(moved, Refusal::Moved(_)));
         let denied = refusal(422, &field("spec.activeDeadlineSeconds"));
-        assert!(matches!(denied, Refusal::Denied(_)));
+        assert!(matches!(denied, Refusal::Denied { .. }));
         let quoted = refusal(422, &json!({ "causes": [{ "message": "metadata.uid" }] }));
-        assert!(matches!(quoted, Refusal::Denied(_)));
+        assert!(matches!(quoted, Refusal::Denied { .. }));
     }
 }

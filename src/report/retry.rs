@@ -41,7 +41,7 @@ impl Tries {
     /// Whether to try again after this. Waits before it says so: for as long as the API server asks, at least.
     pub(super) async fn again(&mut self, refusal: &Refusal) -> bool {
         let asked = match refusal {
-            Refusal::Gone | Refusal::Denied(_) => return false,
+            Refusal::Gone | Refusal::Denied { .. } => return false,
             // The Pod is looked at afresh: there is nothing to wait for.
             Refusal::Moved(_) => None,
             Refusal::Failed(_, asked) => Some(asked.unwrap_or_default()),

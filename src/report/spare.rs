@@ -5,40 +5,36 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::cri::{Pulled, Runtime};
-use crate::judge::{Condemned, Reason, redacted};
+use crate::judge::{Condemned, Ending, Outcome, Reason, redacted};
 
 /// How long the runtime may pull for a second opinion.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the runtime says about a condemned Pod's image.
-#[derive(Debug)]
-pub enum Asked {
-    /// Nothing that would spare the Pod.
-    Due,
-    /// The Pod is spared.
-    Spared(Reason),
-    /// It did not answer: nobody is failed by a node in trouble.
-    NoAnswer(String),
-}
-
 /// Asks the runtime whether the image is on the node and, if that is wanted, whether it can pull it itself within `patience`. One pull at
 /// a time.
+///
+/// # Errors
+/// Why the Pod is not failed.
 pub async fn ask(
     runtime: &mut Runtime,
     pulls: &Semaphore,
     patience: Duration,
     condemned: &mut Condemned,
-) -> Asked {
+) -> Result<(), Ending> {
     let image = condemned.image.clone();
     if condemned.spare_if_present {
         match runtime.has_image(&image).await {
             Ok(false) => {}
-            Ok(true) => return Asked::Spared(Reason::OnNode { image }),
+            Ok(true) => return Err(Ending::spared(&Reason::OnNode { image })),
             Err(status) => {
-                return Asked::NoAnswer(format!(
-                    "the runtime does not tell whether it has the image: {:?}: {}",
-                    status.code(),
-                    redacted(status.message())
+                // Nobody is failed by a node in trouble.
+                return Err(Ending::with(
+                    Outcome::Refused,
+                    format!(
+                        "the runtime does not tell whether it has the image: {:?}: {}",
+                        status.code(),
+                        redacted(status.message())
+                    ),
                 ));
             }
         }
@@ -47,10 +43,10 @@ pub async fn ask(
         // Nobody closes it; if somebody did, there would be nobody to take turns with.
         let _turn = pulls.acquire().await;
         match runtime.pull(&image, patience).await {
-            Pulled::Yes => return Asked::Spared(Reason::PulledByRuntime { image }),
-            Pulled::NotYet => return Asked::Spared(Reason::StillPulling { image }),
+            Pulled::Yes => return Err(Ending::spared(&Reason::PulledByRuntime { image })),
+            Pulled::NotYet => return Err(Ending::spared(&Reason::StillPulling { image })),
             Pulled::No(answer) => condemned.opinion = Some(answer),
         }
     }
-    Asked::Due
+    Ok(())
 }

@@ -2,8 +2,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use pullwarden::journal::log::NodeLog;
 use pullwarden::judge::Source;
-use pullwarden::report::NodeLog;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use testbed::Node;

@@ -12,7 +12,7 @@ fn held(agent: &Agent) -> Vec<String> {
     let held = pods.iter().filter(|pod| pod["decision"] == "hold");
     let reasons = held.filter_map(|pod| pod["reasons"].as_array()?.last().cloned());
     reasons
-        .filter_map(|reason| reason.as_str().map(str::to_owned))
+        .filter_map(|reason| reason["text"].as_str().map(str::to_owned))
         .collect()
 }
 
@@ -98,7 +98,7 @@ fn a_registry_in_trouble_holds_until_something_is_pulled_from_it() {
             let explained = agent.explain("own-registry/a");
             assert_eq!(explained["decision"], "hold");
             assert!(
-                explained["next"][0]
+                explained["next"][0]["text"]
                     .as_str()
                     .unwrap()
                     .contains("the next failed pull"),

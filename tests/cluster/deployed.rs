@@ -40,7 +40,7 @@ fn as_shipped_it_observes_enforces_is_switched_off_and_leaves_only_its_counts() 
             // Its first ten minutes it would only watch; a change of the ConfigMap is taken up as it runs.
             installed.configure("mode: observe\nwarmUp: 0s\n");
             until_status(&cluster, &installed, "the warm-up to be over", |status| {
-                status["warmUpLeft"] == 0
+                status["warmUpLeftSeconds"] == 0
             })
             .await;
             let image = format!("{REGISTRY}/deployed/missing:1");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pullwarden::judge::{Cause, Condemned, Policy, Reason};
-use pullwarden::report::{Ending, InForce, Step, fail};
+use pullwarden::judge::{Cause, Condemned, Ending, Outcome, PodId, Policy, Reason};
+use pullwarden::report::{InForce, Step, fail};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Group};
@@ -29,9 +29,11 @@ pub fn policy() -> Policy {
 pub fn condemned(pod: &Value) -> Condemned {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Condemned {
-        uid: text(&pod["metadata"]["uid"]),
-        namespace: text(&pod["metadata"]["namespace"]),
-        name: text(&pod["metadata"]["name"]),
+        pod: PodId {
+            uid: text(&pod["metadata"]["uid"]),
+            namespace: text(&pod["metadata"]["namespace"]),
+            name: text(&pod["metadata"]["name"]),
+        },
         image: text(&pod["spec"]["containers"][0]["image"]),
         cause: Cause::ImageNotFound,
         failures: 3,
@@ -63,7 +65,7 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         cluster.delete_pod("gone").await;
         let account = fail(&cluster.client, &gone, &policy, now).await;
         assert!(
-            matches!(account.ending, Ending::Gone) && account.marked == Some(false),
+            account.ending.outcome == Outcome::Gone && account.marked == Some(false),
             "{account:?}"
         );
         assert_eq!(account.trace.len(), 1);
@@ -73,8 +75,7 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         stuck(&cluster, "replaced").await;
         let account = fail(&cluster.client, &before, &policy, now).await;
         assert!(
-            matches!(account.ending, Ending::Spared(Reason::Replaced))
-                && account.marked == Some(false),
+            account.ending == Ending::spared(&Reason::Replaced) && account.marked == Some(false),
             "{account:?}"
         );
         assert_eq!(account.trace.len(), 1, "a look, and no write");
@@ -82,7 +83,7 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
 
         let due = condemned(&stuck(&cluster, "due").await);
         let account = fail(&cluster.client, &due, &policy, now).await;
-        assert!(matches!(account.ending, Ending::Written), "{account:?}");
+        assert!(account.ending.outcome == Outcome::Written, "{account:?}");
         let steps: Vec<Step> = account.trace.iter().map(|trace| trace.step).collect();
         assert_eq!(steps, [Step::Look, Step::Condition, Step::Deadline]);
         assert_failed_by_us(

@@ -91,7 +91,10 @@ fn condemned_at_exactly_the_nth_failure() {
             }
             let failed = cluster.until_failed("edited").await;
             assert_failed_by_us(&failed, "ImageNotFound", &image("after"));
-            // The kubelet still shows the old image's error after an edit, so the first attempt may not be seen.
+            // Two failures of the old image, three of the new one.
+            assert_eq!(agent.failures_logged("edited"), 5);
+            // The kubelet shows the old image's error after an edit, and may show it until the
+            // second attempt at the new one: the first attempt is then not counted.
             let begun = node.pulls(&image("after")).unwrap().begun;
             assert!((3..=4).contains(&begun), "{begun} attempts");
 

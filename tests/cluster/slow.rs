@@ -52,7 +52,7 @@ fn slow_is_not_failed() {
                 .create(pod("blocker", vec![container("main", &image("blocker"))]))
                 .await;
 
-            let warm = || async { (agent.status()?["warmUpLeft"] == 0).then_some(()) };
+            let warm = || async { (agent.status()?["warmUpLeftSeconds"] == 0).then_some(()) };
             cluster.until("the warm-up to be over", warm).await;
             for name in ["queued", "downloading"] {
                 let pod = cluster.pod(name).await.unwrap();

@@ -1,5 +1,8 @@
 //! Who is not named, is out of scope, or left while nobody looked: what is known of it ends, and it is looked at again where it must be.
 
+use pullwarden::judge::NodeMode;
+use pullwarden::view::EvidenceState;
+
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
@@ -35,7 +38,7 @@ async fn closes(node: &Node, agent: &Agent) {
     until("evidence is closed", async || {
         node.advance(seconds(15));
         node.turns(2).await;
-        agent.status().await.evidence == "closed"
+        agent.status().await.evidence == EvidenceState::Closed
     })
     .await;
 }
@@ -106,7 +109,7 @@ async fn a_pod_that_went_while_evidence_was_lost_is_dropped() {
     let agent = node.agent();
     agent.judges(&pod()).await;
     node.api.down().await;
-    agent.evidence_is("lost").await;
+    agent.evidence_is(EvidenceState::Lost).await;
     node.remove(&pod());
     node.turns(3).await;
     node.api.up().await;
@@ -145,7 +148,7 @@ async fn a_silent_watch_that_breaks_settles_nobody_for_good() {
     let (node, agent) = comes_unseen().await;
     node.api.down().await;
     node.api.store().release_watches();
-    agent.evidence_is("closed").await;
+    agent.evidence_is(EvidenceState::Closed).await;
     node.api.up().await;
     until("it is judged", async || {
         node.advance(seconds(5));
@@ -158,7 +161,7 @@ async fn a_silent_watch_that_breaks_settles_nobody_for_good() {
 async fn a_silent_watch_that_is_closed_settles_nobody_for_good() {
     let (node, agent) = comes_unseen().await;
     node.advance(seconds(31));
-    agent.evidence_is("closed").await;
+    agent.evidence_is(EvidenceState::Closed).await;
     node.api.store().release_watches();
     until("it is judged", async || {
         node.advance(seconds(5));
@@ -241,7 +244,7 @@ async fn a_report_goes_by_the_configuration_of_its_last_look() {
     node.asked(Get, 2).await;
     std::fs::write(&file, config("observe")).unwrap();
     until("it is taken up", async || {
-        agent.status().await.mode == "observe"
+        agent.status().await.mode == NodeMode::Observe
     })
     .await;
     node.api.store().report(&pod().failing(NOT_FOUND));

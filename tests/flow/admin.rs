@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use pullwarden::admin::Admin;
-use pullwarden::agent::Status;
 use pullwarden::control::Ask;
+use pullwarden::view::Status;
 use pullwarden::{admin, control};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
@@ -260,13 +261,17 @@ async fn the_control_socket_answers_with_the_status_as_json() {
         (&2.into(), &"ImageNotFound".into())
     );
     assert_eq!(
-        entry["reasons"][0],
-        format!("{BAD}: ImageNotFound, 2 of 3 failures")
+        entry["counted"],
+        json!({"kind": "failure-count", "have": 2, "need": 3, "text": "2 of 3 failures"})
+    );
+    assert_eq!(
+        entry["reasons"],
+        json!([{"kind": "threshold", "image": BAD, "text": "ImageNotFound, 2 of 3 failures"}])
     );
     // The client of `pullwarden status` reads the same, but the agent may have looked meanwhile.
     let first: Status = serde_json::from_str(&text).unwrap();
     let mut status = control::ask::<Status>(&path, &Ask::Status).await.unwrap();
-    status.looks = first.looks;
+    status.polls = first.polls;
     assert_eq!(status, first);
     // A second agent does not take the socket of one that runs.
     let second = control::bind(&path).await;

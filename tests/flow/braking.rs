@@ -47,7 +47,7 @@ fn thirty_bad_pods_at_once_are_failed_ten_at_a_time() {
         assert!(held.count() >= 20);
         // The second ten at their next failure after the budget is there again.
         for end in &story.ends[10..] {
-            let before = |f: &&Failure| f.uid == end.condemned.uid && f.at < end.at;
+            let before = |f: &&Failure| f.uid == end.condemned.pod.uid && f.at < end.at;
             let last = story.failures.iter().rfind(before).unwrap();
             assert!(last.held(of_budget), "{:?}", last.verdict);
         }
@@ -64,7 +64,7 @@ fn an_owner_has_a_budget_of_its_own() {
     story.go_on(hours(1));
     assert_eq!(story.ends.len(), 7);
     story.let_go_at_failures();
-    let of_a = story.ends.iter().filter(|e| e.condemned.name != "b");
+    let of_a = story.ends.iter().filter(|e| e.condemned.pod.name != "b");
     let of_a: Vec<Duration> = of_a.map(|end| end.at).collect();
     assert!(of_a[3] - of_a[0] >= minutes(10), "{of_a:?}");
     let b = story.end_of(&Pod::bad("b")).unwrap();
@@ -74,7 +74,10 @@ fn an_owner_has_a_budget_of_its_own() {
 /// Of each Pod that was condemned, how long after its first failure.
 fn waits(story: &Story) -> Vec<Duration> {
     let wait = |end: &crate::support::story::End| {
-        let mut of_pod = story.failures.iter().filter(|f| f.uid == end.condemned.uid);
+        let mut of_pod = story
+            .failures
+            .iter()
+            .filter(|f| f.uid == end.condemned.pod.uid);
         end.at - of_pod.next().unwrap().at
     };
     story.ends.iter().map(wait).collect()

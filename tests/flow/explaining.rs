@@ -4,14 +4,15 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use pullwarden::agent::{Explanation, Known, Question};
+use pullwarden::agent::Question;
 use pullwarden::control;
-use pullwarden::judge::Cause;
+use pullwarden::judge::{Cause, Class};
+use pullwarden::view::{Explanation, Known};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::support::node::{Agent, Node};
-use crate::support::pod::{BAD, DENIED, NOT_FOUND, Pod, STRANGE};
+use crate::support::pod::{DENIED, NOT_FOUND, Pod, STRANGE};
 use crate::support::until;
 
 fn explain(arguments: &[&str], input: &str) -> Output {
@@ -52,7 +53,7 @@ fn the_cause_of_one_error() {
     // A reason may say it all, and a message may look like a flag.
     assert!(said(&explain(&["--reason", "ErrImageNeverPull"], "")).contains("NeverPull"));
     assert!(said(&explain(&["--message", "--reason"], "")).contains("Unrecognised"));
-    assert!(said(&explain(&["--message", "pull QPS exceeded"], "")).contains("counts for nothing"));
+    assert!(said(&explain(&["--message", "pull QPS exceeded"], "")).contains("not counted"));
 }
 
 #[test]
@@ -170,37 +171,7 @@ async fn ask(agent: &Agent, namespace: &str, pod: &str) -> Explanation {
 }
 
 #[tokio::test]
-async fn a_pod_that_is_judged() {
-    let node = Node::counting_to(3).await;
-    let pod = Pod::bad("p");
-    node.add(&pod);
-    let agent = node.agent();
-    node.fail_to(&agent, &pod, 2).await;
-    node.turns(2).await;
-    let explained = ask(&agent, "default", "p").await;
-    assert_eq!(
-        (explained.known, explained.decision.as_str()),
-        (Known::Judged, "wait")
-    );
-    assert_eq!(
-        explained.reasons,
-        [format!("{BAD}: ImageNotFound, 2 of 3 failures")]
-    );
-    assert_eq!(explained.next, ["one more failed pull decides"]);
-    let image = &explained.images[0];
-    assert_eq!((image.failures, image.class.as_str()), (2, "permanent"));
-    assert_eq!(image.error, NOT_FOUND);
-    assert_eq!(
-        image.spared,
-        [
-            "once, if it is on the node when its time has come",
-            "once, if another Pod of this node has pulled it meanwhile",
-        ]
-    );
-}
-
-#[tokio::test]
-async fn a_pod_that_is_not_judged_and_one_that_nobody_has_seen() {
+async fn a_pod_that_is_not_judged_has_its_reason() {
     let node = Node::counting_to(3).await;
     let always = Pod::bad("always").restart("Always");
     node.add(&always);
@@ -218,12 +189,6 @@ async fn a_pod_that_is_not_judged_and_one_that_nobody_has_seen() {
     let explained = ask(&agent, "kube-system", "dns").await;
     assert!(
         explained.summary.contains("excludes the namespace"),
-        "{explained:?}"
-    );
-    let explained = ask(&agent, "default", "nobody").await;
-    assert_eq!(explained.known, Known::Never);
-    assert!(
-        explained.summary.contains("holds no sandbox of this name"),
         "{explained:?}"
     );
 }
@@ -244,7 +209,10 @@ async fn an_error_that_is_not_known_is_counted_and_shown() {
         node.report(&pod.clone().pausing(STRANGE));
     }
     let status = agent.status().await;
-    assert_eq!(status.pods[0].class, "unknown");
+    assert_eq!(
+        status.pods[0].failing.as_ref().unwrap().class,
+        Class::Unknown
+    );
     let known: Vec<_> = status
         .unrecognised
         .iter()
@@ -300,7 +268,7 @@ async fn a_pod_that_was_failed_is_explained_from_what_is_kept() {
     assert!(
         run(&node, Some(&agent), "p")
             .await
-            .contains("it is Pending and being judged")
+            .contains("the Pod is Pending and is being judged")
     );
     node.fail_once(&pod);
     until("the report has ended", async || {
@@ -312,16 +280,13 @@ async fn a_pod_that_was_failed_is_explained_from_what_is_kept() {
     for agent in [Some(&agent), None] {
         let text = run(&node, agent, "default/p").await;
         if agent.is_some() {
-            assert!(text.contains("pullwarden has failed it, at 20"), "{text}");
+            assert!(text.contains("pullwarden failed the Pod at 20"), "{text}");
         } else {
-            assert!(
-                text.contains("only what the node's log has is known"),
-                "{text}"
-            );
+            assert!(text.contains("only what the node's log has"), "{text}");
         }
         for part in [
             "ErrImagePull",
-            "condemn: ",
+            "fail: ",
             "condition: ok",
             "deadline: ok",
             "the report ended: written",
@@ -332,6 +297,6 @@ async fn a_pod_that_was_failed_is_explained_from_what_is_kept() {
     assert!(
         run(&node, Some(&agent), "default/other")
             .await
-            .contains("holds no sandbox")
+            .contains("has no sandbox")
     );
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pullwarden::cri::Runtime;
+use pullwarden::view::EvidenceState;
 use tonic::{Code, Status};
 
 use crate::support::apiserver::{Act, Kind};
@@ -118,7 +119,7 @@ async fn an_api_server_that_is_away_while_failures_are_counted() {
     let agent = node.agent();
     node.fail_to(&agent, &pod(), 2).await;
     node.api.down().await;
-    agent.evidence_is("lost").await;
+    agent.evidence_is(EvidenceState::Lost).await;
     until("the metric says so", async || {
         agent.metrics.evidence_lost.get() == 1
     })
@@ -130,7 +131,7 @@ async fn an_api_server_that_is_away_while_failures_are_counted() {
         "what is not seen is not counted, and nothing is forgotten"
     );
     node.api.up().await;
-    agent.evidence_is("open").await;
+    agent.evidence_is(EvidenceState::Open).await;
     assert!(node.api.writes().is_empty(), "a reconnect decides nothing");
     node.fail_once(&pod());
     node.asked(Kind::PostEvent, 1).await;
@@ -142,7 +143,7 @@ async fn an_api_server_that_is_not_there_at_first() {
     node.api.down().await;
     node.add(&pod());
     let agent = node.agent();
-    agent.evidence_is("lost").await;
+    agent.evidence_is(EvidenceState::Lost).await;
     node.api.up().await;
     agent.judges(&pod()).await;
     node.fail_once(&pod());
@@ -227,9 +228,9 @@ async fn a_list_that_is_refused_is_said_and_tried_again() {
         .at(Kind::List, 1, Act::Refuse(403, "pods is forbidden"));
     node.add(&pod());
     let agent = node.agent();
-    agent.evidence_is("lost").await;
+    agent.evidence_is(EvidenceState::Lost).await;
     agent.judges(&pod()).await;
-    assert_eq!(agent.status().await.evidence, "open");
+    assert_eq!(agent.status().await.evidence, EvidenceState::Open);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use pullwarden::config::OwnPod;
 use pullwarden::judge::NodeMode;
 use pullwarden::report::{HELD, OFF as SWITCHED_OFF};
+use pullwarden::view::GuardTried;
 use serde_json::{Value, json};
 
 use crate::support::apiserver::{Act, Kind};
@@ -52,7 +53,7 @@ async fn what_must_be_denied_is_tried_once_and_only_for_show() {
             .query
             .contains(&("dryRun".to_owned(), "All".to_owned()))
     );
-    assert_eq!(agent.status().await.guard_tried, "yes");
+    assert_eq!(agent.status().await.guard_tried, GuardTried::Yes);
 }
 
 #[tokio::test]
@@ -88,7 +89,7 @@ async fn an_observing_agent_has_nothing_to_try() {
     fails_one(&node, &agent).await;
     node.asked(Kind::PostEvent, 1).await;
     assert_eq!(node.api.count(Kind::TryPatch), 0);
-    assert_eq!(agent.status().await.guard_tried, "not yet");
+    assert_eq!(agent.status().await.guard_tried, GuardTried::NotYet);
 }
 
 #[tokio::test]
@@ -99,7 +100,7 @@ async fn without_an_answer_it_starts_and_writes_nothing_before_there_is_one() {
     let agent = node.agent();
     node.add(&pod());
     agent.judges(&pod()).await;
-    assert_eq!(agent.status().await.guard_tried, "not yet");
+    assert_eq!(agent.status().await.guard_tried, GuardTried::NotYet);
     node.api.refuse_from(Kind::TryPatch, 1, 403, DENIED);
     node.api.up().await;
     node.fail_once(&pod());
@@ -123,7 +124,7 @@ async fn switched_off_it_starts_and_tries_it_anew_before_each_write() {
     let agent = node.agent();
     fails_one(&node, &agent).await;
     until_denied(&node, 2, "writes are switched off").await;
-    assert_eq!(agent.status().await.guard_tried, "not yet");
+    assert_eq!(agent.status().await.guard_tried, GuardTried::NotYet);
 
     // Switched on again, and nothing else holds it.
     fails_again(&node);
@@ -133,7 +134,7 @@ async fn switched_off_it_starts_and_tries_it_anew_before_each_write() {
     fails_again(&node);
     node.asked(Kind::PostEvent, 1).await;
     assert_eq!(node.api.count(Kind::TryPatch), 4);
-    assert_eq!(agent.status().await.guard_tried, "yes");
+    assert_eq!(agent.status().await.guard_tried, GuardTried::Yes);
 }
 
 /// Denials that prove nothing, as the API server words them.
@@ -192,13 +193,17 @@ async fn a_denial_of_somebody_else_proves_nothing() {
         let agent = node.agent();
         fails_one(&node, &agent).await;
         until_denied(&node, 2, "is not proved").await;
-        assert_eq!(agent.status().await.guard_tried, "not yet");
+        assert_eq!(agent.status().await.guard_tried, GuardTried::NotYet);
         assert!(node.api.writes().is_empty(), "{denial}");
 
         // The policy answers now.
         fails_again(&node);
         node.asked(Kind::PostEvent, 1).await;
-        assert_eq!(agent.status().await.guard_tried, "yes", "{denial}");
+        assert_eq!(
+            agent.status().await.guard_tried,
+            GuardTried::Yes,
+            "{denial}"
+        );
     }
 }
 
@@ -241,7 +246,7 @@ async fn set_to_enforce_while_it_runs_it_is_tried_before_the_first_write() {
     let agent = node.agent_of(&file);
     std::fs::write(&file, observe.replace("observe", "enforce")).unwrap();
     until("it enforces", async || {
-        agent.status().await.mode == "enforce"
+        agent.status().await.mode == NodeMode::Enforce
     })
     .await;
     fails_one(&node, &agent).await;

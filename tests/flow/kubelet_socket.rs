@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pullwarden::config::Evidence;
+use pullwarden::judge::Source;
 use pullwarden::metrics::BySource;
+use pullwarden::view::EvidenceState;
 use tonic::Status;
 
 use crate::support::apiserver::Kind;
@@ -66,7 +68,7 @@ async fn a_stuck_pod_costs_one_get_two_patches_and_an_event() {
     node.add(&pod());
     let agent = node.agent();
     agent.judges(&pod()).await;
-    assert_eq!(agent.status().await.evidence_source, "kubelet");
+    assert_eq!(agent.status().await.evidence_source, Some(Source::Kubelet));
     node.fail_to(&agent, &pod(), 2).await;
     assert!(node.api.kinds().is_empty() && node.api.connections() == 0);
     node.fail_once(&pod());
@@ -89,7 +91,7 @@ async fn a_stuck_pod_costs_one_get_two_patches_and_an_event() {
     until("evidence is closed", async || {
         node.advance(seconds(5));
         node.turns(1).await;
-        agent.status().await.evidence == "closed"
+        agent.status().await.evidence == EvidenceState::Closed
     })
     .await;
     until("the socket is closed too", async || {
@@ -104,7 +106,7 @@ async fn a_stuck_pod_costs_one_get_two_patches_and_an_event() {
     ];
     assert_eq!(node.api.kinds(), expected);
     assert_eq!(node.kubelet.asked(), 1);
-    assert_eq!(agent.status().await.evidence_source, "");
+    assert_eq!(agent.status().await.evidence_source, None);
 }
 
 #[tokio::test]
@@ -193,7 +195,7 @@ async fn the_api_server_stands_in_and_the_kubelet_takes_over_again() {
     node.turns(2).await;
     assert_eq!(
         agent.status().await.evidence_source,
-        "apiserver",
+        Some(Source::ApiServer),
         "not every minute yet"
     );
     node.advance(seconds(15));
@@ -239,7 +241,7 @@ async fn an_api_server_that_is_away_does_not_matter_until_the_write() {
     let agent = node.agent();
     agent.judges(&pod()).await;
     node.fail_to(&agent, &pod(), 2).await;
-    assert_eq!(agent.status().await.evidence, "open");
+    assert_eq!(agent.status().await.evidence, EvidenceState::Open);
     node.api.up().await;
     node.fail_once(&pod());
     node.asked(Kind::PostEvent, 1).await;
@@ -255,12 +257,12 @@ async fn a_socket_that_is_replaced_is_found() {
     agent.judges(&pod()).await;
     fails(&node, &agent, 1).await;
     node.kubelet.down().await;
-    agent.evidence_is("lost").await;
+    agent.evidence_is(EvidenceState::Lost).await;
     node.kubelet.up();
     until("it is found", async || {
         node.advance(seconds(5));
         node.turns(1).await;
-        agent.status().await.evidence == "open" && node.kubelet.readers() > 0
+        agent.status().await.evidence == EvidenceState::Open && node.kubelet.readers() > 0
     })
     .await;
     agent.judges(&pod()).await;
@@ -283,7 +285,10 @@ async fn a_kubelet_that_is_starting_is_not_waited_for() {
     node.advance(seconds(61));
     until("it is asked again", async || node.kubelet.asked() == 2).await;
     node.turns(2).await;
-    assert_eq!(agent.status().await.evidence_source, "apiserver");
+    assert_eq!(
+        agent.status().await.evidence_source,
+        Some(Source::ApiServer)
+    );
     node.kubelet.fault(None);
     node.advance(seconds(61));
     agent.source_is("kubelet").await;
@@ -310,13 +315,13 @@ async fn without_its_socket_the_kubelet_alone_tells_nothing_and_the_api_server_i
     node.add(&pod());
     node.report(&pod().failing(NOT_FOUND));
     let agent = node.agent();
-    agent.evidence_is("lost").await;
+    agent.evidence_is(EvidenceState::Lost).await;
     for _ in 0..5 {
         node.advance(seconds(30));
         node.turns(2).await;
     }
     assert!(node.api.kinds().is_empty() && node.api.connections() == 0);
-    assert_eq!(agent.status().await.evidence, "lost");
+    assert_eq!(agent.status().await.evidence, EvidenceState::Lost);
     assert_eq!(agent.metrics.evidence_lost.get(), 1);
     node.kubelet.up();
     node.advance(seconds(30));
@@ -386,7 +391,7 @@ async fn a_static_pod_and_a_healthy_one_are_left_alone() {
         node.advance(seconds(5));
         node.turns(1).await;
         let status = agent.status().await;
-        status.unsettled == 0 && status.evidence == "closed"
+        status.unsettled == 0 && status.evidence == EvidenceState::Closed
     })
     .await;
     assert!(node.api.kinds().is_empty());

@@ -61,3 +61,4 @@ mod settings;
 mod sources;
 mod sparing;
 mod terminal;
+mod viewing;

@@ -1,5 +1,7 @@
 //! Less is done in some namespaces: by name, or by labels that are asked for only where they matter.
 
+use pullwarden::view::Decided;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -133,7 +135,7 @@ async fn labels_that_cannot_be_read_hold_the_verdict() {
     node.fail_once(&pod());
     until("the verdict is held", async || {
         let status = agent.status().await;
-        status.pods.iter().any(|p| p.decision == "hold")
+        status.pods.iter().any(|p| p.decision == Decided::Hold)
     })
     .await;
     assert!(node.api.writes().is_empty());

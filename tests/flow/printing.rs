@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use pullwarden::agent::Status;
 use pullwarden::control::{self, Ask};
 use pullwarden::judge::is_hidden;
+use pullwarden::view::Status;
 use serde_json::json;
 
 use super::terminal::{Answering, Running, read};
@@ -160,7 +160,7 @@ async fn others_text_never_steers_a_terminal() {
     let damaged = dir.path().join("damaged");
     std::fs::write(&damaged, format!("{HOSTILE}: [")).unwrap();
     let log = dir.path().join("pulls.jsonl");
-    let line = json!({"time": HOSTILE, "kind": "verdict", "namespace": "default", "pod": "p",
+    let line = json!({"time": "2026-01-02T03:00:00Z", "kind": "verdict", "namespace": "default", "pod": "p",
         "decision": HOSTILE, "reasons": [HOSTILE]});
     std::fs::write(&log, format!("{line}\n")).unwrap();
     let config = config.to_str().unwrap();

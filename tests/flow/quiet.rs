@@ -1,5 +1,7 @@
 //! A node where nothing is Pending asks the API server nothing, and keeps no connection to it.
 
+use pullwarden::view::EvidenceState;
+
 use std::time::Duration;
 
 use crate::support::apiserver::Kind;
@@ -63,7 +65,7 @@ async fn closes(node: &Node, agent: &crate::support::node::Agent) {
     until("evidence is closed", async || {
         node.advance(seconds(5));
         node.turns(1).await;
-        agent.status().await.evidence == "closed"
+        agent.status().await.evidence == EvidenceState::Closed
     })
     .await;
 }
@@ -79,7 +81,7 @@ async fn twenty_healthy_pods_settle_and_nothing_is_asked_any_more() {
     let agent = node.agent();
     node.turns(1).await;
     node.advance(seconds(15));
-    agent.evidence_is("open").await;
+    agent.evidence_is(EvidenceState::Open).await;
     closes(&node, &agent).await;
     assert_eq!(node.api.kinds(), [Kind::List, Kind::Watch]);
     until("no connection remains", async || {
@@ -105,10 +107,10 @@ async fn evidence_stays_thirty_seconds_after_the_last_one_settled() {
     node.turns(2).await;
     node.advance(seconds(29));
     node.turns(2).await;
-    assert_eq!(agent.status().await.evidence, "open");
+    assert_eq!(agent.status().await.evidence, EvidenceState::Open);
     assert!(node.api.connections() > 0);
     node.advance(seconds(2));
-    agent.evidence_is("closed").await;
+    agent.evidence_is(EvidenceState::Closed).await;
     until("no connection remains", async || {
         node.api.connections() == 0
     })
@@ -176,7 +178,7 @@ async fn a_pod_quicker_than_a_poll_does_not_keep_evidence_open() {
     }
     assert_eq!(
         agent.status().await.evidence,
-        "closed",
+        EvidenceState::Closed,
         "{:?}",
         agent.status().await
     );
@@ -206,7 +208,7 @@ async fn a_settled_pod_that_is_due_again_does_not_keep_evidence_open() {
     }
     assert_eq!(
         agent.status().await.evidence,
-        "closed",
+        EvidenceState::Closed,
         "{:?}",
         agent.status().await
     );

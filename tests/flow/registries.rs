@@ -44,7 +44,7 @@ fn three_repositories_that_fail_hold_all_of_their_registry_and_two_do_not() {
         let ended: Vec<&str> = three
             .ends
             .iter()
-            .map(|e| e.condemned.name.as_str())
+            .map(|e| e.condemned.pod.name.as_str())
             .collect();
         assert_eq!(ended, ["other.test-0"], "other registries are not held");
         assert!(three.failures.iter().any(|f| f.held(of_registry)));
@@ -66,7 +66,10 @@ fn transient_trouble_of_a_registry_holds_as_well() {
 /// How long the registry's brake held each Pod that was failed in the end.
 fn held_by_registry(story: &Story) -> Vec<Duration> {
     let held = |end: &End| {
-        let mut of_pod = story.failures.iter().filter(|f| f.uid == end.condemned.uid);
+        let mut of_pod = story
+            .failures
+            .iter()
+            .filter(|f| f.uid == end.condemned.pod.uid);
         end.at - of_pod.find(|f| f.held(of_registry)).unwrap().at
     };
     story.ends.iter().map(held).collect()

@@ -278,7 +278,7 @@ async fn a_restart_does_not_start_the_warm_up_again() {
     agent.kill().await;
     let agent = node.agent();
     agent.judges(&pod()).await;
-    assert!(agent.status().await.warm_up_left <= 10);
+    assert!(agent.status().await.warm_up_left_seconds <= 10);
     node.advance(Duration::from_secs(11));
     node.turns(2).await;
     assert!(node.api.writes().is_empty(), "its end decides nothing");

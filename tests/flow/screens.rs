@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use pullwarden::agent::{Explanation, Question};
+use pullwarden::agent::Question;
+use pullwarden::view::{EvidenceState, Explanation};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -283,7 +284,7 @@ async fn evidence_that_is_lost() {
     agent.judges(&stuck()).await;
     fails(&node, &stuck(), MISSING, 1).await;
     node.api.down().await;
-    agent.evidence_is("lost").await;
+    agent.evidence_is(EvidenceState::Lost).await;
     check_status("no-evidence", &node, &agent).await;
 }
 
@@ -295,7 +296,7 @@ async fn a_configuration_that_is_refused() {
     let agent = node.agent_of(&file);
     std::fs::write(&file, "mode: loud\nwarmUp: soon\nstateDir: /elsewhere\n").unwrap();
     until("it is refused", async || {
-        !agent.status().await.configuration_refused.is_empty()
+        agent.status().await.configuration_refused.is_some()
     })
     .await;
     check_status("refused", &node, &agent).await;

@@ -1,5 +1,7 @@
 //! The configuration's file, taken up again when it changes.
 
+use pullwarden::judge::NodeMode;
+
 use std::path::PathBuf;
 
 use crate::support::apiserver::Kind;
@@ -24,15 +26,16 @@ async fn node(text: &str) -> (Node, PathBuf, Agent) {
 
 async fn refused(agent: &Agent) -> String {
     until("the file is refused", async || {
-        !agent.status().await.configuration_refused.is_empty()
+        agent.status().await.configuration_refused.is_some()
     })
     .await;
     assert_eq!(agent.metrics.configuration_refused.get(), 1);
-    agent.status().await.configuration_refused
+    agent.status().await.configuration_refused.unwrap()
 }
 
-async fn mode_is(agent: &Agent, mode: &str) {
-    until(mode, async || agent.status().await.mode == mode).await;
+async fn mode_is(agent: &Agent, mode: NodeMode) {
+    let what = format!("the mode is {mode:?}");
+    until(&what, async || agent.status().await.mode == mode).await;
 }
 
 #[tokio::test]
@@ -42,7 +45,7 @@ async fn from_observe_to_enforce_without_a_restart_and_the_counts_are_kept() {
     agent.judges(&pod()).await;
     node.fail_to(&agent, &pod(), 2).await;
     std::fs::write(&file, OBSERVE.replace("observe", "enforce")).unwrap();
-    mode_is(&agent, "enforce").await;
+    mode_is(&agent, NodeMode::Enforce).await;
     assert_eq!(agent.failures(&pod()).await, 2);
     assert!(node.api.writes().is_empty());
     node.fail_once(&pod());
@@ -68,11 +71,11 @@ async fn a_file_with_faults_is_refused_whole_and_the_one_before_stays_in_force()
     node.fail_once(&pod());
     node.asked(Kind::PostEvent, 1).await;
     assert_eq!(node.api.count(Kind::PatchPod), 0, "it observes as before");
-    assert_eq!(agent.status().await.mode, "observe");
+    assert_eq!(agent.status().await.mode, NodeMode::Observe);
 
     std::fs::write(&file, OBSERVE).unwrap();
     until("it is well again", async || {
-        agent.status().await.configuration_refused.is_empty()
+        agent.status().await.configuration_refused.is_none()
     })
     .await;
     assert_eq!(agent.metrics.configuration_refused.get(), 0);
@@ -96,17 +99,17 @@ async fn what_takes_a_restart_is_refused() {
         faults.contains("ownPod: is taken up at the start only") && !faults.contains("stateDir"),
         "{faults}"
     );
-    assert_eq!(agent.status().await.mode, "observe");
+    assert_eq!(agent.status().await.mode, NodeMode::Observe);
 }
 
 #[tokio::test]
 async fn a_file_that_is_gone_changes_nothing() {
     let (_node, file, agent) = node(&OBSERVE.replace("observe", "enforce")).await;
-    mode_is(&agent, "enforce").await;
+    mode_is(&agent, NodeMode::Enforce).await;
     std::fs::remove_file(&file).unwrap();
     let faults = refused(&agent).await;
     assert!(faults.contains("cannot be read"), "{faults}");
-    assert_eq!(agent.status().await.mode, "enforce");
+    assert_eq!(agent.status().await.mode, NodeMode::Enforce);
 }
 
 #[tokio::test]

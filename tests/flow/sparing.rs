@@ -1,9 +1,9 @@
 //! The ways to be spared, and what is said of those who would have been failed and started after all.
 
 use pullwarden::cri::Runtime;
-use pullwarden::judge::{Action, Because, Cause, Condemned, NodeMode, Reason};
+use pullwarden::judge::{Action, Because, Cause, Condemned, Ending, NodeMode, PodId, Reason};
 use pullwarden::metrics::ByBecause;
-use pullwarden::report::{self, Asked};
+use pullwarden::report;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
@@ -157,9 +157,11 @@ async fn a_second_opinion_that_is_still_pulling_spares() {
     let node = Node::observing().await;
     let mut runtime = Runtime::at(&node.config.cri_socket);
     let mut condemned = Condemned {
-        uid: "u".to_owned(),
-        namespace: "n".to_owned(),
-        name: "p".to_owned(),
+        pod: PodId {
+            uid: "u".to_owned(),
+            namespace: "n".to_owned(),
+            name: "p".to_owned(),
+        },
         image: BAD.to_owned(),
         cause: Cause::ImageNotFound,
         failures: 5,
@@ -172,10 +174,8 @@ async fn a_second_opinion_that_is_still_pulling_spares() {
     };
     let patience = std::time::Duration::from_millis(300);
     let asked = report::ask(&mut runtime, &Semaphore::new(1), patience, &mut condemned).await;
-    assert!(
-        matches!(asked, Asked::Spared(Reason::StillPulling { .. })),
-        "{asked:?}"
-    );
+    let image = BAD.to_owned();
+    assert_eq!(asked, Err(Ending::spared(&Reason::StillPulling { image })));
 }
 
 #[test]
@@ -228,7 +228,7 @@ async fn an_image_that_comes_to_the_node_under_another_spelling_spares() {
         status
             .pods
             .iter()
-            .any(|p| p.reasons.iter().any(|r| r.contains("another Pod")))
+            .any(|p| p.reasons.iter().any(|r| r.text.contains("another Pod")))
     })
     .await;
     assert!(node.api.writes().is_empty());

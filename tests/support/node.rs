@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pullwarden::admin::Health;
-use pullwarden::agent::{self, Question, Status, Surroundings};
+use pullwarden::agent::{self, Question, Surroundings};
 use pullwarden::clock::Clock;
 use pullwarden::config::{Config, Evidence, Given, LogFormat, OwnPod};
-use pullwarden::judge::NodeMode;
+use pullwarden::judge::{NodeMode, Source};
 use pullwarden::metrics::Metrics;
 use pullwarden::shutdown::{self, Trigger};
+use pullwarden::view::{EvidenceState, Status};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -284,7 +285,8 @@ impl Agent {
     pub async fn failures(&self, pod: &Pod) -> u32 {
         let status = self.status().await;
         let of_pod = status.pods.iter().filter(|p| p.uid == pod.has_uid());
-        of_pod.map(|p| p.failures).max().unwrap_or(0)
+        let failing = of_pod.filter_map(|p| p.failing.as_ref());
+        failing.map(|image| image.failures).max().unwrap_or(0)
     }
 
     /// The agent is judging the Pod.
@@ -316,14 +318,15 @@ impl Agent {
         let what = format!("the source is {expected:?}");
         until(&what, async || {
             let status = self.status().await;
-            status.evidence_source == expected && status.evidence != "lost"
+            status.evidence_source.map_or("", Source::as_str) == expected
+                && status.evidence != EvidenceState::Lost
         })
         .await;
     }
 
-    /// Evidence is `closed`, `open` or `lost`.
-    pub async fn evidence_is(&self, expected: &str) {
-        let what = format!("evidence is {expected}");
+    /// Evidence is closed, open or lost.
+    pub async fn evidence_is(&self, expected: EvidenceState) {
+        let what = format!("evidence is {expected:?}");
         until(&what, async || self.status().await.evidence == expected).await;
     }
 

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use pullwarden::config::Config;
-use pullwarden::replay::{Log, Record, Replay, Row, Tally};
-use pullwarden::report::NodeLog;
+use pullwarden::journal::log::NodeLog;
+use pullwarden::journal::read::Record;
+use pullwarden::replay::{Log, Replay, Row, Tally};
 use serde_json::Value;
 
 use super::schema::PULLS;

@@ -1,14 +1,13 @@
-//! The agent's judging and what it writes down of it, without an agent: for stories that no clock waits for.
+//! The judge and its journal, without an agent: for runs that no clock waits for.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pullwarden::config::{Config, Evidence, LogFormat};
-use pullwarden::judge::{
-    Condemned, Decision, Docket, Judged, Kept, Moment, Outcome, PodView, Reason, Stage, Then,
-};
-use pullwarden::report::{Line, NodeLog, Stamp, State};
+use pullwarden::journal::log::NodeLog;
+use pullwarden::journal::{Journal, Now};
+use pullwarden::judge::{Condemned, Effect, Event, Judge, Moment, Outcome, PodView, Settings};
 
 use super::court::{RULES, policy};
 use super::record;
@@ -33,14 +32,23 @@ pub fn config(mode: pullwarden::judge::NodeMode) -> Config {
     }
 }
 
+/// The part of a configuration that verdicts depend on.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        policy: config.policy.clone(),
+        brakes: config.brake,
+        warm_up: config.warm_up,
+    }
+}
+
 /// A node on which things happen when a test says so.
 #[derive(Debug)]
 pub struct Scribe {
     config: Config,
-    docket: Docket,
-    log: NodeLog,
+    judge: Judge,
+    journal: Journal,
+    dir: PathBuf,
     boot: u32,
-    ticked: Option<Moment>,
     /// What the wall clock shows at the beginning of the boot.
     booted: Timestamp,
     /// Reports that have not ended.
@@ -51,175 +59,101 @@ impl Scribe {
     /// An agent of this configuration has started for the first time.
     pub fn start(config: Config, dir: &Path) -> Self {
         let now = Moment::new(Duration::ZERO);
-        let mut scribe = Self {
-            docket: Docket::new(config.brake, config.warm_up, now),
-            config,
-            log: NodeLog::in_dir(dir, false),
-            boot: 1,
-            ticked: None,
-            booted: "2026-11-02T00:00:00Z".parse().unwrap(),
-            reports: Vec::new(),
+        let booted: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
+        let judge = Judge::new(settings(&config), now);
+        let (log, names) = (NodeLog::in_dir(dir, false), (&*config.policy.node, "1"));
+        let clocks = Now {
+            wall: booted,
+            boot: now,
         };
-        scribe.begin("none", now);
-        scribe
+        let journal = Journal::begin(log, names, config.judging(), "none", &judge, clocks);
+        Self {
+            config,
+            judge,
+            journal,
+            dir: dir.to_owned(),
+            boot: 1,
+            booted,
+            reports: Vec::new(),
+        }
     }
 
     /// It is started again; on another boot, if so.
     pub fn restart(&mut self, reboots: bool, now: Moment) {
-        let before = self.docket.clone();
         self.boot += u32::from(reboots);
-        self.ticked = None;
         self.reports.clear();
-        self.docket = Docket::new(self.config.brake, self.config.warm_up, now);
-        let kept = Kept {
-            same_boot: !reboots,
-            warm_up_until: before.brake.warm_up_until,
-            memory: before.brake.memory,
-            ledger: before.ledger,
-        };
-        self.docket.take_up(kept, now);
-        self.begin("kept", now);
+        let kept = self.judge.kept();
+        self.judge = Judge::restarted(settings(&self.config), kept, !reboots, now);
+        let (node, boot) = (&self.config.policy.node, self.boot.to_string());
+        let log = NodeLog::in_dir(&self.dir, false);
+        let config = self.config.judging();
+        let clocks = self.clocks(now);
+        self.journal = Journal::begin(log, (node, &boot), config, "kept", &self.judge, clocks);
     }
 
-    fn begin(&mut self, counts: &str, now: Moment) {
-        let docket = self.docket.clone();
-        let line = Line::Start {
-            version: "0",
-            node: &self.config.policy.node.clone(),
-            boot: &self.boot.to_string(),
-            counts,
-            config: self.config.judging(),
-            state: (counts == "kept").then(|| State::of(&docket)),
-        };
-        self.write(now, &line);
+    fn clocks(&self, now: Moment) -> Now {
+        Now {
+            wall: self.booted + now.since(Moment::new(Duration::ZERO)),
+            boot: now,
+        }
     }
 
-    fn write(&mut self, at: Moment, line: &Line<'_>) {
-        let stamp = Stamp {
-            time: self.booted + at.since(Moment::new(Duration::ZERO)),
-            at,
-            ticked: self.ticked,
-        };
-        self.log.write(stamp, line).unwrap();
+    fn happen(&mut self, event: &Event, now: Moment) {
+        let effects = self.judge.step(event, now);
+        let clocks = self.clocks(now);
+        self.journal.write(event, &effects, &self.judge, clocks);
+        for effect in effects {
+            if let Effect::Report(request) = effect {
+                self.reports.push(*request);
+            }
+        }
     }
 
     /// A Pod is reported.
     pub fn see(&mut self, view: &PodView, now: Moment) {
-        let judged = self.docket.judge(&self.config.policy, view, now);
-        if judged.then == Then::Nothing {
-            return;
-        }
-        self.write(now, &Line::View { view });
-        self.follow(view, judged, now);
+        self.happen(&Event::Observed(Box::new(view.clone())), now);
     }
 
-    /// The agent looks whether something has stood long enough.
+    /// Time has passed.
     pub fn tick(&mut self, now: Moment) {
-        let mut told = false;
-        for view in self.docket.standing() {
-            let judged = self.docket.judge(&self.config.policy, &view, now);
-            if judged.news && !std::mem::replace(&mut told, true) {
-                self.write(now, &Line::Clock {});
-            }
-            self.follow(&view, judged, now);
-        }
-        self.ticked = Some(now);
-    }
-
-    fn follow(&mut self, view: &PodView, judged: Judged, now: Moment) {
-        let (namespace, pod, uid) = (&view.namespace, &view.name, &view.uid);
-        let verdict = &judged.verdict;
-        let texts =
-            |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
-        let (failed, inferred, healed) = (
-            texts(&verdict.observed.failed),
-            texts(&verdict.observed.inferred),
-            texts(&verdict.observed.healed),
-        );
-        fn bare(texts: &[String]) -> Vec<&str> {
-            texts.iter().map(String::as_str).collect()
-        }
-        if judged.news {
-            let line = Line::Verdict {
-                namespace,
-                pod,
-                uid,
-                decision: verdict.decision.as_str(),
-                enforce: match &verdict.decision {
-                    Decision::Condemn(condemned) => Some(condemned.enforce),
-                    _ => None,
-                },
-                failed: bare(&failed),
-                inferred: bare(&inferred),
-                healed: bare(&healed),
-                brakes: verdict.reasons.iter().filter_map(Reason::brake).collect(),
-                reasons: verdict.reasons.iter().map(Reason::to_string).collect(),
-            };
-            self.write(now, &line);
-        }
-        match judged.then {
-            Then::Leave => self.leave(uid, Some(view), now),
-            Then::Report(condemned) => self.reports.push(*condemned),
-            Then::Nothing | Then::LookAway | Then::GoOn => {}
-        }
+        self.happen(&Event::Tick, now);
     }
 
     /// A report comes to an end.
     pub fn end_report(&mut self, index: usize, outcome: Outcome, marked: bool, now: Moment) {
-        let condemned = self.reports.remove(index);
-        let (uid, image) = (&condemned.uid, &condemned.image);
-        let has_left = self.docket.ended(uid, image, outcome, Some(marked), now);
-        let line = Line::Report {
-            namespace: &condemned.namespace,
-            pod: &condemned.name,
-            uid,
-            image,
-            ending: "written",
-            outcome: outcome.as_str(),
-            marked,
-            detail: String::new(),
+        let request = self.reports.remove(index);
+        let event = Event::Reported {
+            pod: request.pod,
+            image: request.image,
+            ending: outcome.into(),
+            marked: Some(marked),
         };
-        self.write(now, &line);
-        if has_left {
-            self.leave(uid, None, now);
-        }
+        self.happen(&event, now);
     }
 
     /// A Pod leaves Pending.
     pub fn leave(&mut self, uid: &str, view: Option<&PodView>, now: Moment) {
-        let Some(record) = self.docket.left(uid) else {
-            return;
+        let event = Event::Left {
+            uid: uid.to_owned(),
+            view: view.cloned().map(Box::new),
         };
-        let line = Line::Left {
-            namespace: &record.namespace,
-            pod: &record.name,
-            uid,
-            written: matches!(record.stage, Stage::Written(_)),
-            view,
-        };
-        self.write(now, &line);
+        self.happen(&event, now);
     }
 
     /// An image comes to the node.
     pub fn arrive(&mut self, image: &str, came: Option<Moment>, now: Moment) {
-        self.docket.arrived(image, came);
-        self.write(now, &Line::Image { image, came });
+        let event = Event::ImageArrived {
+            image: image.to_owned(),
+            at: came,
+        };
+        self.happen(&event, now);
     }
 
-    /// A new file of the log is begun.
+    /// A new file of the journal is begun.
     pub fn turn_page(&mut self, now: Moment) {
-        let docket = self.docket.clone();
-        let line = Line::Continued {
-            version: "0",
-            node: &self.config.policy.node.clone(),
-            boot: &self.boot.to_string(),
-            config: self.config.judging(),
-            state: Some(State::of(&docket)),
-            namespaces: &self.config.policy.namespace_labels.clone(),
-            views: docket.latest.values().map(|latest| &latest.view).collect(),
-        };
-        self.write(now, &line);
-        self.docket.forget_settled();
+        let clocks = self.clocks(now);
+        self.journal.begin_file_now(&self.judge, clocks);
+        self.happen(&Event::NewFile, now);
     }
 
     /// What it has counted is, by the replay too.

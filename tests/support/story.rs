@@ -125,7 +125,7 @@ impl Story {
     pub fn end_of(&self, pod: &Pod) -> Option<&End> {
         self.ends
             .iter()
-            .find(|end| end.condemned.uid == pod.has_uid())
+            .find(|end| end.condemned.pod.uid == pod.has_uid())
     }
 
     /// The node is started anew: its boot clock starts at zero, and the agent with what it had saved.
@@ -208,7 +208,7 @@ impl Story {
             format!("{cause} at {:?} after {failures}", end.at)
         };
         let ends = self.ends.iter();
-        ends.map(|end| (end.condemned.uid.clone(), line(end)))
+        ends.map(|end| (end.condemned.pod.uid.clone(), line(end)))
             .collect()
     }
 
@@ -216,7 +216,7 @@ impl Story {
     #[track_caller]
     pub fn let_go_at_failures(&self) {
         for end in &self.ends {
-            let by = |f: &Failure| f.uid == end.condemned.uid && f.at == end.at;
+            let by = |f: &Failure| f.uid == end.condemned.pod.uid && f.at == end.at;
             assert!(self.failures.iter().any(by), "{:#?}", self.told());
         }
     }

@@ -83,6 +83,14 @@ impl Hold {
         matches!(self.ends, Ends::WithPull(_))
     }
 
+    /// Returns the longest time that is left, if it is known.
+    pub const fn left(&self) -> Option<Duration> {
+        match self.ends {
+            Ends::After(left) | Ends::WithPull(Some(left)) => Some(left),
+            Ends::WithPull(None) | Ends::WithRoom(_) | Ends::WithLabels => None,
+        }
+    }
+
     /// Takes passed time off the time that is left.
     pub fn age(&mut self, by: Duration) {
         if let Ends::After(left) | Ends::WithPull(Some(left)) = &mut self.ends {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::annotation::{PodMode, Wishes};
 use super::selector::Selector;
 use super::threshold::Thresholds;
@@ -55,7 +57,8 @@ impl Action {
 }
 
 /// Mode of a node: the most that the agent may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NodeMode {
     /// Announce the Pods that it would fail, and write to none.
     Observe,
@@ -119,10 +122,15 @@ impl Policy {
         self.scope.exclude_namespaces.contains(namespace)
     }
 
-    /// Returns true if a rule selects namespaces by labels, and those of this one are not known.
-    pub fn asks_for_labels(&self, namespace: &str) -> bool {
+    /// Returns true if a rule selects namespaces by labels, and this one is not exempt.
+    pub fn goes_by_labels(&self, namespace: &str) -> bool {
         let selects = |rule: &NamespaceRule| rule.selector.is_some();
-        self.scope.namespaces.iter().any(selects) && !self.namespace_labels.contains_key(namespace)
+        self.scope.namespaces.iter().any(selects) && !self.excludes(namespace)
+    }
+
+    /// Returns true if the labels of this namespace are needed and not known.
+    fn lacks_labels(&self, namespace: &str) -> bool {
+        self.goes_by_labels(namespace) && !self.namespace_labels.contains_key(namespace)
     }
 
     /// Returns the mode of a namespace, as far as its labels are known.
@@ -181,7 +189,7 @@ impl Policy {
         Ok(Footing {
             enforce: enforce && ceiling == PodMode::Enforce,
             count: wishes.count.or(self.failure_count),
-            labels_unknown: self.asks_for_labels(&view.namespace),
+            labels_unknown: self.lacks_labels(&view.namespace),
         })
     }
 

@@ -85,26 +85,27 @@ impl Progress {
             1 => "one more failed pull decides".to_owned(),
             more => format!("{more} more failed pulls decide"),
         };
+        let left = self.left().unwrap_or_default();
         match self {
             Self::Count { have, need } => failures(*have, *need),
+            Self::Class { have, need, .. } if left.is_zero() => failures(*have, *need),
+            Self::Class { have, need, .. } => format!(
+                "{}, not before {} from now (if none of them is of a more patient class)",
+                failures(*have, *need),
+                seconds(&left)
+            ),
+            Self::Standing { .. } => format!("{} more of the same", seconds(&left)),
+        }
+    }
+
+    /// Returns the rest of the minimum duration; `None` if only failures count.
+    pub(in crate::judge) fn left(&self) -> Option<Duration> {
+        match self {
+            Self::Count { .. } => None,
             Self::Class {
-                have,
-                need,
-                lasting,
-                minimum,
-                ..
-            } => match minimum.saturating_sub(*lasting) {
-                Duration::ZERO => failures(*have, *need),
-                left => format!(
-                    "{}, not before {} from now (if none of them is of a more patient class)",
-                    failures(*have, *need),
-                    seconds(&left)
-                ),
-            },
-            Self::Standing { lasting, minimum } => {
-                let left = minimum.saturating_sub(*lasting);
-                format!("{} more of the same", seconds(&left))
+                lasting, minimum, ..
             }
+            | Self::Standing { lasting, minimum } => Some(minimum.saturating_sub(*lasting)),
         }
     }
 

@@ -35,6 +35,15 @@ pub enum Decision {
 const AGAIN: Duration = Duration::from_secs(10);
 
 impl Verdict {
+    /// Returns a verdict that stands for one that is not known. The next one is news.
+    pub(in crate::judge) fn unknown() -> Self {
+        Self {
+            decision: Decision::Wait,
+            reasons: Vec::new(),
+            observed: Observed::default(),
+        }
+    }
+
     /// Returns true if another verdict is no news after this one: the same decision, for reasons of
     /// the same kinds. A decision to fail the Pod always is news.
     pub fn is_like(&self, other: &Self) -> bool {

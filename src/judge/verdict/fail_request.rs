@@ -3,17 +3,13 @@
 use std::time::Duration;
 
 use super::subject::Subject;
-use crate::judge::{Cause, ImageRecord, PullPolicy};
+use crate::judge::{Cause, ImageRecord, PodId, PullPolicy};
 
 /// Request to fail a Pod: all that the report needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condemned {
-    /// The Pod's UID.
-    pub uid: String,
-    /// The Pod's namespace.
-    pub namespace: String,
-    /// The Pod's name.
-    pub name: String,
+    /// The Pod.
+    pub pod: PodId,
     /// Reference of the image that cannot be pulled.
     pub image: String,
     /// Cause of the last failure.
@@ -57,9 +53,7 @@ impl Condemned {
         let asks = record.standing.is_none() && !record.spared;
         let since = record.failing_since();
         Self {
-            uid: view.uid.clone(),
-            namespace: view.namespace.clone(),
-            name: view.name.clone(),
+            pod: PodId::of(view),
             image: image.to_owned(),
             cause: error.map_or(Cause::Unrecognised, |last| last.cause),
             failures: record.failures,
@@ -71,24 +65,6 @@ impl Condemned {
                 && policy.second_opinion
                 && footing.enforce
                 && all(|policy| policy != PullPolicy::Never),
-            opinion: None,
-        }
-    }
-
-    /// Returns a request that only names a Pod, for a report that does not fail it.
-    pub fn nobody(uid: &str, namespace: &str, name: &str) -> Self {
-        Self {
-            uid: uid.to_owned(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            image: String::new(),
-            cause: Cause::Unrecognised,
-            failures: 0,
-            lasting: Duration::ZERO,
-            error: String::new(),
-            enforce: true,
-            spare_if_present: false,
-            second_opinion: false,
             opinion: None,
         }
     }

@@ -12,7 +12,7 @@ use crate::judge::{ContainerState, PodView, Policy};
 /// # Errors
 /// The reason to skip the Pod.
 pub fn still_due(condemned: &Condemned, policy: &Policy, view: &PodView) -> Result<(), Reason> {
-    if view.uid != condemned.uid {
+    if view.uid != condemned.pod.uid {
         return Err(Reason::Replaced);
     }
     let footing = policy.footing(view)?;

@@ -141,6 +141,16 @@ impl Reason {
         aged
     }
 
+    /// Returns the time after which the reason changes by itself, at most for a brake; `None` if
+    /// time alone does not change it.
+    pub fn left(&self) -> Option<Duration> {
+        match self {
+            Self::NotReached { by: Some(by), .. } => by.left(),
+            Self::Held(hold) => hold.left(),
+            _ => None,
+        }
+    }
+
     /// Returns the event that has to come before the reason changes, if there is one.
     pub fn next(&self) -> Option<String> {
         const FAILURE: &str = "the next failed pull that the kubelet reports";
@@ -161,27 +171,20 @@ impl Reason {
             _ => return None,
         })
     }
-}
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(image) = self.image() {
-            write!(f, "{}: ", Shown(image))?;
-        }
-        f.write_str(match self {
+    /// Returns the sentence for people, without the image.
+    pub fn text(&self) -> String {
+        let text = match self {
             Self::NotPending => "the Pod is not Pending",
             Self::NotOnThisNode => "the Pod is bound to another node",
             Self::Terminating => "the Pod is being deleted",
             Self::MirrorPod => "a static Pod cannot be failed through the API server",
             Self::NamespaceExcluded => "the configuration excludes the namespace",
-            Self::SwitchedOff => return write!(f, "the Pod's annotation {ANNOTATION_MODE}: off"),
+            Self::SwitchedOff => return format!("the Pod's annotation {ANNOTATION_MODE}: off"),
             Self::NamespaceSwitchedOff => "the configuration switches the namespace off",
             Self::RestartPolicyNotCovered(policy) => {
                 let policy = policy.as_str();
-                return write!(
-                    f,
-                    "restartPolicy {policy} is not in scope and the Pod does not ask"
-                );
+                return format!("restartPolicy {policy} is not in scope and the Pod does not ask");
             }
             Self::TooLarge => {
                 "too large: more containers, images or bytes of their names than are judged"
@@ -198,27 +201,33 @@ impl fmt::Display for Reason {
             Self::BeingReported => "being reported",
             Self::BeingEnded => "written; the kubelet is ending the Pod",
             Self::AlreadyAnnounced => "observing: already said what would be done",
-            Self::Reached { cause, by, .. } => return write!(f, "{cause}, reached: {by}"),
+            Self::Reached { cause, by, .. } => return format!("{cause}, reached: {by}"),
             Self::NotReached {
                 cause,
                 by: Some(by),
                 ..
-            } => return write!(f, "{cause}, {by}"),
+            } => return format!("{cause}, {by}"),
             Self::NotReached { cause, .. } => {
-                return write!(f, "{cause}, never a reason to fail the Pod");
+                return format!("{cause}, never a reason to fail the Pod");
             }
-            Self::AwaitsNextFailure { .. } => {
-                "a pull may be in flight, the next failure decides"
-            }
-            Self::Held(hold) => return hold.fmt(f),
+            Self::AwaitsNextFailure { .. } => "a pull may be in flight, the next failure decides",
+            Self::Held(hold) => return hold.to_string(),
             Self::PulledByAnother { .. } => {
                 "another Pod of this node has pulled it meanwhile (its credentials may differ): spared once"
             }
             Self::OnNode { .. } => "is on the node by now: spared once",
             Self::PulledByRuntime { .. } => "the runtime pulled it when asked: spared once",
-            Self::StillPulling { .. } => {
-                "the runtime was still pulling it when asked: spared once"
-            }
-        })
+            Self::StillPulling { .. } => "the runtime was still pulling it when asked: spared once",
+        };
+        text.to_owned()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(image) = self.image() {
+            write!(f, "{}: ", Shown(image))?;
+        }
+        f.write_str(&self.text())
     }
 }

@@ -51,7 +51,7 @@ fn a_node_full_of_pods_with_large_annotations_fits_into_the_limit() {
                 installed.kubectl(&arguments);
                 until_status(&cluster, &installed, "all to be judged", |status| {
                     let pods = status["pods"].as_array().unwrap();
-                    let failing = pods.iter().filter(|pod| pod["failures"] != 0);
+                    let failing = pods.iter().filter(|pod| pod["failures"].as_u64() > Some(0));
                     status["evidenceSource"] == **source && failing.count() == PODS
                 })
                 .await;

@@ -249,7 +249,7 @@ async fn observe(docs: &mut Docs<'_>, cluster: &Cluster) {
 
     // Nobody waits ten minutes here.
     installed.configure("mode: observe\nwarmUp: 0s\n");
-    let warm = |status: &serde_json::Value| status["warmUpLeft"] == 0;
+    let warm = |status: &serde_json::Value| status["warmUpLeftSeconds"] == 0;
     until_status(cluster, &installed, "the warm-up to be over", warm).await;
     let mut stuck = pod(STUCK, vec![container("main", &image())]);
     stuck["metadata"]["annotations"] = json!({COUNT: "1"});

@@ -16,7 +16,7 @@ use crate::shapes::REGISTRY;
 fn failures(status: &Value, pod: &str) -> u64 {
     let pods = status["pods"].as_array().unwrap();
     let of = pods.iter().find(|entry| entry["pod"] == pod);
-    of.map_or(0, |entry| entry["failures"].as_u64().unwrap())
+    of.and_then(|entry| entry["failures"].as_u64()).unwrap_or(0)
 }
 
 /// Waits until the agent's container has ended, and gives how.

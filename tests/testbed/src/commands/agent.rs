@@ -104,12 +104,12 @@ impl Agent {
         serde_json::from_slice(&output.stdout).ok()
     }
 
-    /// How often it has looked at the runtime. Asking costs it a little.
+    /// Polls of the runtime that it has made. Asking costs it a little.
     pub fn looks(&self) -> Result<u64> {
         let status = self.status().context("pullwarden does not answer")?;
-        status["looks"]
+        status["polls"]
             .as_u64()
-            .context("it does not say how often it has looked")
+            .context("its status has no number of polls")
     }
 
     /// Waits until it has settled so many Pods, or more, and has closed its evidence.

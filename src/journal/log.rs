@@ -1,3 +1,5 @@
+//! Files of the journal: one JSON object a line, in four files of bounded size.
+
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -5,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Line;
+use super::line::Line;
 use crate::escaping;
 use crate::judge::Moment;
 use crate::permissions;
@@ -41,7 +43,7 @@ struct Stamped<'a> {
     #[serde(flatten)]
     stamp: Stamp,
     #[serde(flatten)]
-    line: &'a Line<'a>,
+    line: &'a Line,
 }
 
 /// A file of the log is put aside at this size.
@@ -72,11 +74,16 @@ impl NodeLog {
         (0..=KEPT).rev().map(|index| log.numbered(index)).collect()
     }
 
+    /// Path of the file that is written to.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes one line. A fault is returned only when it is news.
     ///
     /// # Errors
     /// The disk's, the first time in a row that it has one.
-    pub fn write(&mut self, stamp: Stamp, line: &Line<'_>) -> Result<(), io::Error> {
+    pub fn write(&mut self, stamp: Stamp, line: &Line) -> Result<(), io::Error> {
         let result = self.try_write(stamp, line);
         let was_well = std::mem::replace(&mut self.well, result.is_ok());
         if result.is_err() {
@@ -97,7 +104,7 @@ impl NodeLog {
         std::mem::take(&mut self.headless)
     }
 
-    fn try_write(&mut self, stamp: Stamp, line: &Line<'_>) -> io::Result<()> {
+    fn try_write(&mut self, stamp: Stamp, line: &Line) -> io::Result<()> {
         let text = serde_json::to_string(&Stamped { stamp, line })?;
         // It is read in terminals, and goes to standard output.
         let mut text = escaping::json(&text).into_owned();
@@ -166,6 +173,7 @@ impl NodeLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::line::Image;
 
     const STAMP: Stamp = Stamp {
         time: Timestamp::UNIX_EPOCH,
@@ -173,11 +181,11 @@ mod tests {
         ticked: None,
     };
 
-    fn line(text: &str) -> Line<'_> {
-        Line::Image {
-            image: text,
+    fn line(text: &str) -> Line {
+        Line::Image(Image {
+            image: text.to_owned(),
             came: None,
-        }
+        })
     }
 
     fn sizes(dir: &Path) -> Vec<u64> {

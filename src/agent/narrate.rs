@@ -1,0 +1,142 @@
+//! What the process's log tells of events' effects.
+
+use tracing::{debug, info, warn};
+
+use crate::judge::{Condemned, Decision, Effect, Note, Outcome, PodId, Reason, Shown, Verdict};
+
+/// Tells of what followed from an event.
+pub(super) fn tell(effects: &[Effect]) {
+    for effect in effects {
+        match effect {
+            Effect::Note(note) => tell_note(note),
+            Effect::TellAuthor { pod, complaints } => {
+                let (namespace, pod) = (&pod.namespace, &pod.name);
+                let ignored: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+                warn!(%namespace, %pod, annotations = ignored.join("; "), "annotations ignored");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn tell_note(note: &Note) {
+    match note {
+        Note::PullFailed {
+            pod: PodId {
+                namespace, name, ..
+            },
+            image,
+            cause,
+            failures,
+            error,
+            ..
+        } => {
+            let image = Shown(image);
+            info!(%namespace, pod = %name, %image, %cause, failures, %error, "pull failed");
+        }
+        Note::Healed { pod, image } => {
+            let (namespace, pod, image) = (&pod.namespace, &pod.name, Shown(image));
+            info!(%namespace, %pod, %image, "pulled after failures, its count is dropped");
+        }
+        Note::StartedAfterAll {
+            pod,
+            image,
+            because,
+        } => {
+            let (namespace, pod) = (&pod.namespace, &pod.name);
+            let because = because.as_str();
+            warn!(%namespace, %pod, image = %Shown(image), because, "would have been failed, and started after all");
+        }
+        Note::Verdict { pod, verdict } => tell_verdict(pod, verdict),
+        Note::TooLarge { pod } => {
+            let (namespace, pod) = (&pod.namespace, &pod.name);
+            warn!(%namespace, %pod, "too large to be judged, skipped");
+        }
+        Note::Ended {
+            pod,
+            request,
+            image,
+            ending,
+            ..
+        } => tell_ending(
+            pod,
+            request.as_deref(),
+            image,
+            (ending.outcome, &ending.detail),
+        ),
+        Note::Reverted { pod, undone } => {
+            let (namespace, pod) = (&pod.namespace, &pod.name);
+            match undone {
+                crate::judge::Undone::Clear => {
+                    info!(%namespace, %pod, "the condition was reverted, or did not stand");
+                }
+                crate::judge::Undone::Written => {}
+                crate::judge::Undone::Standing => {
+                    warn!(%namespace, %pod, "the condition could not be reverted, trying again until it is");
+                }
+            }
+        }
+        Note::Left {
+            pod,
+            written,
+            had_failures,
+        } => {
+            let (namespace, pod) = (&pod.namespace, &pod.name);
+            match written {
+                Some(after) => {
+                    info!(%namespace, %pod, ?after, "the kubelet has ended the Pod, its capacity is free");
+                }
+                None if *had_failures => {
+                    info!(%namespace, %pod, "not Pending any more, its counts are dropped");
+                }
+                None => {}
+            }
+        }
+        Note::Forgotten { .. } => {}
+    }
+}
+
+fn tell_verdict(pod: &PodId, verdict: &Verdict) {
+    let (namespace, pod) = (&pod.namespace, &pod.name);
+    let reasons: Vec<String> = verdict.reasons.iter().map(Reason::to_string).collect();
+    let why = reasons.join("; ");
+    match &verdict.decision {
+        Decision::Hold => info!(%namespace, %pod, why, "verdict held"),
+        Decision::Condemn(request) => {
+            let enforce = request.enforce;
+            info!(%namespace, %pod, enforce, why, "condemned");
+        }
+        Decision::Settle | Decision::Wait => {
+            let decision = verdict.decision.as_str();
+            debug!(%namespace, %pod, decision, why, "judged");
+        }
+    }
+}
+
+fn tell_ending(
+    pod: &PodId,
+    request: Option<&Condemned>,
+    image: &str,
+    (outcome, detail): (Outcome, &str),
+) {
+    let (namespace, pod, image) = (&pod.namespace, &pod.name, Shown(image));
+    let cause = request.map(|request| request.cause.as_str());
+    let failures = request.map(|request| request.failures);
+    match outcome {
+        Outcome::Written => {
+            info!(%namespace, %pod, %image, cause, failures, "Pod failed, the kubelet is ending it");
+        }
+        Outcome::Due => {
+            info!(%namespace, %pod, %image, cause, failures, "would fail the Pod (observing only)");
+        }
+        Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Spared | Outcome::Gone => {
+            info!(%namespace, %pod, %image, why = detail, "Pod spared");
+        }
+        Outcome::Barred | Outcome::Denied => {
+            warn!(%namespace, %pod, %image, error = detail, "failing the Pod is not allowed");
+        }
+        Outcome::Refused => {
+            warn!(%namespace, %pod, %image, error = detail, "the Pod could not be failed, left for its next failure");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Next steps of a Pod, for `status` and `explain`.
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::View;
+use crate::judge::{Decision, Latest, Reason, Stage};
+
+/// One thing that has to happen before the verdict on a Pod can be another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextStep {
+    /// Sentence for people.
+    pub text: String,
+    /// Seconds until then, at the earliest; absent if time is not what is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_seconds: Option<u64>,
+}
+
+impl NextStep {
+    fn now(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            in_seconds: None,
+        }
+    }
+
+    fn after(reason: &Reason) -> Option<Self> {
+        let left = reason.left().map(|left| left.as_secs());
+        Some(Self {
+            text: reason.next()?,
+            in_seconds: left.filter(|seconds| *seconds > 0),
+        })
+    }
+}
+
+/// Returns the next steps of a Pod; with an image, only those that concern the image.
+pub(super) fn next(view: &View<'_>, latest: &Latest, image: Option<&str>) -> Vec<NextStep> {
+    let record = view.judge.ledger().pod(&latest.view.uid);
+    let footing = view.judge.policy().footing(&latest.view);
+    let observed = footing.is_ok_and(|footing| !footing.enforce);
+    if observed && record.is_some_and(|record| record.stage == Stage::Announced) {
+        let text = "nothing: this Pod is only observed; an Event says what would be done";
+        return vec![NextStep::now(text)];
+    }
+    if let Decision::Condemn(_) = latest.verdict.decision {
+        return vec![NextStep::now("the report to the API server is under way")];
+    }
+    let mut reasons = latest.reasons(view.now);
+    if latest.is_braked() {
+        // The brake says more of the next failure.
+        reasons.retain(|reason| !matches!(reason, Reason::AwaitsNextFailure { .. }));
+    }
+    let concerned =
+        |reason: &&Reason| image.is_none_or(|image| reason.image().is_none_or(|of| of == image));
+    let mut next: Vec<NextStep> = Vec::new();
+    for step in reasons.iter().filter(concerned).filter_map(NextStep::after) {
+        if !next.contains(&step) {
+            next.push(step);
+        }
+    }
+    next
+}
