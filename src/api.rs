@@ -2,6 +2,7 @@
 //!
 //! kube's own calls drop `Retry-After`, and read an answer of any length.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,7 +16,6 @@ use kube::core::request::Error as Unsendable;
 use serde::de::DeserializeOwned;
 
 use crate::deadline::within;
-use crate::evidence::chain;
 use crate::judge::redacted;
 
 /// A whole answer takes milliseconds.
@@ -70,11 +70,14 @@ impl Refused {
         redacted(&self.status.message).into_owned()
     }
 
-    /// The messages of the causes. An admission policy's denial is one; neither RBAC nor a webhook of itself names any.
-    pub(crate) fn causes(&self) -> impl Iterator<Item = &str> {
+    /// Returns true if an admission policy denied the request with this code, with which its message
+    /// begins. The API server makes such a denial a cause without a field: the names of the policy
+    /// and of its binding, `: `, and the message. A cause that quotes the object has a field.
+    pub(crate) fn is_denied_with(&self, code: &str) -> bool {
         let details = self.status.details.iter();
         let causes = details.flat_map(|details| &details.causes);
-        causes.map(|cause| cause.message.as_str())
+        let mut denials = causes.filter(|cause| cause.field.is_empty());
+        denials.any(|cause| cause.message.split(": ").nth(1) == Some(code))
     }
 
     /// Whether a value of this field is the cause.
@@ -141,7 +144,22 @@ async fn exchange(
     Ok((head.status, head.headers, body.to_bytes().into()))
 }
 
-fn no_answer(error: &(dyn std::error::Error + 'static)) -> ApiError {
+/// An error and what caused it, in one line, without secrets.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut out = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !out.contains(&text) {
+            out.push_str(": ");
+            out.push_str(&text);
+        }
+        source = cause.source();
+    }
+    redacted(&out).into_owned()
+}
+
+fn no_answer(error: &(dyn Error + 'static)) -> ApiError {
     ApiError::NoAnswer(chain(error))
 }
 
@@ -179,7 +197,7 @@ mod tests {
     fn an_answer_that_is_no_status_is_shown_as_it_is() {
         let refused = refused(502, None, " <html>bad gateway</html>\n");
         assert_eq!(refused.to_string(), "502 <html>bad gateway</html>");
-        assert!(refused.passes() && refused.causes().next().is_none());
+        assert!(refused.passes() && !refused.is_denied_with("pullwarden.io/held"));
     }
 
     #[test]

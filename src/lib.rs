@@ -22,6 +22,8 @@ mod api;
 mod deadline;
 mod socket;
 
+pub mod pod_fields;
+
 pub mod cri;
 pub mod evidence;
 pub mod journal;

@@ -3,6 +3,8 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
 use crate::judge::Shown;
 
 /// Columns that a line may take.
@@ -82,7 +84,7 @@ impl Screen {
     /// Adds a head and a text beside it, which begins at `column` and is wrapped under itself.
     pub(super) fn entry(&mut self, tone: Tone, head: &str, column: usize, text: &str) {
         self.push(tone, head);
-        let mut at = head.chars().count();
+        let mut at = head.width();
         for line in fold(text, self.width.saturating_sub(column)) {
             self.text.push_str(&" ".repeat(column.saturating_sub(at)));
             self.text.push_str(&line);
@@ -121,13 +123,13 @@ impl Screen {
         let mut widths = [0; N];
         for row in &rows {
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
+                *width = cell.width().max(*width);
             }
         }
         for (index, row) in rows.iter().enumerate() {
             let cells = row.iter().zip(widths);
             let line: Vec<String> = cells
-                .map(|(cell, width)| format!("{cell:<width$}"))
+                .map(|(cell, width)| cell.clone() + &" ".repeat(width - cell.width()))
                 .collect();
             let tone = if index == 0 { Tone::Title } else { Tone::Plain };
             self.push(tone, line.join("  ").trim_end());
@@ -167,22 +169,31 @@ fn shown(text: &str) -> String {
     Shown(&words.join(" ")).to_string()
 }
 
-/// Returns the first `width` characters, with `…` for the rest.
+/// Returns the first `width` columns, with `…` for the rest.
 fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    kept.trim_end().to_owned() + "…"
+    let mut used = 0;
+    let end = text.find(|character| {
+        used += columns(character);
+        used >= width
+    });
+    text[..end.unwrap_or(0)].trim_end().to_owned() + "…"
 }
 
-/// Breaks a text into lines of `width` characters at most: between words, and within a word only
-/// if it is longer than a line.
+/// Returns the number of columns that a character takes on a terminal.
+fn columns(character: char) -> usize {
+    character.width().unwrap_or(0)
+}
+
+/// Breaks a text into lines of `width` columns at most: between words, and within a word only if it
+/// is longer than a line.
 fn fold(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0);
     for word in shown(text).split(' ') {
-        let length = word.chars().count();
+        let length = word.width();
         let gap = usize::from(used > 0);
         if used > 0 && used + gap + length > width {
             lines.push(std::mem::take(&mut line));
@@ -192,12 +203,12 @@ fn fold(text: &str, width: usize) -> Vec<String> {
             used += 1;
         }
         for character in word.chars() {
-            if used == width {
+            if used > 0 && used + columns(character) > width {
                 lines.push(std::mem::take(&mut line));
                 used = 0;
             }
             line.push(character);
-            used += 1;
+            used += columns(character);
         }
     }
     lines.push(line);
@@ -218,6 +229,9 @@ mod tests {
             ("abcdefgh", 3, &["abc", "def", "gh"]),
             ("a abcdefgh b", 3, &["a", "abc", "def", "gh", "b"]),
             ("äöü äöü", 3, &["äöü", "äöü"]),
+            ("画像 ab", 5, &["画像", "ab"]),
+            ("画像画像", 5, &["画像", "画像"]),
+            ("e\u{301}e\u{301}", 2, &["e\u{301}e\u{301}"]),
             ("a\u{1b}[2J", 80, &["a\\u{1b}[2J"]),
         ] {
             assert_eq!(fold(text, width), expected, "{text:?} in {width}");
@@ -231,6 +245,8 @@ mod tests {
             ("abcd", 3, "ab…"),
             ("ab cd", 4, "ab…"),
             ("äöüß", 3, "äö…"),
+            ("画像が", 5, "画像…"),
+            ("画像が", 4, "画…"),
         ] {
             assert_eq!(cut(text, width), expected);
         }

@@ -1,3 +1,5 @@
+//! The client for the API server, made when somebody needs it.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use kube::{Client, Config};
 use tokio::sync::OnceCell;
 use tower::{BoxError, ServiceBuilder};
 
-use super::chain;
+use crate::api::chain;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::pod::{Container, ContainerStatus, Waiting};
+use super::core_v1::{Container, ContainerStatus, Waiting};
 use crate::judge::{
     Cause, ContainerState, ContainerView, PullPolicy, may_be_same_image, names_image, redacted,
 };
@@ -104,8 +104,8 @@ fn cut_middle(text: &str, most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Pod;
     use super::*;
+    use crate::evidence::Pod;
     use crate::judge::PodView;
 
     fn view(json: serde_json::Value) -> PodView {

@@ -14,8 +14,8 @@ use tracing::warn;
 
 use self::wire::pods_client::PodsClient;
 use self::wire::{EventType, WatchPodsEvent, WatchPodsRequest};
-use super::protobuf::wire::PodOutline;
-use super::{Pod, Sighting};
+use super::Sighting;
+use super::protobuf::{pod_from_protobuf, wire::PodOutline};
 use crate::judge::{PodView, Source, redacted};
 use crate::socket::{LARGEST_ANSWER, answered, channel};
 
@@ -138,11 +138,11 @@ impl Reader {
                 return Ok(None);
             }
             // Of a Pod that is gone only its name is told.
-            let now = (kind != EventType::Deleted).then(|| Pod::from_protobuf(pod));
+            let now = (kind != EventType::Deleted).then(|| pod_from_protobuf(pod));
             let now = now.and_then(Result::ok).map(|pod| Box::new(pod.view()));
             return Ok(Some(Sighting::Left(uid, now)));
         }
-        let view = Pod::from_protobuf(pod)?.view();
+        let view = pod_from_protobuf(pod)?.view();
         let is_new = self.pending.insert(uid);
         Ok(Some(Sighting::Seen(Box::new(PodView {
             source: Source::Kubelet,

@@ -5,6 +5,7 @@
 
 mod apiserver;
 mod container;
+mod core_v1;
 mod kubelet;
 mod list;
 mod namespace;
@@ -18,11 +19,11 @@ mod volumes;
 use std::collections::BTreeSet;
 
 pub use apiserver::ApiServer;
+pub use core_v1::Pod;
 pub use kubelet::watch as watch_kubelet;
 pub use namespace::labels;
-pub(crate) use pending::chain;
 pub use pending::watch;
-pub use pod::Pod;
+pub use protobuf::pod_from_protobuf;
 pub use requests::Requests;
 
 use crate::judge::PodView;

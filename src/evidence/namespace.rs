@@ -1,3 +1,5 @@
+//! A namespace's labels, for the rules that select namespaces by label.
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Namespace;

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::io::{AsyncBufRead, AsyncBufReadExt as _};
+use futures_util::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 use futures_util::{Stream, stream};
 use kube::Client;
 use kube::api::{ListParams, WatchEvent, WatchParams};
@@ -14,8 +14,11 @@ use kube::core::Request;
 use serde::Deserialize;
 use tracing::warn;
 
+use super::Sighting;
+use super::apiserver::ApiServer;
+use super::core_v1::Pod;
 use super::list::{LONGEST, List};
-use super::{ApiServer, Pod, Sighting};
+use crate::api::chain;
 use crate::deadline::within;
 use crate::judge::redacted;
 
@@ -215,24 +218,15 @@ async fn ask<E: Error>(client: &Client, request: Result<Asked, E>) -> Result<Bod
     Ok(Box::pin(body.map_err(|error| chain(&error))?))
 }
 
-/// The next whole line; none at the end, whatever had begun.
+/// Returns the next whole line; none at the end, whatever had begun.
 async fn line(body: &mut Body) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    loop {
-        let bytes = body.fill_buf().await?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let length = end.map_or(bytes.len(), |end| end + 1);
-        line.extend_from_slice(&bytes[..length]);
-        body.consume_unpin(length);
-        if end.is_some() {
-            return Ok(Some(line));
-        }
-        if line.len() > LONGEST {
-            return Err(io::Error::other("an event is too long"));
-        }
+    let mut bounded = body.take(LONGEST as u64);
+    bounded.read_until(b'\n', &mut line).await?;
+    match line.last() {
+        Some(b'\n') => Ok(Some(line)),
+        _ if bounded.limit() == 0 => Err(io::Error::other("an event is too long")),
+        _ => Ok(None),
     }
 }
 
@@ -240,19 +234,4 @@ async fn in_time<T>(patience: Duration, what: impl Future<Output = T>) -> Result
     within(patience, what)
         .await
         .map_err(|late| late.to_string())
-}
-
-/// An error and what caused it, in one line, without secrets.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut out = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !out.contains(&text) {
-            out.push_str(": ");
-            out.push_str(&text);
-        }
-        source = cause.source();
-    }
-    redacted(&out).into_owned()
 }

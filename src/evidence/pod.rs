@@ -1,153 +1,13 @@
-use std::borrow::Cow;
+//! A core/v1 Pod as the judge sees it.
+
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
-use serde::Deserialize;
-
 use super::container::{SHORT, cut, zip};
-use super::requests::{Quantities, Resources};
+use super::core_v1::{ANNOTATION_MIRROR, ANNOTATION_SOURCE, Condition, Pod};
 use super::size::{is_too_large, message_share};
-use super::volumes::{Mount, Volume, told_apart};
-use crate::judge::{ContainerView, Owner, Phase, PodView, RestartPolicy, Source, Wishes};
-use crate::report::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE, MOST_ANNOTATIONS};
-
-/// The part of a core/v1 Pod that we read, from the API server's JSON or the kubelet's protobuf. Everything else is skipped while
-/// decoding.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Pod {
-    #[serde(default)]
-    pub(super) metadata: Metadata,
-    #[serde(default)]
-    pub(super) spec: Spec,
-    #[serde(default)]
-    pub(super) status: Status,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Spec {
-    pub(super) node_name: String,
-    pub(super) restart_policy: String,
-    pub(super) active_deadline_seconds: Option<i64>,
-    pub(super) init_containers: Vec<Container>,
-    pub(super) containers: Vec<Container>,
-    pub(super) volumes: Vec<Volume>,
-    pub(super) resources: Resources,
-    pub(super) overhead: Quantities,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Container {
-    pub(super) name: String,
-    pub(super) image: String,
-    pub(super) image_pull_policy: String,
-    pub(super) volume_mounts: Vec<Mount>,
-    /// Only sidecars have one.
-    pub(super) restart_policy: String,
-    pub(super) resources: Resources,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Status {
-    pub(super) phase: String,
-    pub(super) conditions: Vec<Condition>,
-    pub(super) init_container_statuses: Vec<ContainerStatus>,
-    pub(super) container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Condition {
-    pub(super) r#type: String,
-    pub(super) status: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ContainerStatus {
-    pub(super) name: String,
-    pub(super) image: String,
-    pub(super) state: State,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct State {
-    pub(super) waiting: Option<Waiting>,
-    pub(super) running: Option<Empty>,
-    pub(super) terminated: Option<Empty>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Waiting {
-    pub(super) reason: String,
-    pub(super) message: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Empty {}
-
-/// Only what is read of the metadata; managed fields alone are often larger than the rest of the Pod.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(from = "WireMetadata")]
-pub(super) struct Metadata {
-    pub(super) object: ObjectMeta,
-    /// Number of the Pod's annotations, including those that are not kept.
-    pub(super) annotations: usize,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireMetadata {
-    name: Option<String>,
-    namespace: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
-    deletion_timestamp: Option<Time>,
-    annotations: Option<BTreeMap<String, String>>,
-    owner_references: Option<Vec<OwnerReference>>,
-}
-
-impl From<WireMetadata> for Metadata {
-    fn from(metadata: WireMetadata) -> Self {
-        Self {
-            annotations: metadata.annotations.as_ref().map_or(0, BTreeMap::len),
-            object: ObjectMeta {
-                name: metadata.name,
-                namespace: metadata.namespace,
-                uid: metadata.uid,
-                resource_version: metadata.resource_version,
-                deletion_timestamp: metadata.deletion_timestamp,
-                annotations: metadata.annotations.map(read),
-                owner_references: metadata.owner_references,
-                ..ObjectMeta::default()
-            },
-        }
-    }
-}
-
-/// Those of the annotations that are read; nobody else's are kept.
-pub(super) fn read(
-    annotations: impl IntoIterator<Item = (String, String)>,
-) -> BTreeMap<String, String> {
-    let kept = |key: &String| Wishes::reads(key) || ANNOTATIONS.contains(&key.as_str());
-    annotations
-        .into_iter()
-        .filter(|(key, _)| kept(key))
-        .collect()
-}
-
-/// Set by the kubelet on the API server's mirror of a static Pod.
-const ANNOTATION_MIRROR: &str = "kubernetes.io/config.mirror";
-
-/// Where the kubelet has a Pod from: `api`, or a static Pod's `file` or `http`. Only the kubelet's own view has it.
-const ANNOTATION_SOURCE: &str = "kubernetes.io/config.source";
-
-/// Annotations that are kept besides those that the judge reads.
-const ANNOTATIONS: [&str; 3] = [ANNOTATION_MIRROR, ANNOTATION_SOURCE, ANNOTATION_FAILED_AT];
+use super::volumes::told_apart;
+use crate::judge::{ContainerView, Owner, Phase, PodView, RestartPolicy, Source};
+use crate::pod_fields::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE};
 
 impl Pod {
     /// The Pod as the judge wants it, secrets taken out of texts and long ones cut. Whichever source it came from: one that is not the API server, or tells of the
@@ -219,12 +79,6 @@ impl Pod {
         told_apart(spec, init.chain(app).collect())
     }
 
-    /// Returns false where the Pod has so many annotations that the admission policy lets an agent
-    /// add none.
-    pub fn may_be_annotated(&self) -> bool {
-        self.metadata.annotations <= MOST_ANNOTATIONS
-    }
-
     fn is_mirror(&self) -> bool {
         let annotations = self.metadata.object.annotations.as_ref();
         annotations.is_some_and(|all| {
@@ -234,34 +88,11 @@ impl Pod {
     }
 }
 
-impl kube::Resource for Pod {
-    type DynamicType = ();
-    type Scope = kube::core::NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Pod".into()
-    }
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-    fn plural((): &()) -> Cow<'_, str> {
-        "pods".into()
-    }
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata.object
-    }
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata.object
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::judge::ContainerState;
+    use crate::pod_fields::MOST_ANNOTATIONS;
 
     fn view(json: serde_json::Value) -> PodView {
         serde_json::from_value::<Pod>(json).unwrap().view()

@@ -1,35 +1,29 @@
+//! A core/v1 Pod from protobuf.
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use k8s_openapi::jiff::Timestamp;
 use prost::Message as _;
 
-use super::pod::{self, Pod};
-use super::volumes::{ImageSource, Mount, Volume};
+use super::core_v1::{self, ImageSource, Mount, Pod, Volume};
 
 pub(super) mod wire {
     include!(concat!(env!("OUT_DIR"), "/core.v1.rs"));
 }
 
-impl Pod {
-    /// A core/v1 Pod in protobuf, as the kubelet sends it.
-    ///
-    /// # Errors
-    /// If the bytes are no Pod.
-    pub fn from_protobuf(bytes: &[u8]) -> Result<Self, prost::DecodeError> {
-        wire::Pod::decode(bytes).map(Self::from)
-    }
+/// Reads a core/v1 Pod in protobuf, as the kubelet sends it.
+///
+/// # Errors
+/// If the bytes are no Pod.
+pub fn pod_from_protobuf(bytes: &[u8]) -> Result<Pod, prost::DecodeError> {
+    let pod = wire::Pod::decode(bytes)?;
+    Ok(Pod {
+        metadata: pod.metadata.unwrap_or_default().into(),
+        spec: pod.spec.unwrap_or_default().into(),
+        status: pod.status.unwrap_or_default().into(),
+    })
 }
 
-impl From<wire::Pod> for Pod {
-    fn from(pod: wire::Pod) -> Self {
-        Self {
-            metadata: pod.metadata.unwrap_or_default().into(),
-            spec: pod.spec.unwrap_or_default().into(),
-            status: pod.status.unwrap_or_default().into(),
-        }
-    }
-}
-
-impl From<wire::ObjectMeta> for pod::Metadata {
+impl From<wire::ObjectMeta> for core_v1::Metadata {
     fn from(metadata: wire::ObjectMeta) -> Self {
         let owner = |owner: wire::OwnerReference| OwnerReference {
             kind: owner.kind,
@@ -48,7 +42,7 @@ impl From<wire::ObjectMeta> for pod::Metadata {
                 uid: Some(metadata.uid),
                 resource_version: Some(metadata.resource_version),
                 deletion_timestamp: metadata.deletion_timestamp.map(time),
-                annotations: Some(pod::read(metadata.annotations)),
+                annotations: Some(core_v1::read(metadata.annotations)),
                 owner_references: Some(metadata.owner_references.into_iter().map(owner).collect()),
                 ..ObjectMeta::default()
             },
@@ -56,15 +50,15 @@ impl From<wire::ObjectMeta> for pod::Metadata {
     }
 }
 
-impl From<wire::PodSpec> for pod::Spec {
+impl From<wire::PodSpec> for core_v1::Spec {
     fn from(spec: wire::PodSpec) -> Self {
         let mount = |mount: wire::VolumeMount| Mount { name: mount.name };
-        let container = |container: wire::Container| pod::Container {
+        let container = |container: wire::Container| core_v1::Container {
             name: container.name,
             image: container.image,
             image_pull_policy: container.image_pull_policy,
             volume_mounts: container.volume_mounts.into_iter().map(mount).collect(),
-            ..pod::Container::default()
+            ..core_v1::Container::default()
         };
         Self {
             node_name: spec.node_name,
@@ -91,13 +85,13 @@ impl From<wire::Volume> for Volume {
     }
 }
 
-impl From<wire::PodStatus> for pod::Status {
+impl From<wire::PodStatus> for core_v1::Status {
     fn from(status: wire::PodStatus) -> Self {
-        let condition = |condition: wire::PodCondition| pod::Condition {
+        let condition = |condition: wire::PodCondition| core_v1::Condition {
             r#type: condition.r#type,
             status: condition.status,
         };
-        let container = pod::ContainerStatus::from;
+        let container = core_v1::ContainerStatus::from;
         let init = status.init_container_statuses.into_iter();
         Self {
             phase: status.phase,
@@ -112,19 +106,19 @@ impl From<wire::PodStatus> for pod::Status {
     }
 }
 
-impl From<wire::ContainerStatus> for pod::ContainerStatus {
+impl From<wire::ContainerStatus> for core_v1::ContainerStatus {
     fn from(status: wire::ContainerStatus) -> Self {
         let state = status.state.unwrap_or_default();
         Self {
             name: status.name,
             image: status.image,
-            state: pod::State {
-                waiting: state.waiting.map(|waiting| pod::Waiting {
+            state: core_v1::State {
+                waiting: state.waiting.map(|waiting| core_v1::Waiting {
                     reason: waiting.reason,
                     message: waiting.message,
                 }),
-                running: state.running.map(|_| pod::Empty {}),
-                terminated: state.terminated.map(|_| pod::Empty {}),
+                running: state.running.map(|_| core_v1::Empty {}),
+                terminated: state.terminated.map(|_| core_v1::Empty {}),
             },
         }
     }

@@ -1,12 +1,9 @@
-//! What a Pod asks a node for, as the scheduler counts it. Only a Pod that is read afresh, before it is failed, is asked for this.
+//! Resource requests of a Pod, as the scheduler adds them up. The agent reads them of a Pod only
+//! right before it fails it.
 
-use std::collections::BTreeMap;
+use super::core_v1::{Container, Pod, Quantities};
 
-use serde::Deserialize;
-
-use super::pod::{Container, Pod};
-
-/// What a Pod holds of a node while it waits.
+/// Resources of a node that a Pod holds while it waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Requests {
     /// Processor cores.
@@ -17,46 +14,35 @@ pub struct Requests {
     pub devices: f64,
 }
 
-/// The part of `resources` that is read.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Resources {
-    requests: Quantities,
-}
-
-/// Amounts by resource, as Kubernetes writes them.
-pub(super) type Quantities = BTreeMap<String, String>;
-
-impl Pod {
-    /// What the Pod asks for: its containers and sidecars together, or what it takes to initialise it, if that is more.
-    pub fn requests(&self) -> Requests {
-        let spec = &self.spec;
-        let (mut sidecars, mut most) = (Requests::default(), Requests::default());
+impl Requests {
+    /// Requests of a Pod: of its containers and sidecars together, or of its initialisation if that
+    /// is more.
+    pub fn of_pod(pod: &Pod) -> Self {
+        let spec = &pod.spec;
+        let (mut sidecars, mut most) = (Self::default(), Self::default());
         for init in &spec.init_containers {
-            let own = sidecars.plus(Requests::of(&init.resources.requests));
+            let own = sidecars.plus(Self::of(&init.resources.requests));
             most = most.or(own);
             if init.restart_policy == "Always" {
                 sidecars = own;
             }
         }
-        let each = |container: &Container| Requests::of(&container.resources.requests);
+        let each = |container: &Container| Self::of(&container.resources.requests);
         let together = spec.containers.iter().map(each);
-        let together = together.fold(sidecars, Requests::plus);
+        let together = together.fold(sidecars, Self::plus);
         let mut total = most.or(together);
         // What is asked for the Pod as a whole goes over the sum.
         let whole = &spec.resources.requests;
-        let pod = Requests::of(whole);
+        let pod = Self::of(whole);
         if whole.contains_key("cpu") {
             total.cpu = pod.cpu;
         }
         if whole.contains_key("memory") {
             total.memory = pod.memory;
         }
-        total.plus(Requests::of(&spec.overhead))
+        total.plus(Self::of(&spec.overhead))
     }
-}
 
-impl Requests {
     fn of(amounts: &Quantities) -> Self {
         let mut requests = Self::default();
         for (resource, amount) in amounts {
@@ -178,7 +164,7 @@ mod tests {
 
     fn requests(spec: Value) -> Requests {
         let pod: Pod = serde_json::from_value(json!({ "spec": spec })).unwrap();
-        pod.requests()
+        Requests::of_pod(&pod)
     }
 
     fn asking(cpu: &str, memory: &str) -> Value {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::container::REFERENCE;
-use super::pod::Spec;
+use super::core_v1::{Spec, Volume};
 
 /// Most containers of a Pod that is judged. An image volume counts as one.
 const CONTAINERS: usize = 64;
@@ -51,7 +51,7 @@ pub(super) fn message_share(spec: &Spec) -> usize {
 }
 
 fn count(spec: &Spec) -> usize {
-    let is_image = |volume: &&super::volumes::Volume| volume.image.is_some();
+    let is_image = |volume: &&Volume| volume.image.is_some();
     let volumes = spec.volumes.iter().filter(is_image).count();
     spec.init_containers.len() + spec.containers.len() + volumes
 }
@@ -60,7 +60,7 @@ fn count(spec: &Spec) -> usize {
 mod tests {
     use serde_json::json;
 
-    use super::super::Pod;
+    use crate::evidence::Pod;
     use crate::judge::PodView;
 
     /// A Pod of so many containers, of so many images, each with a waiting message of that length.

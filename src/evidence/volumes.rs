@@ -3,33 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::container::{pull_policy, reference};
-use super::pod::Spec;
+use super::core_v1::Spec;
 use crate::judge::{ContainerState, ContainerView, Reference, named_image};
-
-/// A volume, if it is an image.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Volume {
-    pub(super) name: String,
-    pub(super) image: Option<ImageSource>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct ImageSource {
-    pub(super) reference: String,
-    pub(super) pull_policy: String,
-}
-
-/// Where a container mounts a volume.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Mount {
-    pub(super) name: String,
-}
 
 /// Gives each image volume that is mounted a view of its own, beside those of the containers (init, then app), as if it were one more of
 /// them. What was said of a volume's image is taken from the containers that said it.
@@ -120,8 +96,8 @@ fn silence() -> ContainerState {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::Pod;
     use super::*;
+    use crate::evidence::Pod;
 
     const OWN: &str = "r.test/own:1";
     const MODEL: &str = "r.test/model:1";

@@ -62,7 +62,7 @@ pub use text::{Shown, digest, is_hidden, printable};
 pub use verdict::deciding::judge;
 pub use verdict::decision::{Decision, Verdict};
 pub use verdict::fail_request::Condemned;
-pub use verdict::last_look::still_due;
+pub use verdict::last_check::still_due;
 pub use verdict::reason::Reason;
 pub use view::{
     ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy, Source,

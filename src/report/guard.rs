@@ -1,8 +1,7 @@
-//! Whether the API server holds this agent to its own node: tried once, before the first write.
+//! Proof that the API server holds this agent to its own node: one dry run, before the first write.
 //!
-//! A denial alone proves nothing: RBAC, a webhook and other policies deny too. An admission policy's denial has the policy's own message
-//! among the causes of the API server's answer. There neither RBAC nor a validation of the API server puts a text that others
-//! choose, and no webhook puts this one by chance.
+//! A denial alone proves nothing: RBAC, a webhook and other policies deny too. So the policies of
+//! deploy/base begin the messages that the agent has to know with a code.
 
 use std::sync::Arc;
 
@@ -18,18 +17,18 @@ use crate::config::OwnPod;
 use crate::evidence::Pod;
 use crate::judge::{Ending, Outcome};
 
-/// What the policy that holds agents denies before all else: a label, on the agent's own Pod. Tried with `dryRun`, so nothing is changed if
-/// it is let through.
+/// Label that the policy denies before all else. The agent tries it on its own Pod with `dryRun`, so
+/// that nothing changes if the API server lets it through.
 const LABEL: &str = "pullwarden.io/must-be-denied";
 
-/// The message with which deploy/base's policy denies the label of the dry run, and nothing else.
-pub const HELD: &str = "pullwarden: no agent may set the label pullwarden.io/must-be-denied";
+/// Code with which the policy that holds agents denies [`LABEL`], and nothing else.
+pub const HELD: &str = "pullwarden.io/held";
 
-/// The message of deploy/base's kill switch. It denies everything, so it does not tell what is let through once it is taken back; and where
-/// several policies deny, the API server names one of them.
-pub const OFF: &str = "pullwarden: writes are switched off";
+/// Code with which the kill switch denies a write. It denies everything, so its denial does not show
+/// what the other policy would deny. The API server names only one of the policies that deny.
+pub const OFF: &str = "pullwarden.io/writes-off";
 
-/// Whether it was tried that what must be denied is denied. Cloning shares it.
+/// Memory of the proof. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     own: Option<OwnPod>,
@@ -71,7 +70,7 @@ impl Guard {
         }
     }
 
-    /// Whether there is something to try, and it was.
+    /// Returns whether the proof was made; none if there is nothing to prove.
     pub fn is_known(&self) -> Option<bool> {
         self.own.as_ref().map(|_| self.denied.initialized())
     }
@@ -87,9 +86,9 @@ impl Guard {
     }
 }
 
-/// Whether the kill switch has refused a request.
+/// Returns true if the kill switch refused a request.
 pub(super) fn is_off(refused: &Refused) -> bool {
-    refused.causes().any(|cause| cause.contains(OFF))
+    refused.is_denied_with(OFF)
 }
 
 async fn try_on(client: &Client, own: &OwnPod) -> Result<(), Unguarded> {
@@ -112,9 +111,9 @@ async fn try_on(client: &Client, own: &OwnPod) -> Result<(), Unguarded> {
     }
 }
 
-/// What a refusal proves.
+/// Reads a refusal of the dry run.
 fn read(refused: &Refused, OwnPod { namespace, name }: &OwnPod) -> Result<(), Unguarded> {
-    if refused.causes().any(|cause| cause.contains(HELD)) {
+    if refused.is_denied_with(HELD) {
         Ok(())
     } else if is_off(refused) {
         Err(Unguarded::Off(refused.message()))

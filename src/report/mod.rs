@@ -14,7 +14,5 @@ pub use account::{Account, Step, Trace};
 pub use event::{Event, announce};
 pub use guard::{Guard, HELD, OFF, Unguarded};
 pub use in_force::InForce;
-pub use pod::{
-    ANNOTATION_FAILED_AT, CONDITION, DEADLINE, MOST_ANNOTATIONS, aftermath, fail, look, take_back,
-};
+pub use pod::{aftermath, fail, look, take_back};
 pub use spare::{PATIENCE, ask};

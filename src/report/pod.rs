@@ -22,19 +22,7 @@ use crate::evidence::{Pod, Requests};
 use crate::judge::{
     Action, Aftermath, Condemned, Ending, Outcome, Phase, PodId, PodView, Reason, Undone, still_due,
 };
-
-/// The condition on the Pod; a Job's `podFailurePolicy` matches it.
-pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
-
-/// When the Pod was failed, in RFC 3339.
-pub const ANNOTATION_FAILED_AT: &str = "pullwarden.io/failed-at";
-
-/// Number of annotations up to which a Pod is given [`ANNOTATION_FAILED_AT`]. The admission policy
-/// compares them one by one, in quadratic time; of a Pod with more it lets none be changed.
-pub const MOST_ANNOTATIONS: usize = 256;
-
-/// `spec.activeDeadlineSeconds`: the smallest there is, passed since the Pod was started.
-pub const DEADLINE: i64 = 1;
+use crate::pod_fields::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE};
 
 /// A Pod that keeps changing between the look and the write, or whose write keeps failing, is left for its next failure.
 const TRIES: usize = 3;
@@ -229,7 +217,7 @@ impl<'a> Door<'a> {
         policy: &InForce,
     ) -> Result<Looked, Refusal> {
         let pod = self.get().await?;
-        self.requests = pod.requests();
+        self.requests = Requests::of_pod(&pod);
         self.annotates = pod.may_be_annotated();
         let view = pod.view();
         // Whatever was written to a Pod that was replaced went with it.

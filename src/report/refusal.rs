@@ -112,7 +112,7 @@ mod tests {
         };
         let off = by(
             "pullwarden-writes",
-            "pullwarden: writes are switched off (x)",
+            "pullwarden.io/writes-off: writes are switched off (x)",
         );
         assert_eq!(denied(403, &off), Some(Outcome::Barred));
         let pods = by(

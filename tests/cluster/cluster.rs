@@ -263,7 +263,7 @@ pub fn condition(pod: &Value) -> Option<&Value> {
     let conditions = pod["status"]["conditions"].as_array()?;
     conditions
         .iter()
-        .find(|c| c["type"] == pullwarden::report::CONDITION)
+        .find(|c| c["type"] == pullwarden::pod_fields::CONDITION)
 }
 
 /// The waiting reasons of a Pod's containers.

@@ -24,7 +24,7 @@ fn job_with_a_pod_failure_policy_fails_after_one_pod() {
         let mut job = job("a", container("main", &image), 6);
         job["spec"]["podFailurePolicy"] = json!({"rules": [{
             "action": "FailJob",
-            "onPodConditions": [{"type": pullwarden::report::CONDITION}],
+            "onPodConditions": [{"type": pullwarden::pod_fields::CONDITION}],
         }]});
         cluster.create(job).await;
         let failed = until_job_failed(&cluster, "a").await;

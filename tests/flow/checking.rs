@@ -11,8 +11,8 @@ use crate::support::apiserver::Kind;
 use crate::support::node::Node;
 use crate::support::pod::Pod;
 
-const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden: no agent may set the label pullwarden.io/must-be-denied";
-const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-writes' with binding 'pullwarden-writes' denied request: pullwarden: writes are switched off (ConfigMap pullwarden-writes)";
+const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden.io/held: no agent may set the label pullwarden.io/must-be-denied";
+const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-writes' with binding 'pullwarden-writes' denied request: pullwarden.io/writes-off: writes are switched off (ConfigMap pullwarden-writes)";
 const KUBELET: &str = "kubelet-pods-socket";
 
 /// What `check` is told of a node; a value for a flag that is named twice takes the place of the former.

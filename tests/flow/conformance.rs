@@ -8,7 +8,7 @@ use crate::support::pod::{BAD, GOOD, NOT_FOUND, Pod};
 #[track_caller]
 fn check(pod: Pod) {
     let bytes = encode(&pod);
-    let decoded = evidence::Pod::from_protobuf(&bytes).unwrap();
+    let decoded = evidence::pod_from_protobuf(&bytes).unwrap();
     assert_eq!(decoded.view(), pod.view());
 }
 
@@ -111,6 +111,6 @@ fn fields_that_are_not_read_are_skipped() {
     let mut bytes = encode(&pod());
     // Field 15, length 3; field 16 as a number; field 17 in eight bytes.
     bytes.extend(b"\x7a\x03abc\x80\x01\x05\x89\x01\x01\x02\x03\x04\x05\x06\x07\x08");
-    let decoded = evidence::Pod::from_protobuf(&bytes).unwrap();
+    let decoded = evidence::pod_from_protobuf(&bytes).unwrap();
     assert_eq!(decoded.view(), pod().view());
 }

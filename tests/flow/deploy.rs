@@ -106,7 +106,7 @@ fn paths(schema: &Value, above: &str, into: &mut BTreeSet<String>) {
 #[test]
 fn the_policy_and_the_agent_have_the_same_bound() {
     let text = std::fs::read_to_string(deploy().join("base/policy.yaml")).unwrap();
-    let most = pullwarden::report::MOST_ANNOTATIONS;
+    let most = pullwarden::pod_fields::MOST_ANNOTATIONS;
     let bound = format!("size(variables.oldAnnotations) <= {most}\n");
     assert!(text.contains(&bound), "not {bound}");
 }

@@ -80,7 +80,7 @@ async fn deadline_with(annotations: usize) -> Value {
 /// The admission policy could not compare them in linear time if one was added.
 #[tokio::test]
 async fn a_pod_with_many_annotations_is_given_no_other() {
-    let most = pullwarden::report::MOST_ANNOTATIONS;
+    let most = pullwarden::pod_fields::MOST_ANNOTATIONS;
     let few = deadline_with(most).await;
     assert!(few["metadata"]["annotations"]["pullwarden.io/failed-at"].is_string());
     let many = deadline_with(most + 1).await;

@@ -11,9 +11,9 @@ use crate::support::node::{Agent, Node};
 use crate::support::pod::{NOT_FOUND, Pod};
 use crate::support::until;
 
-const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden: no agent may set the label pullwarden.io/must-be-denied";
+const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden.io/held: no agent may set the label pullwarden.io/must-be-denied";
 
-const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-writes' with binding 'pullwarden-writes' denied request: pullwarden: writes are switched off (ConfigMap pullwarden-writes)";
+const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-writes' with binding 'pullwarden-writes' denied request: pullwarden.io/writes-off: writes are switched off (ConfigMap pullwarden-writes)";
 
 fn pod() -> Pod {
     Pod::bad("p")
@@ -171,12 +171,21 @@ fn denials_of_others() -> Vec<Value> {
         policy("pullwarden: an agent changes Pending Pods only"),
         // Words that the policy's would be, where anybody may have quoted them.
         webhook(403, HELD),
+        policy("pullwarden: no agent may set the label pullwarden.io/must-be-denied"),
+        policy(&format!("no label {HELD}: is allowed")),
         status(
             422,
             "Invalid",
             r#"Pod "agent" is invalid: metadata.labels: Invalid value: "pullwarden.io/must-be-denied": no"#,
             json!([{ "reason": "FieldValueInvalid", "field": "metadata.labels",
                 "message": r#"Invalid value: "pullwarden.io/must-be-denied": no"# }]),
+        ),
+        status(
+            422,
+            "Invalid",
+            "the code, quoted from the object",
+            json!([{ "reason": "FieldValueInvalid", "field": "metadata.labels",
+                "message": format!("Invalid value: {HELD}: no") }]),
         ),
     ]
 }
@@ -208,15 +217,22 @@ async fn a_denial_of_somebody_else_proves_nothing() {
 }
 
 #[test]
-fn the_policy_denies_with_the_words_that_prove_it() {
+fn the_policies_deny_with_the_codes_that_the_agent_knows() {
     let policy = include_str!("../../deploy/base/policy.yaml");
-    let mut messages = policy
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("message: "));
+    let lines = policy.lines().map(str::trim);
+    let codes: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("message: \"")?.split_once(": "))
+        .map(|(code, _)| code)
+        .collect();
     // The API server names the first validation that denies.
-    assert_eq!(messages.next(), Some(&*format!("{HELD:?}")));
-    let off = messages.filter(|message| message.contains(SWITCHED_OFF));
-    assert_eq!(off.count(), 1);
+    assert_eq!(codes.first(), Some(&HELD));
+    for known in [HELD, SWITCHED_OFF] {
+        assert_eq!(
+            codes.iter().filter(|code| **code == known).count(),
+            1,
+            "{known}"
+        );
+    }
 }
 
 fn fails_again(node: &Node) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use pullwarden::report::CONDITION;
+use pullwarden::pod_fields::CONDITION;
 use serde_json::Value;
 
 use crate::support::apiserver::Kind::{Get, PatchPod, PatchStatus};

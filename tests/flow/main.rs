@@ -60,5 +60,7 @@ mod seeds;
 mod settings;
 mod sources;
 mod sparing;
+mod structure;
 mod terminal;
 mod viewing;
+mod words;

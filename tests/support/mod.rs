@@ -1,8 +1,10 @@
 //! What the scenarios stand on: fakes that do what KUBELET.md says, and an agent to run on them.
 
+pub mod allowed;
 pub mod apiserver;
 pub mod court;
 pub mod fault;
+pub mod imports;
 pub mod kubelet;
 pub mod kubelet_pods;
 pub mod node;

@@ -1,140 +1,51 @@
-//! JSON Schema, as far as `docs/pulls.schema.json` uses it.
+//! JSON Schema of the node's log, `docs/pulls.schema.json`.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use jsonschema::Validator;
+use serde_json::{Value, json};
 
 /// The schema of the node's log.
 pub static PULLS: LazyLock<Schema> =
     LazyLock::new(|| Schema::of(include_str!("../../docs/pulls.schema.json")));
 
-/// What only tells people something.
-const NOTES: [&str; 4] = ["$schema", "$defs", "title", "description"];
-
-/// A schema. What this checker does not know in one is a fault, not passed over.
+/// A validator for each kind of line: the faults by the schemas of other kinds would say nothing.
 #[derive(Debug)]
-pub struct Schema(Value);
+pub struct Schema(BTreeMap<String, Validator>);
 
 impl Schema {
-    /// Reads a schema.
-    pub fn of(text: &str) -> Self {
-        Self(serde_json::from_str(text).unwrap())
+    fn of(text: &str) -> Self {
+        let whole: Value = serde_json::from_str(text).unwrap();
+        let kinds = whole["oneOf"].as_array().unwrap().iter();
+        let validators = kinds.map(|kind| {
+            let path = kind["$ref"].as_str().unwrap().trim_start_matches('#');
+            let name = &whole.pointer(path).unwrap()["properties"]["kind"]["const"];
+            let schema = json!({ "$schema": whole["$schema"], "$defs": whole["$defs"], "$ref": kind["$ref"] });
+            let options = jsonschema::options().should_validate_formats(true);
+            (name.as_str().unwrap().to_owned(), options.build(&schema).unwrap())
+        });
+        let validators: Vec<_> = validators.collect();
+        let kinds = validators.len();
+        let schema = Self(validators.into_iter().collect());
+        assert_eq!(schema.0.len(), kinds, "two schemas are of one kind");
+        schema
     }
 
-    /// The kinds of line that it has.
+    /// The kinds of line that the schema has.
     pub fn kinds(&self) -> Vec<&str> {
-        let all = self.0["oneOf"].as_array().unwrap().iter();
-        all.map(|one| {
-            self.resolve(one)["properties"]["kind"]["const"]
-                .as_str()
-                .unwrap()
-        })
-        .collect()
+        self.0.keys().map(String::as_str).collect()
     }
 
-    /// Everything that is wrong with a line. The schemas of other kinds are not asked: their faults would say nothing.
+    /// All faults of a line.
     pub fn faults(&self, line: &Value) -> Vec<String> {
-        let all = self.0["oneOf"].as_array().unwrap().iter();
-        let mut of_kind =
-            all.filter(|one| self.resolve(one)["properties"]["kind"]["const"] == line["kind"]);
-        match (of_kind.next(), of_kind.next()) {
-            (Some(one), None) => {
-                let mut faults = Vec::new();
-                self.check(one, line, "", &mut faults);
-                faults
-            }
-            _ => vec![format!("kind: {} is not one kind of line", line["kind"])],
-        }
-    }
-
-    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        match schema["$ref"].as_str() {
-            Some(path) => self.0.pointer(path.strip_prefix('#').unwrap()).unwrap(),
-            None => schema,
-        }
-    }
-
-    fn check(&self, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
-        let mut fault = |what: String| faults.push(format!("{at}: {what}"));
-        let rules = schema.as_object().unwrap();
-        let mut within = Vec::new();
-        for (rule, takes) in rules {
-            match rule.as_str() {
-                "$ref" => within.push((self.resolve(schema), value, at.to_owned())),
-                "type" => {
-                    let is = match value {
-                        Value::Null => "null",
-                        Value::Bool(_) => "boolean",
-                        Value::Number(number) if number.is_i64() || number.is_u64() => "integer",
-                        Value::Number(_) => "number",
-                        Value::String(_) => "string",
-                        Value::Array(_) => "array",
-                        Value::Object(_) => "object",
-                    };
-                    if takes != is {
-                        fault(format!("is {is}, not {takes}"));
-                    }
-                }
-                "const" if takes != value => fault(format!("{value} is not {takes}")),
-                "enum" if !takes.as_array().unwrap().contains(value) => {
-                    fault(format!("{value} is none of {takes}"));
-                }
-                "const" | "enum" => {}
-                "minimum" if value.as_i64() < takes.as_i64() => fault(format!("below {takes}")),
-                "minimum" => {}
-                "format" => {
-                    assert_eq!(takes, "date-time");
-                    let time = value.as_str().map(str::parse::<jiff::Timestamp>);
-                    if !matches!(time, Some(Ok(_))) {
-                        fault(format!("{value} is no time"));
-                    }
-                }
-                "anyOf" => {
-                    let fits = |one: &Value| {
-                        let mut faults = Vec::new();
-                        self.check(one, value, at, &mut faults);
-                        faults.is_empty()
-                    };
-                    if !takes.as_array().unwrap().iter().any(fits) {
-                        fault(format!("{value} is none of what it may be"));
-                    }
-                }
-                "items" => {
-                    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-                        within.push((takes, item, format!("{at}[{index}]")));
-                    }
-                }
-                "required" => {
-                    for name in takes.as_array().unwrap() {
-                        if value.get(name.as_str().unwrap()).is_none() {
-                            fault(format!("{name} is missing"));
-                        }
-                    }
-                }
-                "properties" => {
-                    for (name, schema) in takes.as_object().unwrap() {
-                        if let Some(value) = value.get(name) {
-                            within.push((schema, value, format!("{at}.{name}")));
-                        }
-                    }
-                }
-                "additionalProperties" => {
-                    let known = rules.get("properties");
-                    for (name, value) in value.as_object().into_iter().flatten() {
-                        if known.is_some_and(|known| known.get(name).is_some()) {
-                            continue;
-                        }
-                        match takes {
-                            Value::Bool(false) => fault(format!("{name} is not known")),
-                            schema => within.push((schema, value, format!("{at}.{name}"))),
-                        }
-                    }
-                }
-                note => assert!(NOTES.contains(&note), "the checker does not know {note}"),
-            }
-        }
-        for (schema, value, at) in within {
-            self.check(schema, value, &at, faults);
-        }
+        let kind = line["kind"].as_str().unwrap_or_default();
+        let Some(validator) = self.0.get(kind) else {
+            return vec![format!("there is no kind {kind:?}")];
+        };
+        let faults = validator.iter_errors(line);
+        faults
+            .map(|fault| format!("{}: {fault}", fault.instance_path()))
+            .collect()
     }
 }

@@ -44,7 +44,7 @@ impl Verdict {
         }
     }
 
-    /// Returns true if another verdict is no news after this one: the same decision, for reasons of
+    /// Returns true if another verdict says the same as this one: the same decision, for reasons of
     /// the same kinds. A decision to fail the Pod always is news.
     pub fn is_like(&self, other: &Self) -> bool {
         let is_condemned = matches!(other.decision, Decision::Condemn(_));

@@ -4,7 +4,7 @@ pub mod deciding;
 pub mod decision;
 pub mod fail_request;
 pub mod holding;
-pub mod last_look;
+pub mod last_check;
 pub mod progress;
 pub mod reason;
 mod subject;

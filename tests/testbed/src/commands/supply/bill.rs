@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, NodeDep};
 use serde_json::{Value, json};
 
 use crate::commands::cargo::{cargo, workspace};
@@ -36,10 +37,11 @@ fn output(mut cargo: Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-fn metadata() -> Result<Value> {
+fn metadata() -> Result<Metadata> {
     let mut cargo = cargo();
     cargo.args(["metadata", "--locked", "--format-version=1"]);
-    serde_json::from_slice(&output(cargo)?).context("reading cargo's metadata")
+    let text = String::from_utf8(output(cargo)?).context("reading cargo's metadata")?;
+    MetadataCommand::parse(text).context("reading cargo's metadata")
 }
 
 /// The packages that are reached from the agent by these kinds of dependencies.
@@ -68,19 +70,8 @@ fn checksums(lock: &str) -> BTreeMap<Package, String> {
         .collect()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_default()
-}
-
-fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value[key].as_array().into_iter().flatten()
-}
-
-fn key(package: &Value) -> Package {
-    (
-        text(package, "name").to_owned(),
-        text(package, "version").to_owned(),
-    )
+fn key(package: &cargo_metadata::Package) -> Package {
+    (package.name.to_string(), package.version.to_string())
 }
 
 fn purl((name, version): &Package) -> String {
@@ -88,14 +79,15 @@ fn purl((name, version): &Package) -> String {
 }
 
 fn bill(
-    metadata: &Value,
+    metadata: &Metadata,
     parts: &BTreeSet<Package>,
     all: &BTreeSet<Package>,
     checksums: &BTreeMap<Package, String>,
 ) -> Result<Value> {
-    let packages: BTreeMap<&str, &Value> = list(metadata, "packages")
-        .map(|package| (text(package, "id"), package))
-        .filter(|(_, package)| all.contains(&key(package)))
+    let packages = metadata.packages.iter();
+    let packages: BTreeMap<_, _> = packages
+        .filter(|package| all.contains(&key(package)))
+        .map(|package| (&package.id, package))
         .collect();
     ensure!(
         packages.len() == all.len(),
@@ -103,12 +95,12 @@ fn bill(
         all.len(),
         packages.len()
     );
-    let (root, agent) = packages
-        .iter()
-        .find(|(_, package)| text(package, "name") == "pullwarden")
+    let agent = packages
+        .values()
+        .find(|package| package.name == "pullwarden")
         .context("cargo knows no package `pullwarden`")?;
-    let components = packages.iter().filter(|(id, _)| *id != root);
-    let components = components.map(|(_, package)| {
+    let components = packages.values().filter(|package| package.id != agent.id);
+    let components = components.map(|package| {
         let key = key(package);
         let mut component = json!({
             "type": "library",
@@ -118,7 +110,7 @@ fn bill(
             "version": key.1,
             "scope": if parts.contains(&key) { "required" } else { "excluded" },
         });
-        if let Some(licence) = package["license"].as_str() {
+        if let Some(licence) = &package.license {
             // The older way to write "or", which is no SPDX expression.
             component["licenses"] = json!([{"expression": licence.replace('/', " OR ")}]);
         }
@@ -127,17 +119,19 @@ fn bill(
         }
         component
     });
-    let nodes = list(&metadata["resolve"], "nodes");
-    let graph = nodes.filter_map(|node| {
-        let package = packages.get(text(node, "id"))?;
-        let is_built = |dependency: &&Value| {
-            list(dependency, "dep_kinds").any(|kind| kind["kind"].as_str() != Some("dev"))
+    let resolve = metadata
+        .resolve
+        .as_ref()
+        .context("cargo resolved nothing")?;
+    let graph = resolve.nodes.iter().filter_map(|node| {
+        let package = packages.get(&node.id)?;
+        let is_built = |dependency: &&NodeDep| {
+            let mut kinds = dependency.dep_kinds.iter();
+            kinds.any(|kind| kind.kind != DependencyKind::Development)
         };
-        let on: BTreeSet<String> = list(node, "deps")
-            .filter(is_built)
-            .filter_map(|dependency| packages.get(text(dependency, "pkg")))
-            .map(|package| purl(&key(package)))
-            .collect();
+        let on = node.deps.iter().filter(is_built);
+        let on = on.filter_map(|dependency| packages.get(&dependency.pkg));
+        let on: BTreeSet<String> = on.map(|package| purl(&key(package))).collect();
         Some(json!({"ref": purl(&key(package)), "dependsOn": on}))
     });
     Ok(json!({
@@ -149,8 +143,8 @@ fn bill(
             "bom-ref": purl(&key(agent)),
             "purl": purl(&key(agent)),
             "name": "pullwarden",
-            "version": text(agent, "version"),
-            "licenses": [{"expression": text(agent, "license")}],
+            "version": agent.version,
+            "licenses": [{"expression": agent.license}],
         }},
         "components": components.collect::<Vec<_>>(),
         "dependencies": graph.collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! The last look at a Pod, right before the agent writes to it.
+//! The last check of a Pod, right before the agent writes to it.
 
 use super::fail_request::Condemned;
 use super::reason::Reason;
