@@ -40,7 +40,7 @@ impl Judge {
                 });
                 self.settled.insert(uid.clone(), verdict);
             }
-            Decision::Wait | Decision::Hold | Decision::Condemn(_) => {
+            Decision::Wait | Decision::Hold | Decision::Fail(_) => {
                 self.go_on(view, verdict, now, effects);
             }
         }
@@ -55,7 +55,7 @@ impl Judge {
             self.ledger.mark_over(uid);
         }
         effects.extend(self.complain(view));
-        if let Decision::Condemn(request) = &verdict.decision {
+        if let Decision::Fail(request) = &verdict.decision {
             self.report(view, request, now);
             effects.push(Effect::Report(request.clone()));
         }

@@ -61,7 +61,7 @@ pub use step::{Judge, Kept, Settings};
 pub use text::{Shown, digest, is_hidden, printable};
 pub use verdict::deciding::judge;
 pub use verdict::decision::{Decision, Verdict};
-pub use verdict::fail_request::Condemned;
+pub use verdict::fail_request::FailRequest;
 pub use verdict::last_check::still_due;
 pub use verdict::reason::Reason;
 pub use view::{

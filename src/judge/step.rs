@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Because, BrakeMemory, BrakeRules, Brakes, Condemned, Effect, Ending, Event, Labels, Latest,
+    Because, BrakeMemory, BrakeRules, Brakes, Effect, Ending, Event, FailRequest, Labels, Latest,
     Ledger, Moment, Note, Outcome, PodId, PodView, Policy, Stage, Undone, Verdict, judge,
 };
 
@@ -50,7 +50,7 @@ pub struct Judge {
     /// The last verdict on each Pod that has nothing to judge for now, by UID.
     pub(super) settled: BTreeMap<String, Verdict>,
     /// The reports that are under way, by the Pod's UID.
-    reports: BTreeMap<String, Condemned>,
+    reports: BTreeMap<String, FailRequest>,
     /// The Pods that left while the report on them was under way, by UID.
     gone: BTreeSet<String>,
     /// The Pods that are too large to be judged, by UID. Each was said once.
@@ -300,7 +300,7 @@ impl Judge {
         }
     }
 
-    pub(super) fn report(&mut self, view: &PodView, request: &Condemned, now: Moment) {
+    pub(super) fn report(&mut self, view: &PodView, request: &FailRequest, now: Moment) {
         let stage = match request.enforce {
             true => Stage::Writing,
             false => Stage::Announced,

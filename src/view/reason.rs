@@ -39,7 +39,7 @@ impl From<&Decision> for Decided {
             Decision::Settle => Self::Settle,
             Decision::Wait => Self::Wait,
             Decision::Hold => Self::Hold,
-            Decision::Condemn(_) => Self::Fail,
+            Decision::Fail(_) => Self::Fail,
         }
     }
 }

@@ -4,8 +4,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pullwarden::judge::{
-    Action, BrakeMemory, BrakeRules, Brakes, Budget, Condemned, Decision, Ledger, Moment, NodeMode,
-    Policy, Reason, RegistryRule, RestartPolicy, Scope, Threshold, Thresholds, Verdict, judge,
+    Action, BrakeMemory, BrakeRules, Brakes, Budget, Decision, FailRequest, Ledger, Moment,
+    NodeMode, Policy, Reason, RegistryRule, RestartPolicy, Scope, Threshold, Thresholds, Verdict,
+    judge,
 };
 
 use super::pod::{BAD, Pod, back_off};
@@ -136,7 +137,7 @@ impl Court {
             pod.clone().waiting("c", "ImagePullBackOff", &pause),
             seconds,
         );
-        assert!(!is_condemned(&after), "a pause decided: {after:?}");
+        assert!(!decides_to_fail(&after), "a pause decided: {after:?}");
         verdict
     }
 
@@ -162,15 +163,15 @@ impl Court {
     }
 }
 
-/// Whether a verdict condemns.
-pub fn is_condemned(verdict: &Verdict) -> bool {
-    condemned(verdict).is_some()
+/// Whether a verdict fails the Pod.
+pub fn decides_to_fail(verdict: &Verdict) -> bool {
+    request(verdict).is_some()
 }
 
-/// Who is condemned by a verdict.
-pub fn condemned(verdict: &Verdict) -> Option<&Condemned> {
+/// Who is failed by a verdict.
+pub fn request(verdict: &Verdict) -> Option<&FailRequest> {
     match &verdict.decision {
-        Decision::Condemn(condemned) => Some(condemned),
+        Decision::Fail(request) => Some(request),
         _ => None,
     }
 }

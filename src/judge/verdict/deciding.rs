@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::decision::{Decision, Verdict};
-use super::fail_request::Condemned;
+use super::fail_request::FailRequest;
 use super::holding::hold;
 use super::progress::progress;
 use super::reason::Reason;
@@ -109,11 +109,11 @@ fn decide(
     // An image that is held, because its registry is in trouble, say, must not hide another one.
     for (image, record) in due {
         let pulls = pulls.get(image.as_str()).map_or(&[][..], Vec::as_slice);
-        let condemned = Condemned::new(subject, &image, &record, pulls);
-        let held = hold(ledger, brakes, subject, &condemned);
+        let request = FailRequest::new(subject, &image, &record, pulls);
+        let held = hold(ledger, brakes, subject, &request);
         if held.is_empty() {
             reasons.append(&mut all_held);
-            return (Decision::Condemn(Box::new(condemned)), reasons);
+            return (Decision::Fail(Box::new(request)), reasons);
         }
         for reason in held {
             if !all_held.contains(&reason) {

@@ -3,7 +3,7 @@
 use std::mem::discriminant;
 use std::time::Duration;
 
-use super::fail_request::Condemned;
+use super::fail_request::FailRequest;
 use super::reason::Reason;
 use crate::judge::{Moment, Observed, Progress};
 
@@ -28,7 +28,7 @@ pub enum Decision {
     /// A threshold is reached, but a brake holds the verdict until the next failure.
     Hold,
     /// Fail the Pod, or, in mode observe, announce it.
-    Condemn(Box<Condemned>),
+    Fail(Box<FailRequest>),
 }
 
 /// Interval at which a Pod that was skipped once is judged again.
@@ -47,9 +47,9 @@ impl Verdict {
     /// Returns true if another verdict says the same as this one: the same decision, for reasons of
     /// the same kinds. A decision to fail the Pod always is news.
     pub fn is_like(&self, other: &Self) -> bool {
-        let is_condemned = matches!(other.decision, Decision::Condemn(_));
+        let decides_to_fail = matches!(other.decision, Decision::Fail(_));
         let kind = |reason: &Reason| (discriminant(reason), reason.brake());
-        !is_condemned
+        !decides_to_fail
             && self.decision.as_str() == other.decision.as_str()
             && self
                 .reasons
@@ -82,7 +82,7 @@ impl Decision {
             Self::Settle => "settle",
             Self::Wait => "wait",
             Self::Hold => "hold",
-            Self::Condemn(_) => "condemn",
+            Self::Fail(_) => "condemn",
         }
     }
 }

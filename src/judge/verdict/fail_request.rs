@@ -7,7 +7,7 @@ use crate::judge::{Cause, ImageRecord, PodId, PullPolicy};
 
 /// Request to fail a Pod: all that the report needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condemned {
+pub struct FailRequest {
     /// The Pod.
     pub pod: PodId,
     /// Reference of the image that cannot be pulled.
@@ -31,7 +31,7 @@ pub struct Condemned {
     pub opinion: Option<String>,
 }
 
-impl Condemned {
+impl FailRequest {
     /// Returns the request to fail a Pod for one of its images. `pulls` are the pull policies of
     /// the containers that wait for the image.
     pub(super) fn new(

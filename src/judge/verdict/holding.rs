@@ -1,6 +1,6 @@
 //! The question whether a verdict is held.
 
-use super::fail_request::Condemned;
+use super::fail_request::FailRequest;
 use super::reason::Reason;
 use super::subject::Subject;
 use crate::judge::brakes::hold::{Context, Hold};
@@ -12,12 +12,12 @@ pub(super) fn hold(
     ledger: &mut Ledger,
     brakes: &Brakes,
     subject: Subject<'_>,
-    condemned: &Condemned,
+    request: &FailRequest,
 ) -> Vec<Reason> {
     let Subject {
         view, footing, now, ..
     } = subject;
-    let (uid, image) = (&view.uid, &condemned.image);
+    let (uid, image) = (&view.uid, &request.image);
     let pod = ledger.pod(uid);
     let announced = pod.is_some_and(|record| record.stage == Stage::Announced);
     if !footing.enforce && announced {
@@ -31,8 +31,8 @@ pub(super) fn hold(
         view,
         image,
         record,
-        class: condemned.cause.class(),
-        lasting: condemned.lasting,
+        class: request.cause.class(),
+        lasting: request.lasting,
         labels_unknown: footing.labels_unknown,
         now,
     });

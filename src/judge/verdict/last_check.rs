@@ -1,6 +1,6 @@
 //! The last check of a Pod, right before the agent writes to it.
 
-use super::fail_request::Condemned;
+use super::fail_request::FailRequest;
 use super::reason::Reason;
 use crate::judge::brakes::namespace;
 use crate::judge::waiting::Waiting;
@@ -11,20 +11,20 @@ use crate::judge::{ContainerState, PodView, Policy};
 ///
 /// # Errors
 /// The reason to skip the Pod.
-pub fn still_due(condemned: &Condemned, policy: &Policy, view: &PodView) -> Result<(), Reason> {
-    if view.uid != condemned.pod.uid {
+pub fn still_due(request: &FailRequest, policy: &Policy, view: &PodView) -> Result<(), Reason> {
+    if view.uid != request.pod.uid {
         return Err(Reason::Replaced);
     }
     let footing = policy.footing(view)?;
-    if condemned.enforce && !footing.enforce {
+    if request.enforce && !footing.enforce {
         return Err(Reason::NotEnforcedAnyMore);
     }
-    if condemned.enforce && footing.labels_unknown {
+    if request.enforce && footing.labels_unknown {
         return Err(Reason::Held(namespace::hold()));
     }
     let mut silent = false;
     for container in &view.containers {
-        if container.image != condemned.image {
+        if container.image != request.image {
             continue;
         }
         if let ContainerState::Waiting { reason, .. } = &container.state {
@@ -35,7 +35,7 @@ pub fn still_due(condemned: &Condemned, policy: &Policy, view: &PodView) -> Resu
             }
         }
     }
-    let image = condemned.image.clone();
+    let image = request.image.clone();
     Err(match silent {
         true => Reason::NoFailureYet { image },
         false => Reason::NotWaitingForImage { image },
