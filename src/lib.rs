@@ -8,7 +8,7 @@
 //!                      │ PodView
 //!                      ▼
 //!  judge (pure): cause ◄─ message     ledger ◄─ counts     policy, brake
-//!                      │ Verdict { Settle | Wait | Hold | Condemn } and every reason
+//!                      │ Verdict { Settle | Wait | Hold | Fail } and every reason
 //!                      ▼
 //!  state (atomic) ──► report: last look ─► condition ─► deadline ─► the kubelet ends the Pod
 //!                      └──► Event, metrics, node's log

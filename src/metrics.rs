@@ -36,7 +36,7 @@ pub struct Metrics {
     pub stuck: Family<ByCause, Gauge>,
     /// 1 for the mode in force.
     pub mode: Family<ByMode, Gauge>,
-    /// Requests about condemned Pods.
+    /// Requests about failed Pods.
     pub writes: Family<ByStep, Counter>,
     /// Verdicts that a brake holds at present.
     pub held: Family<ByBrake, Gauge>,

@@ -21,7 +21,7 @@ pub(super) fn count(agent: &mut Agent) {
         }
     }
     let held = view::held(&agent.judge);
-    for brake in BRAKES {
+    for brake in BRAKES.map(|brake| brake.name) {
         let count = held.get(brake).copied().unwrap_or(0);
         let gauge = metrics.held.get_or_create(&ByBrake { brake });
         gauge.set(amount(count));

@@ -2,7 +2,8 @@
 
 use tracing::{debug, info, warn};
 
-use crate::judge::{Condemned, Decision, Effect, Note, Outcome, PodId, Reason, Shown, Verdict};
+use crate::judge::{Decision, Effect, FailRequest, Note, Outcome, PodId, Reason, Verdict};
+use crate::text::Shown;
 
 /// Tells of what followed from an event.
 pub(super) fn tell(effects: &[Effect]) {
@@ -102,7 +103,7 @@ fn tell_verdict(pod: &PodId, verdict: &Verdict) {
     let why = reasons.join("; ");
     match &verdict.decision {
         Decision::Hold => info!(%namespace, %pod, why, "verdict held"),
-        Decision::Condemn(request) => {
+        Decision::Fail(request) => {
             let enforce = request.enforce;
             info!(%namespace, %pod, enforce, why, "condemned");
         }
@@ -115,7 +116,7 @@ fn tell_verdict(pod: &PodId, verdict: &Verdict) {
 
 fn tell_ending(
     pod: &PodId,
-    request: Option<&Condemned>,
+    request: Option<&FailRequest>,
     image: &str,
     (outcome, detail): (Outcome, &str),
 ) {

@@ -15,7 +15,7 @@ use super::reverts::Reverts;
 use crate::cri::Runtime;
 use crate::evidence::{self, ApiServer};
 use crate::judge::{
-    Action, Aftermath, Because, Complaint, Condemned, Ending, Outcome, PodId, Policy, Undone,
+    Action, Aftermath, Because, Complaint, Ending, FailRequest, Outcome, PodId, Policy, Undone,
 };
 use crate::report::{self, Account, Event, Guard, InForce, Trace, Unguarded};
 use crate::shutdown::{self, Trigger};
@@ -145,7 +145,7 @@ impl Workers {
     }
 
     /// Starts the report on a Pod.
-    pub(super) fn report(&mut self, mut request: Box<Condemned>, at: Timestamp) {
+    pub(super) fn report(&mut self, mut request: Box<FailRequest>, at: Timestamp) {
         let (in_force, mut ending) = (InForce::of(&self.in_force), self.ending.request());
         let policy = in_force.now();
         let (mut runtime, pulls) = (self.runtime.clone(), self.pulls.clone());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use serde::Deserialize;
 
-use crate::judge::{ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE};
+use crate::judge::Wishes;
 use crate::pod_fields::{ANNOTATION_FAILED_AT, MOST_ANNOTATIONS};
 
 /// A Pod.
@@ -131,7 +131,7 @@ impl From<WireMetadata> for Metadata {
 pub(super) fn read(
     annotations: impl IntoIterator<Item = (String, String)>,
 ) -> BTreeMap<String, String> {
-    let kept = |key: &String| ANNOTATIONS.contains(&key.as_str());
+    let kept = |key: &String| Wishes::reads(key) || ANNOTATIONS.contains(&key.as_str());
     annotations
         .into_iter()
         .filter(|(key, _)| kept(key))
@@ -144,14 +144,8 @@ pub(super) const ANNOTATION_MIRROR: &str = "kubernetes.io/config.mirror";
 /// Where the kubelet has a Pod from: `api`, or a static Pod's `file` or `http`. Only the kubelet's own view has it.
 pub(super) const ANNOTATION_SOURCE: &str = "kubernetes.io/config.source";
 
-/// The annotations that are read.
-const ANNOTATIONS: [&str; 5] = [
-    ANNOTATION_MIRROR,
-    ANNOTATION_SOURCE,
-    ANNOTATION_MODE,
-    ANNOTATION_FAILURE_COUNT,
-    ANNOTATION_FAILED_AT,
-];
+/// Annotations that are kept besides those that the judge reads.
+const ANNOTATIONS: [&str; 3] = [ANNOTATION_MIRROR, ANNOTATION_SOURCE, ANNOTATION_FAILED_AT];
 
 /// A volume, if it is an image.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -102,7 +102,7 @@ pub(super) fn of_verdict(pod: &PodId, verdict: &Judged) -> Verdict {
         of: OfPod::from(pod),
         decision: verdict.decision.as_str().to_owned(),
         enforce: match &verdict.decision {
-            Decision::Condemn(request) => Some(request.enforce),
+            Decision::Fail(request) => Some(request.enforce),
             _ => None,
         },
         failed: images(&verdict.observed.failed),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Because, Cause, Complaint, Condemned, Ending, PodId, Undone, Verdict};
+use super::{Because, Cause, Complaint, Ending, FailRequest, PodId, Undone, Verdict};
 
 /// One thing to be done, or to be told. The agent does it; a replay only reads it.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Report a Pod: fail it, or say that it would be failed.
-    Report(Box<Condemned>),
+    Report(Box<FailRequest>),
     /// Revert our condition on a Pod.
     Revert(PodId),
     /// Ask the API server whether a Pod that left Pending has started.
@@ -104,7 +104,7 @@ pub enum Note {
         /// The Pod.
         pod: PodId,
         /// The request; `None` if it was not made by this run of the agent.
-        request: Option<Box<Condemned>>,
+        request: Option<Box<FailRequest>>,
         /// The image for which the Pod was to be failed.
         image: String,
         /// Result of the report.

@@ -2,7 +2,7 @@
 
 use super::step::started;
 use super::{
-    Because, Condemned, Decision, Effect, Ending, Judge, Latest, Moment, Note, Outcome, PodId,
+    Because, Decision, Effect, Ending, FailRequest, Judge, Latest, Moment, Note, Outcome, PodId,
     PodView, Reason, Stage, Undone, Verdict, Wishes,
 };
 
@@ -41,7 +41,7 @@ impl Judge {
                 });
                 self.settled.insert(uid.clone(), verdict);
             }
-            Decision::Wait | Decision::Hold | Decision::Condemn(_) => {
+            Decision::Wait | Decision::Hold | Decision::Fail(_) => {
                 self.go_on(view, verdict, now, effects);
             }
         }
@@ -56,7 +56,7 @@ impl Judge {
             self.ledger.mark_over(uid);
         }
         effects.extend(self.complain(view));
-        if let Decision::Condemn(request) = &verdict.decision {
+        if let Decision::Fail(request) = &verdict.decision {
             self.report(view, request, now);
             effects.push(Effect::Report(request.clone()));
         }
@@ -65,7 +65,7 @@ impl Judge {
         self.latest.insert(uid.clone(), latest);
     }
 
-    fn report(&mut self, view: &PodView, request: &Condemned, now: Moment) {
+    fn report(&mut self, view: &PodView, request: &FailRequest, now: Moment) {
         let stage = match request.enforce {
             true => Stage::Writing,
             false => Stage::Announced,

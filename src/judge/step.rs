@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Because, Brake, BrakeMemory, Condemned, Effect, Event, Labels, Latest, Ledger, Moment, Note,
+    Because, BrakeMemory, Brakes, Effect, Event, FailRequest, Labels, Latest, Ledger, Moment, Note,
     PodId, PodView, Policy, Settings, Stage, Verdict, judge,
 };
 
@@ -33,13 +33,13 @@ pub struct Judge {
     /// What was counted.
     pub(super) ledger: Ledger,
     /// What holds verdicts.
-    pub(super) brake: Brake,
+    pub(super) brake: Brakes,
     /// The newest view of each Pod that is being judged, by UID.
     pub(super) latest: BTreeMap<String, Latest>,
     /// The last verdict on each Pod that has nothing to judge for now, by UID.
     pub(super) settled: BTreeMap<String, Verdict>,
     /// The reports that are under way, by the Pod's UID.
-    pub(super) reports: BTreeMap<String, Condemned>,
+    pub(super) reports: BTreeMap<String, FailRequest>,
     /// The Pods that left while the report on them was under way, by UID.
     pub(super) gone: BTreeSet<String>,
     /// The Pods that are too large to be judged, by UID. Each was said once.
@@ -54,7 +54,7 @@ impl Judge {
         Self {
             policy: settings.policy,
             ledger: Ledger::default(),
-            brake: Brake {
+            brake: Brakes {
                 warm_up_until: now.after(settings.warm_up),
                 rules: settings.brakes,
                 memory: BrakeMemory::default(),
@@ -163,7 +163,7 @@ impl Judge {
     }
 
     /// What holds verdicts.
-    pub fn brake(&self) -> &Brake {
+    pub fn brake(&self) -> &Brakes {
         &self.brake
     }
 

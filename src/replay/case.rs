@@ -4,12 +4,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::judge::{Cause, Condemned, Outcome};
+use crate::judge::{Cause, FailRequest, Outcome};
 
 /// What one policy makes of one Pod.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Case {
-    /// What it was condemned for, the first time that it would have been failed, or said so; else the last time.
+    /// What it was failed for, the first time that it would have been failed, or said so; else the last time.
     pub(super) condemned: Option<Sentence>,
     /// Why it was spared, and when first.
     pub(super) spared: BTreeMap<String, Timestamp>,
@@ -33,7 +33,7 @@ pub(super) struct Sentence {
 }
 
 impl Sentence {
-    pub(super) fn of(condemned: &Condemned, time: Timestamp) -> Self {
+    pub(super) fn of(condemned: &FailRequest, time: Timestamp) -> Self {
         Self {
             time,
             image: condemned.image.clone(),

@@ -1,7 +1,7 @@
 //! Replay: the judge over recorded logs of nodes, by the policy that was in force and by others.
 //!
 //! A log is read line by line. What was an input of the agent's judge is one here: the same [`Judge`](crate::judge::Judge) is driven by
-//! it. What became of a report is taken from the record where the agent condemned the same Pod at the same moment; otherwise it is taken to
+//! it. What became of a report is taken from the record where the agent failed the same Pod at the same moment; otherwise it is taken to
 //! have been carried out at once. What the Pods that come after a failed one would have done is not recorded, and not guessed.
 
 mod case;

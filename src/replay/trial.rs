@@ -8,8 +8,8 @@ use crate::config::{Config, Faults};
 use crate::journal::line::{self, Head, Line};
 use crate::journal::read::Record;
 use crate::judge::{
-    Condemned, Decision, Effect, Ending, Event, Judge, Kept, Labels, Moment, Note, Outcome, PodId,
-    Reason, Settings, Verdict,
+    Decision, Effect, Ending, Event, FailRequest, Judge, Kept, Labels, Moment, Note, Outcome,
+    PodId, Reason, Settings, Verdict,
 };
 
 /// One policy, judged by over the record of one node.
@@ -75,7 +75,7 @@ struct Run {
     /// The kernel's name for the boot.
     boot: String,
     /// The Pods that were to be failed by the last line: whether the record fails them too is told by the next ones.
-    open: Vec<(Condemned, Moment)>,
+    open: Vec<(FailRequest, Moment)>,
     /// The clock may decide about a Pod whose report wrote nothing.
     again: Option<Moment>,
     last: Moment,
@@ -159,7 +159,7 @@ impl Trial {
         Ok(())
     }
 
-    /// The record tells no more: what was condemned last was not condemned by it.
+    /// The record tells no more: what was failed last was not failed by it.
     pub(super) fn end(&mut self, time: Timestamp) {
         self.close_open();
         self.miss(time);
@@ -325,7 +325,7 @@ impl Trial {
         }
     }
 
-    /// Whoever the record did not condemn at that moment: the report is taken to have come to its end at once.
+    /// Whoever the record did not fail at that moment: the report is taken to have come to its end at once.
     fn close_open(&mut self) {
         let Some(run) = &mut self.run else { return };
         for (request, at) in std::mem::take(&mut run.open) {
@@ -337,7 +337,7 @@ impl Trial {
         }
     }
 
-    /// The record tells how the report on a Pod ended. Another policy that condemned it at the same moment would have met the same.
+    /// The record tells how the report on a Pod ended. Another policy that failed it at the same moment would have met the same.
     fn reported(
         &mut self,
         pod: PodId,
@@ -361,7 +361,7 @@ impl Trial {
                 self.ended(pod, &image, Ending { outcome, ..ending }, marked, at);
             }
             (_, None) => self.ended(pod, image, ending, marked, at),
-            // It has not condemned it then.
+            // It has not failed it then.
             (None, Some(_)) => {}
         }
     }
@@ -385,7 +385,7 @@ impl Trial {
         }
     }
 
-    /// The agent's own verdict: whether it is the one that was come to here, and whether it condemns too.
+    /// The agent's own verdict: whether it is the one that was come to here, and whether it fails the Pod too.
     fn compare(&mut self, said: &Said, time: Timestamp) {
         if let Some(run) = &mut self.run
             && said.decision == "condemn"

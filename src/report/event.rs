@@ -11,7 +11,7 @@ use super::message::message;
 use super::refusal::Refusal;
 use super::retry::Tries;
 use crate::api::call;
-use crate::judge::{Complaint, Condemned, PodId};
+use crate::judge::{Complaint, FailRequest, PodId};
 
 /// How often an Event is tried: it is the only word that the Pod's author may get.
 const TRIES: usize = 4;
@@ -20,11 +20,11 @@ const TRIES: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The Pod was failed.
-    Failed(Box<Condemned>),
+    Failed(Box<FailRequest>),
     /// The Pod was deleted.
-    Deleted(Box<Condemned>),
+    Deleted(Box<FailRequest>),
     /// Observing: the Pod would have been failed.
-    WouldFail(Box<Condemned>),
+    WouldFail(Box<FailRequest>),
     /// Annotations of the Pod cannot be read and are ignored.
     InvalidAnnotations(Vec<Complaint>),
 }
@@ -33,23 +33,20 @@ impl Event {
     /// The Event's reason, the end of its name, and its message.
     fn text(&self) -> (&'static str, &'static str, String) {
         match self {
-            Self::Failed(condemned) => (
+            Self::Failed(request) => (
                 "ImagePullFailed",
                 "failed",
-                format!("Failed the Pod: {}", message(condemned)),
+                format!("Failed the Pod: {}", message(request)),
             ),
-            Self::Deleted(condemned) => (
+            Self::Deleted(request) => (
                 "ImagePullFailed",
                 "failed",
-                format!("Deleted the Pod: {}", message(condemned)),
+                format!("Deleted the Pod: {}", message(request)),
             ),
-            Self::WouldFail(condemned) => (
+            Self::WouldFail(request) => (
                 "ImagePullWouldFail",
                 "would-fail",
-                format!(
-                    "Would fail the Pod (observing only): {}",
-                    message(condemned)
-                ),
+                format!("Would fail the Pod (observing only): {}", message(request)),
             ),
             Self::InvalidAnnotations(complaints) => {
                 let texts: Vec<String> = complaints.iter().map(Complaint::to_string).collect();

@@ -1,4 +1,4 @@
-use crate::judge::Condemned;
+use crate::judge::FailRequest;
 use crate::text::Shown;
 
 /// The longest text that goes into a condition or an Event, in bytes.
@@ -8,16 +8,16 @@ const LONGEST: usize = 1024;
 const OPINION: &str = "; asked without credentials, the runtime says: ";
 
 /// What a user reads in the Pod's condition and in the Event.
-pub(super) fn message(condemned: &Condemned) -> String {
-    let Condemned {
+pub(super) fn message(request: &FailRequest) -> String {
+    let FailRequest {
         image,
         cause,
         failures,
         error,
         opinion,
         ..
-    } = condemned;
-    let seconds = std::time::Duration::from_secs(condemned.lasting.as_secs());
+    } = request;
+    let seconds = std::time::Duration::from_secs(request.lasting.as_secs());
     let lasting = humantime::format_duration(seconds);
     let counted = match failures {
         0 => format!("for {lasting}"),
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn tells_image_cause_count_duration_and_error() {
-        let mut condemned = Condemned {
+        let mut request = FailRequest {
             pod: PodId {
                 uid: "u".to_owned(),
                 namespace: "n".to_owned(),
@@ -69,16 +69,16 @@ mod tests {
             opinion: None,
         };
         assert_eq!(
-            message(&condemned),
+            message(&request),
             "image r/a:1 could not be pulled 3 times in 49s (ImageNotFound); last error: r/a:1: not found"
         );
-        condemned.image = "r/\u{1b}[31ma".to_owned();
-        assert!(message(&condemned).starts_with("image r/\\u{1b}[31ma could"));
-        condemned.error = "é".repeat(5000);
-        condemned.image = "i".repeat(5000);
-        assert!(message(&condemned).len() <= LONGEST);
-        condemned.opinion = Some("NotFound: no\nsuch image".to_owned());
-        let text = message(&condemned);
+        request.image = "r/\u{1b}[31ma".to_owned();
+        assert!(message(&request).starts_with("image r/\\u{1b}[31ma could"));
+        request.error = "é".repeat(5000);
+        request.image = "i".repeat(5000);
+        assert!(message(&request).len() <= LONGEST);
+        request.opinion = Some("NotFound: no\nsuch image".to_owned());
+        let text = message(&request);
         assert!(
             text.len() <= LONGEST && text.ends_with("the runtime says: NotFound: no\\nsuch image")
         );

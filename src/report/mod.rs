@@ -1,4 +1,4 @@
-//! Reports: what is done about a condemned Pod, and what is written down about it.
+//! Reports: what is done about a failed Pod, and what is written down about it.
 
 mod account;
 mod event;

@@ -20,7 +20,8 @@ use super::retry::Tries;
 use crate::api::call;
 use crate::evidence::{Pod, Requests};
 use crate::judge::{
-    Action, Aftermath, Condemned, Ending, Outcome, Phase, PodId, PodView, Reason, Undone, still_due,
+    Action, Aftermath, Ending, FailRequest, Outcome, Phase, PodId, PodView, Reason, Undone,
+    still_due,
 };
 use crate::pod_fields::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE};
 
@@ -42,13 +43,13 @@ const LOOKS: usize = 6;
 /// Each write is bound to the Pod's UID and to the `resourceVersion` that was judged: a Pod that has moved is looked at again, three times at most.
 pub async fn fail(
     client: &Client,
-    condemned: &Condemned,
+    request: &FailRequest,
     policy: &InForce,
     at: Timestamp,
 ) -> Account {
-    let mut door = Door::of(client, &condemned.pod);
+    let mut door = Door::of(client, &request.pod);
     door.deletes = policy.now().action == Action::Delete;
-    let mut ending = door.fail(condemned, policy, at).await;
+    let mut ending = door.fail(request, policy, at).await;
     if door.marked == Some(true) && !matches!(ending.outcome, Outcome::Written | Outcome::Gone) {
         match door.take_back(at).await {
             Undone::Clear => door.marked = Some(false),
@@ -60,11 +61,11 @@ pub async fn fail(
 }
 
 /// Looks at a Pod as [`fail`] would, and writes nothing.
-pub async fn look(client: &Client, condemned: &Condemned, policy: &InForce) -> Account {
-    let mut door = Door::of(client, &condemned.pod);
+pub async fn look(client: &Client, request: &FailRequest, policy: &InForce) -> Account {
+    let mut door = Door::of(client, &request.pod);
     let mut tries = Tries::new(TRIES);
     let ending = loop {
-        match door.look(condemned, policy).await {
+        match door.look(request, policy).await {
             Ok(Looked::Due(_)) => break Outcome::Due.into(),
             Ok(Looked::NotDue(reason)) => break Ending::spared(&reason),
             Ok(Looked::Written) => break Outcome::Written.into(),
@@ -127,7 +128,7 @@ struct Door<'a> {
 
 /// What the last look found.
 enum Looked {
-    /// The Pod, as it was condemned.
+    /// The Pod, as it was failed.
     Due(PodView),
     /// A reason not to fail the Pod.
     NotDue(Reason),
@@ -160,10 +161,10 @@ impl<'a> Door<'a> {
         }
     }
 
-    async fn fail(&mut self, condemned: &Condemned, policy: &InForce, at: Timestamp) -> Ending {
+    async fn fail(&mut self, request: &FailRequest, policy: &InForce, at: Timestamp) -> Ending {
         let mut tries = Tries::new(TRIES);
         loop {
-            match self.try_once(condemned, policy, at).await {
+            match self.try_once(request, policy, at).await {
                 Ok(ending) => return ending,
                 Err(Refusal::Gone) => return Outcome::Gone.into(),
                 Err(refusal) => {
@@ -193,12 +194,12 @@ impl<'a> Door<'a> {
         })
     }
 
-    async fn look(&mut self, condemned: &Condemned, policy: &InForce) -> Result<Looked, Refusal> {
-        let mut looked = self.look_once(condemned, policy).await?;
+    async fn look(&mut self, request: &FailRequest, policy: &InForce) -> Result<Looked, Refusal> {
+        let mut looked = self.look_once(request, policy).await?;
         let mut pause = LAG;
         for _ in 1..LOOKS {
             let too_soon = Reason::NoFailureYet {
-                image: condemned.image.clone(),
+                image: request.image.clone(),
             };
             match &looked {
                 Looked::NotDue(reason) if *reason == too_soon => {}
@@ -206,14 +207,14 @@ impl<'a> Door<'a> {
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
-            looked = self.look_once(condemned, policy).await?;
+            looked = self.look_once(request, policy).await?;
         }
         Ok(looked)
     }
 
     async fn look_once(
         &mut self,
-        condemned: &Condemned,
+        request: &FailRequest,
         policy: &InForce,
     ) -> Result<Looked, Refusal> {
         let pod = self.get().await?;
@@ -226,7 +227,7 @@ impl<'a> Door<'a> {
         if (view.ending || deleted) && view.uid == self.pod.uid {
             return Ok(Looked::Written);
         }
-        Ok(match still_due(condemned, &policy.now(), &view) {
+        Ok(match still_due(request, &policy.now(), &view) {
             Ok(()) => Looked::Due(view),
             Err(reason) => Looked::NotDue(reason),
         })
@@ -234,11 +235,11 @@ impl<'a> Door<'a> {
 
     async fn try_once(
         &mut self,
-        condemned: &Condemned,
+        request: &FailRequest,
         policy: &InForce,
         at: Timestamp,
     ) -> Result<Ending, Refusal> {
-        let mut view = match self.look(condemned, policy).await? {
+        let mut view = match self.look(request, policy).await? {
             Looked::Due(view) => view,
             Looked::NotDue(reason) => return Ok(Ending::spared(&reason)),
             Looked::Written => return Ok(Outcome::Written.into()),
@@ -246,13 +247,13 @@ impl<'a> Door<'a> {
         if !view.marked {
             // Even if the answer is lost, the condition may be standing from here on.
             self.marked = Some(true);
-            let patch = self.condition(Some(condemned), at, &view.resource_version);
+            let patch = self.condition(Some(request), at, &view.resource_version);
             let written = self.patch_status(Step::Condition, patch).await;
             let refused = Refusal::is_definite;
             self.marked = Some(!written.as_ref().is_err_and(refused));
             view = written?.view();
             // The answer is the Pod as it is now.
-            if let Err(reason) = still_due(condemned, &policy.now(), &view) {
+            if let Err(reason) = still_due(request, &policy.now(), &view) {
                 return Ok(Ending::spared(&reason));
             }
         }
@@ -322,12 +323,12 @@ impl<'a> Door<'a> {
     /// A patch of the condition alone: True with a request, else False. A strategic merge keeps everyone else's conditions.
     fn condition(
         &self,
-        condemned: Option<&Condemned>,
+        request: Option<&FailRequest>,
         at: Timestamp,
         version: &str,
     ) -> serde_json::Value {
-        let (status, reason, message) = match condemned {
-            Some(condemned) => ("True", condemned.cause.as_str(), message(condemned)),
+        let (status, reason, message) = match request {
+            Some(request) => ("True", request.cause.as_str(), message(request)),
             None => (
                 "False",
                 "NotFailed",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::cri::{Pulled, Runtime};
-use crate::judge::{Condemned, Ending, Outcome, Reason};
+use crate::judge::{Ending, FailRequest, Outcome, Reason};
 use crate::text::redacted;
 
 /// How long the runtime may pull for a second opinion.
@@ -20,10 +20,10 @@ pub async fn ask(
     runtime: &mut Runtime,
     pulls: &Semaphore,
     patience: Duration,
-    condemned: &mut Condemned,
+    request: &mut FailRequest,
 ) -> Result<(), Ending> {
-    let image = condemned.image.clone();
-    if condemned.spare_if_present {
+    let image = request.image.clone();
+    if request.spare_if_present {
         match runtime.has_image(&image).await {
             Ok(false) => {}
             Ok(true) => return Err(Ending::spared(&Reason::OnNode { image })),
@@ -40,13 +40,13 @@ pub async fn ask(
             }
         }
     }
-    if condemned.second_opinion {
+    if request.second_opinion {
         // Nobody closes it; if somebody did, there would be nobody to take turns with.
         let _turn = pulls.acquire().await;
         match runtime.pull(&image, patience).await {
             Pulled::Yes => return Err(Ending::spared(&Reason::PulledByRuntime { image })),
             Pulled::NotYet => return Err(Ending::spared(&Reason::StillPulling { image })),
-            Pulled::No(answer) => condemned.opinion = Some(answer),
+            Pulled::No(answer) => request.opinion = Some(answer),
         }
     }
     Ok(())

@@ -42,7 +42,7 @@ pub(super) fn next(view: &View<'_>, latest: &Latest, image: Option<&str>) -> Vec
         let text = "nothing: this Pod is only observed; an Event says what would be done";
         return vec![NextStep::now(text)];
     }
-    if let Decision::Condemn(_) = latest.verdict.decision {
+    if let Decision::Fail(_) = latest.verdict.decision {
         return vec![NextStep::now("the report to the API server is under way")];
     }
     let mut reasons = latest.reasons(view.now);

@@ -8,9 +8,8 @@ use super::facts::{EvidenceState, GuardTried, Unrecognised, View};
 use super::next::{NextStep, next};
 use super::reason::{Decided, ReasonShown};
 use super::totals::held;
-use crate::judge::{
-    Cause, Class, ImageRecord, Latest, Measure, Moment, NodeMode, Reason, Shown, Source,
-};
+use crate::judge::{self, Cause, Class, ImageRecord, Latest, Moment, NodeMode, Reason, Source};
+use crate::text::Shown;
 
 /// Answer to `pullwarden status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,29 +165,29 @@ impl Counted {
     }
 }
 
-impl From<&Measure> for Progress {
-    fn from(measure: &Measure) -> Self {
-        match measure {
-            Measure::Count { have, need } => Self::FailureCount {
+impl From<&judge::Progress> for Progress {
+    fn from(progress: &judge::Progress) -> Self {
+        match progress {
+            judge::Progress::Count { have, need } => Self::FailureCount {
                 have: *have,
                 need: need.get(),
             },
-            Measure::Class {
+            judge::Progress::Class {
                 class,
                 have,
                 need,
                 lasting,
-                at_least,
+                minimum,
             } => Self::Threshold {
                 class: *class,
                 have: *have,
                 need: need.get(),
                 lasting_seconds: lasting.as_secs(),
-                minimum_seconds: at_least.as_secs(),
+                minimum_seconds: minimum.as_secs(),
             },
-            Measure::Standing { lasting, at_least } => Self::Standing {
+            judge::Progress::Standing { lasting, minimum } => Self::Standing {
                 lasting_seconds: lasting.as_secs(),
-                minimum_seconds: at_least.as_secs(),
+                minimum_seconds: minimum.as_secs(),
             },
         }
     }

@@ -21,7 +21,7 @@ fn image(name: &str) -> String {
 }
 
 /// What is said of a Pod whatever the source: the views that tell of a pull, what was made of them, and how it ended, without times.
-/// What comes after a verdict of condemnation is not waited for.
+/// What comes after a verdict that fails the Pod is not waited for.
 fn said(agent: &Agent, pod: &str) -> Vec<Value> {
     let mut said = Vec::new();
     for mut line in agent.lines() {

@@ -54,16 +54,16 @@ fn thirty_bad_pods_and_a_budget_of_ten() {
     });
     // Counted by the boot clock at the verdicts: never more than ten in a minute.
     let lines = agent.lines();
-    let condemned = lines.iter().filter(|line| line["decision"] == "condemn");
+    let request = lines.iter().filter(|line| line["decision"] == "condemn");
     let seconds = |line: &Value| line["at"]["secs"].as_u64().unwrap();
-    let times: Vec<u64> = condemned.map(seconds).collect();
+    let times: Vec<u64> = request.map(seconds).collect();
     assert_eq!(times.len(), 30);
     for window in times.windows(11) {
         assert!(window[10] - window[0] >= 59, "{times:?}");
     }
     // And each at a failure that had just been reported.
-    let condemned = lines.iter().filter(|line| line["decision"] == "condemn");
-    for line in condemned {
+    let request = lines.iter().filter(|line| line["decision"] == "condemn");
+    for line in request {
         assert_eq!(line["failed"].as_array().map(Vec::len), Some(1), "{line}");
     }
 }

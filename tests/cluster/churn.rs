@@ -143,10 +143,10 @@ fn assert_exact(node: &Node, agent: &Agent, source: Source, bad: &[Value], shown
     for (index, pod) in bad.iter().enumerate() {
         let (image, name) = (image(source, index), name(pod));
         assert_failed_by_us(pod, "ImageNotFound", &image);
-        let condemned = |l: &&Value| l["pod"] == name && l["decision"] == "condemn";
-        let condemned: Vec<&Value> = lines.iter().filter(condemned).collect();
-        let [verdict] = condemned[..] else {
-            panic!("{name}: {condemned:?}");
+        let request = |l: &&Value| l["pod"] == name && l["decision"] == "condemn";
+        let request: Vec<&Value> = lines.iter().filter(request).collect();
+        let [verdict] = request[..] else {
+            panic!("{name}: {request:?}");
         };
         let why = verdict["reasons"].to_string();
         assert!(why.contains("reached: 3 of 3 failures"), "{name}: {why}");
@@ -159,7 +159,7 @@ fn assert_exact(node: &Node, agent: &Agent, source: Source, bad: &[Value], shown
         let shown = shown.failures.get(name).copied().unwrap_or(0);
         let text = format!("{name}: {shown} shown, {counted} counted, {begun} made");
         assert!(shown <= counted && counted <= begun, "{text}");
-        // A kubelet that is late may try again as it reports the failure that condemns. To the API server it may write even less than
+        // A kubelet that is late may try again as it reports the failure that fails the Pod. To the API server it may write even less than
         // it tries, but not by its socket.
         let is_late = begun > counted + 1 && source == Source::Kubelet;
         assert!(!is_late, "{text}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pullwarden::judge::{Cause, Condemned, Ending, Outcome, PodId, Policy, Reason};
+use pullwarden::judge::{Cause, Ending, FailRequest, Outcome, PodId, Policy, Reason};
 use pullwarden::report::{InForce, Step, fail};
 use serde_json::{Value, json};
 
@@ -26,9 +26,9 @@ pub fn policy() -> Policy {
 }
 
 /// A verdict on a Pod as it is now.
-pub fn condemned(pod: &Value) -> Condemned {
+pub fn request(pod: &Value) -> FailRequest {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    Condemned {
+    FailRequest {
         pod: PodId {
             uid: text(&pod["metadata"]["uid"]),
             namespace: text(&pod["metadata"]["namespace"]),
@@ -61,7 +61,7 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let policy = InForce::from(policy());
 
-        let gone = condemned(&stuck(&cluster, "gone").await);
+        let gone = request(&stuck(&cluster, "gone").await);
         cluster.delete_pod("gone").await;
         let account = fail(&cluster.client, &gone, &policy, now).await;
         assert!(
@@ -70,7 +70,7 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         );
         assert_eq!(account.trace.len(), 1);
 
-        let before = condemned(&stuck(&cluster, "replaced").await);
+        let before = request(&stuck(&cluster, "replaced").await);
         cluster.delete_pod("replaced").await;
         stuck(&cluster, "replaced").await;
         let account = fail(&cluster.client, &before, &policy, now).await;
@@ -81,7 +81,7 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         assert_eq!(account.trace.len(), 1, "a look, and no write");
         assert_untouched(&cluster.pod("replaced").await.unwrap());
 
-        let due = condemned(&stuck(&cluster, "due").await);
+        let due = request(&stuck(&cluster, "due").await);
         let account = fail(&cluster.client, &due, &policy, now).await;
         assert!(account.ending.outcome == Outcome::Written, "{account:?}");
         let steps: Vec<Step> = account.trace.iter().map(|trace| trace.step).collect();

@@ -11,7 +11,7 @@ use testbed::Fault;
 
 use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, Follow, name, phase};
-use crate::door::{condemned, policy};
+use crate::door::{policy, request};
 use crate::shapes::{FAULTY, REGISTRY, asking, container, job, short_container};
 
 /// How many Jobs are queued: 20 in CI, more where a soak asks for it.
@@ -205,7 +205,7 @@ fn none_of_the_next_jobs_is_refused_with_a_pull_in_flight() {
             let stuck = HANGING.fill_hanging(bed, &cluster, "next/hangs").await;
             let writes = stuck.iter().map(async |pod| {
                 let at = Timestamp::from_second(1_800_000_000).unwrap();
-                let account = fail(&cluster.client, &condemned(pod), &policy().into(), at).await;
+                let account = fail(&cluster.client, &request(pod), &policy().into(), at).await;
                 assert!(account.ending.outcome == Outcome::Written, "{account:?}");
             });
             join_all(writes).await;

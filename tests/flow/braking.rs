@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, BrakeMemory, Reason, Spent};
 
-use crate::support::court::{Court, at, is_condemned};
+use crate::support::court::{Court, at, decides_to_fail};
 use crate::support::fault;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, DENIED, NOT_FOUND, Pod};
@@ -14,18 +14,15 @@ use crate::support::random::cases;
 use crate::support::story::{Failure, Story, hours, minutes};
 
 fn of_budget(reason: &Reason) -> bool {
-    matches!(
-        reason,
-        Reason::NodeBudgetSpent(_) | Reason::OwnerBudgetSpent(_)
-    )
+    matches!(reason.brake(), Some("node-budget" | "owner-budget"))
 }
 
 fn of_always(reason: &Reason) -> bool {
-    matches!(reason, Reason::AlwaysWaits { .. })
+    reason.brake() == Some("always")
 }
 
 fn of_warm_up(reason: &Reason) -> bool {
-    matches!(reason, Reason::WarmUp { .. })
+    reason.brake() == Some("warm-up")
 }
 
 #[test]
@@ -50,7 +47,7 @@ fn thirty_bad_pods_at_once_are_failed_ten_at_a_time() {
         assert!(held.count() >= 20);
         // The second ten at their next failure after the budget is there again.
         for end in &story.ends[10..] {
-            let before = |f: &&Failure| f.uid == end.condemned.pod.uid && f.at < end.at;
+            let before = |f: &&Failure| f.uid == end.request.pod.uid && f.at < end.at;
             let last = story.failures.iter().rfind(before).unwrap();
             assert!(last.held(of_budget), "{:?}", last.verdict);
         }
@@ -67,20 +64,20 @@ fn an_owner_has_a_budget_of_its_own() {
     story.go_on(hours(1));
     assert_eq!(story.ends.len(), 7);
     story.let_go_at_failures();
-    let of_a = story.ends.iter().filter(|e| e.condemned.pod.name != "b");
+    let of_a = story.ends.iter().filter(|e| e.request.pod.name != "b");
     let of_a: Vec<Duration> = of_a.map(|end| end.at).collect();
     assert!(of_a[3] - of_a[0] >= minutes(10), "{of_a:?}");
     let b = story.end_of(&Pod::bad("b")).unwrap();
     assert!(b.at < minutes(16), "{:?}", b.at);
 }
 
-/// Of each Pod that was condemned, how long after its first failure.
+/// Of each Pod that was failed, how long after its first failure.
 fn waits(story: &Story) -> Vec<Duration> {
     let wait = |end: &crate::support::story::End| {
         let mut of_pod = story
             .failures
             .iter()
-            .filter(|f| f.uid == end.condemned.pod.uid);
+            .filter(|f| f.uid == end.request.pod.uid);
         end.at - of_pod.next().unwrap().at
     };
     story.ends.iter().map(wait).collect()
@@ -231,17 +228,17 @@ fn nth(n: usize) -> Pod {
     }
 }
 
-/// Judges one step. Whether it condemns; it may only where it is a newly reported failure.
+/// Judges one step. Whether it fails the Pod; it may only where it is a newly reported failure.
 fn judge(court: &mut Court, step: Step, second: u64) -> bool {
     match step {
-        Step::Fails(n, text) => is_condemned(&court.fail(&nth(n), text, second)),
+        Step::Fails(n, text) => decides_to_fail(&court.fail(&nth(n), text, second)),
         Step::Again(n) => {
-            let paused = is_condemned(&court.see(nth(n).pausing(NOT_FOUND), second));
+            let paused = decides_to_fail(&court.see(nth(n).pausing(NOT_FOUND), second));
             assert!(!paused, "a pause decided");
             false
         }
         Step::Runs(n) => {
-            assert!(!is_condemned(&court.see(nth(n).running("c"), second)));
+            assert!(!decides_to_fail(&court.see(nth(n).running("c"), second)));
             false
         }
         Step::Arrives(n) => {

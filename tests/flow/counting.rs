@@ -2,7 +2,7 @@
 
 use pullwarden::judge::Cause;
 
-use crate::support::court::{Court, is_condemned};
+use crate::support::court::{Court, decides_to_fail};
 use crate::support::pod::{
     BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE, UNREADABLE_SECRET,
     back_off,
@@ -160,7 +160,7 @@ fn a_view_older_than_the_last_is_ignored() {
     let mut court = Court::counting_to(1);
     court.see(pod().version("10"), 0);
     let verdict = court.see(failing().version("9"), 1);
-    assert!(verdict.observed.stale && !is_condemned(&verdict));
+    assert!(verdict.observed.stale && !decides_to_fail(&verdict));
     assert_eq!(court.failures(&pod()), None);
     // One digit more is newer, whatever the text's order says.
     court.see(pausing().version("10"), 2);
@@ -175,13 +175,13 @@ fn the_same_state_after_a_restart_is_not_counted_again() {
     court.see(failing().version("5"), 0);
     court.restart();
     let verdict = court.see(failing().version("5"), 1);
-    assert!(verdict.observed.failed.is_empty() && !is_condemned(&verdict));
+    assert!(verdict.observed.failed.is_empty() && !decides_to_fail(&verdict));
     // Nor as the answer of another list, with a version of its own.
-    assert!(!is_condemned(&court.see(failing().version("6"), 2)));
+    assert!(!decides_to_fail(&court.see(failing().version("6"), 2)));
     assert_eq!(court.failures(&pod()), Some(1));
     court.see(pausing().version("7"), 3);
     assert!(
-        is_condemned(&court.see(failing().version("8"), 4)),
+        decides_to_fail(&court.see(failing().version("8"), 4)),
         "the counts went on"
     );
 }
@@ -202,7 +202,7 @@ fn an_edited_image_starts_at_zero() {
     court.fail(&pod(), NOT_FOUND, 0);
     court.fail(&pod(), NOT_FOUND, 30);
     let verdict = court.see(edited().failing(&of_good(NOT_FOUND)), 60);
-    assert!(!is_condemned(&verdict));
+    assert!(!decides_to_fail(&verdict));
     let images = &court.ledger.pod("uid-p").unwrap().images;
     assert_eq!(images.keys().collect::<Vec<_>>(), [GOOD]);
     assert_eq!(images[GOOD].failures, 1);
@@ -219,13 +219,13 @@ fn a_status_from_before_an_edit_is_no_failure_of_the_new_image() {
         for second in 1..5 {
             // The image is mended; the kubelet has not come round to it.
             let verdict = court.see(before.clone().edited("c", GOOD), second);
-            assert!(!is_condemned(&verdict), "{verdict:?}");
+            assert!(!decides_to_fail(&verdict), "{verdict:?}");
             let images = &court.ledger.pod("uid-p").unwrap().images;
             assert_eq!(images.get(GOOD).map_or(0, |image| image.failures), 0);
         }
         // Now it has, and the new one is no better.
         let verdict = court.see(edited().failing(&of_good(NOT_FOUND)), 9);
-        assert!(is_condemned(&verdict), "{verdict:?}");
+        assert!(decides_to_fail(&verdict), "{verdict:?}");
     }
 }
 
@@ -234,7 +234,7 @@ fn a_recreated_pod_starts_at_zero() {
     let mut court = Court::counting_to(2);
     court.fail(&pod(), NOT_FOUND, 0);
     let again = || pod().uid("another");
-    assert!(!is_condemned(&court.see(again().failing(NOT_FOUND), 30)));
+    assert!(!decides_to_fail(&court.see(again().failing(NOT_FOUND), 30)));
     assert_eq!(court.failures(&again()), Some(1));
     assert_eq!(
         court.failures(&pod()),

@@ -1,10 +1,10 @@
-//! When a Pod is condemned: counts, classes, durations, what the clock may decide and what it may not.
+//! When a Pod is failed: counts, classes, durations, what the clock may decide and what it may not.
 
 use std::num::NonZeroU32;
 
-use pullwarden::judge::{Brake, Decision, Reason, Spent};
+use pullwarden::judge::{Brakes, Decision, Reason, Spent};
 
-use crate::support::court::{Court, at, condemned, is_condemned};
+use crate::support::court::{Court, at, decides_to_fail, request};
 use crate::support::pod::{
     BAD, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE, UNREADABLE_SECRET,
 };
@@ -13,12 +13,12 @@ fn pod() -> Pod {
     Pod::bad("p")
 }
 
-/// Failed pulls as (second, message): the second of the one that condemns, if one does.
+/// Failed pulls as (second, message): the second of the one that fails the Pod, if one does.
 #[track_caller]
 fn check(mut court: Court, failures: &[(u64, &str)], expected: Option<u64>) {
     let mut decided = None;
     for (second, message) in failures {
-        if is_condemned(&court.fail(&pod(), message, *second)) {
+        if decides_to_fail(&court.fail(&pod(), message, *second)) {
             decided.get_or_insert(*second);
         }
     }
@@ -130,7 +130,7 @@ fn a_missing_image_counts_towards_the_patience_with_refusals() {
 fn slow_is_not_failed() {
     let mut court = Court::enforcing();
     for second in [0, 26, 50, 100, 200] {
-        assert!(!is_condemned(&court.fail(&pod(), NOT_FOUND, second)));
+        assert!(!decides_to_fail(&court.fail(&pod(), NOT_FOUND, second)));
     }
     // The count is reached, and the ten minutes pass while a pull is queued: the status says what it said.
     for second in 201..4000 {
@@ -144,7 +144,7 @@ fn slow_is_not_failed() {
         }
     }
     assert!(
-        is_condemned(&court.see(pod().failing(NOT_FOUND), 4000)),
+        decides_to_fail(&court.see(pod().failing(NOT_FOUND), 4000)),
         "a new failure decides"
     );
 }
@@ -154,10 +154,10 @@ fn slow_that_ends_well_is_left_alone() {
     let mut court = Court::counting_to(3);
     court.brake.warm_up_until = at(80);
     for second in [0, 26, 50] {
-        assert!(!is_condemned(&court.fail(&pod(), NOT_FOUND, second)));
+        assert!(!decides_to_fail(&court.fail(&pod(), NOT_FOUND, second)));
     }
-    assert!(!is_condemned(&court.see(pod().pausing(NOT_FOUND), 193)));
-    assert!(!is_condemned(&court.see(pod().running("c"), 194)));
+    assert!(!decides_to_fail(&court.see(pod().pausing(NOT_FOUND), 193)));
+    assert!(!decides_to_fail(&court.see(pod().running("c"), 194)));
     assert_eq!(court.failures(&pod()), Some(0));
 }
 
@@ -171,10 +171,10 @@ fn first_seen_in_the_pause_counts_but_does_not_decide() {
         Decision::Wait,
         "a pull may be in flight: {verdict:?}"
     );
-    assert!(is_condemned(&court.see(pod().failing(NOT_FOUND), 30)));
+    assert!(decides_to_fail(&court.see(pod().failing(NOT_FOUND), 30)));
 }
 
-/// A standing reason first seen at 0, with or without a count: the first second at which it condemns, within an hour.
+/// A standing reason first seen at 0, with or without a count: the first second at which it fails the Pod, within an hour.
 #[track_caller]
 fn check_standing(reason: &str, count: Option<u32>, expected: Option<u64>) {
     let mut court = Court::enforcing();
@@ -182,7 +182,7 @@ fn check_standing(reason: &str, count: Option<u32>, expected: Option<u64>) {
     let pod = pod().waiting("c", reason, "it stands").version("1");
     let decided = (0..3600)
         .step_by(5)
-        .find(|second| is_condemned(&court.see(pod.clone(), *second)));
+        .find(|second| decides_to_fail(&court.see(pod.clone(), *second)));
     assert_eq!(decided, expected, "{reason} {count:?}");
 }
 
@@ -203,7 +203,7 @@ fn an_unreadable_pull_secret_gets_the_patience_of_its_class() {
         let pod = pod().waiting("c", UNREADABLE_SECRET, UNREADABLE_SECRET);
         let decided = (0..10)
             .map(|hour| hour * 3600)
-            .find(|second| is_condemned(&court.see(pod.clone(), *second)));
+            .find(|second| decides_to_fail(&court.see(pod.clone(), *second)));
         assert_eq!(decided, Some(6 * 3600));
     }
     // The secret is mended after five hours, and the first pull is refused.
@@ -211,8 +211,8 @@ fn an_unreadable_pull_secret_gets_the_patience_of_its_class() {
     let unreadable = || pod().waiting("c", UNREADABLE_SECRET, UNREADABLE_SECRET);
     court.see(unreadable(), 0);
     court.see(unreadable(), 5 * 3600);
-    assert!(!is_condemned(&court.fail(&pod(), DENIED, 6 * 3600)));
-    assert!(!is_condemned(&court.see(unreadable(), 7 * 3600)));
+    assert!(!decides_to_fail(&court.fail(&pod(), DENIED, 6 * 3600)));
+    assert!(!decides_to_fail(&court.see(unreadable(), 7 * 3600)));
 }
 
 #[test]
@@ -221,9 +221,9 @@ fn a_standing_reason_that_went_away_starts_again() {
     let stands = || pod().waiting("c", "InvalidImageName", "");
     court.see(stands(), 0);
     court.see(pod().waiting("c", "ContainerCreating", ""), 20);
-    assert!(!is_condemned(&court.see(stands(), 29)));
-    assert!(!is_condemned(&court.see(stands(), 58)));
-    assert!(is_condemned(&court.see(stands(), 59)));
+    assert!(!decides_to_fail(&court.see(stands(), 29)));
+    assert!(!decides_to_fail(&court.see(stands(), 58)));
+    assert!(decides_to_fail(&court.see(stands(), 59)));
 }
 
 #[test]
@@ -231,13 +231,13 @@ fn a_standing_reason_that_was_not_written_is_left_alone_for_a_while() {
     let mut court = Court::counting_to(1);
     let stands = || pod().waiting("c", "InvalidImageName", "");
     court.see(stands(), 0);
-    assert!(is_condemned(&court.see(stands(), 30)));
+    assert!(decides_to_fail(&court.see(stands(), 30)));
     let view = stands().view();
     court
         .ledger
         .postpone(&view.uid, &view.containers[0].image, at(30));
-    assert!(!is_condemned(&court.see(stands(), 359)));
-    assert!(is_condemned(&court.see(stands(), 360)));
+    assert!(!decides_to_fail(&court.see(stands(), 359)));
+    assert!(decides_to_fail(&court.see(stands(), 360)));
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_standing_reason_does_not_decide_while_the_same_image_is_pulled_for_another_
         let report = both().waiting("d", "ImagePullBackOff", NOT_FOUND);
         let verdict = court.see(report, second);
         assert!(
-            !is_condemned(&verdict),
+            !decides_to_fail(&verdict),
             "at {second}, while a pull may be in flight: {verdict:?}"
         );
     }
@@ -271,11 +271,11 @@ fn after_a_reboot_counts_stay_and_durations_start_again() {
     assert_eq!(court.failures(&pod()), Some(5));
     for second in [10, 300, 609] {
         assert!(
-            !is_condemned(&court.fail(&pod(), NOT_FOUND, second)),
+            !decides_to_fail(&court.fail(&pod(), NOT_FOUND, second)),
             "at {second}"
         );
     }
-    assert!(is_condemned(&court.fail(&pod(), NOT_FOUND, 610)));
+    assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 610)));
 }
 
 #[test]
@@ -284,9 +284,9 @@ fn after_a_reboot_a_standing_reason_stands_anew() {
     let stands = || pod().waiting("c", "InvalidImageName", "");
     court.see(stands(), 5000);
     court.ledger.rebooted(at(3));
-    assert!(!is_condemned(&court.see(stands(), 4)));
-    assert!(!is_condemned(&court.see(stands(), 33)));
-    assert!(is_condemned(&court.see(stands(), 34)));
+    assert!(!decides_to_fail(&court.see(stands(), 4)));
+    assert!(!decides_to_fail(&court.see(stands(), 33)));
+    assert!(decides_to_fail(&court.see(stands(), 34)));
 }
 
 #[test]
@@ -301,10 +301,10 @@ fn the_verdict_names_the_image_that_is_due() {
     let report = || pod().terminated("i").running("e");
     court.fail(&report(), NOT_FOUND, 0);
     let verdict = court.fail(&report(), NOT_FOUND, 26);
-    let condemned = condemned(&verdict).expect("a running container beside it changes nothing");
-    assert_eq!((condemned.image.as_str(), condemned.failures), (BAD, 2));
+    let request = request(&verdict).expect("a running container beside it changes nothing");
+    assert_eq!((request.image.as_str(), request.failures), (BAD, 2));
     assert_eq!(
-        (condemned.lasting.as_secs(), condemned.error.as_str()),
+        (request.lasting.as_secs(), request.error.as_str()),
         (26, NOT_FOUND)
     );
 }
@@ -315,15 +315,16 @@ fn the_warm_up_holds_and_its_end_decides_nothing() {
     court.brake.warm_up_until = at(600);
     let verdict = court.fail(&pod(), NOT_FOUND, 599);
     assert_eq!(verdict.decision, Decision::Hold);
-    assert!(matches!(verdict.reasons.last(), Some(Reason::WarmUp { left }) if left.as_secs() == 1));
+    let held = verdict.reasons.last().unwrap();
+    assert_eq!(held.to_string(), "warming up for 1s more");
     assert!(
-        !is_condemned(&court.see(pod().pausing(NOT_FOUND), 700)),
+        !decides_to_fail(&court.see(pod().pausing(NOT_FOUND), 700)),
         "held until the next failure"
     );
-    assert!(is_condemned(&court.fail(&pod(), NOT_FOUND, 701)));
+    assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 701)));
 }
 
-fn spend(brake: &mut Brake, times: usize, owner: &str) {
+fn spend(brake: &mut Brakes, times: usize, owner: &str) {
     for _ in 0..times {
         brake.memory.spent.push(Spent {
             at: at(0),
@@ -337,19 +338,17 @@ fn spend(brake: &mut Brake, times: usize, owner: &str) {
 fn the_nodes_budget_holds() {
     let mut court = Court::counting_to(1);
     spend(&mut court.brake, 9, "others");
-    assert!(is_condemned(&court.clone().fail(&pod(), NOT_FOUND, 1)));
+    assert!(decides_to_fail(&court.clone().fail(&pod(), NOT_FOUND, 1)));
     spend(&mut court.brake, 1, "others");
     let verdict = court.fail(&pod(), NOT_FOUND, 599);
     assert_eq!(verdict.decision, Decision::Hold);
-    assert!(matches!(
-        verdict.reasons.last(),
-        Some(Reason::NodeBudgetSpent(_))
-    ));
+    let held = verdict.reasons.last().unwrap();
+    assert_eq!(held.brake(), Some("node-budget"));
     assert!(
-        !is_condemned(&court.see(pod().pausing(NOT_FOUND), 600)),
+        !decides_to_fail(&court.see(pod().pausing(NOT_FOUND), 600)),
         "a refill decides nothing"
     );
-    assert!(is_condemned(&court.fail(&pod(), NOT_FOUND, 601)));
+    assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 601)));
 }
 
 #[test]
@@ -357,14 +356,16 @@ fn an_owners_budget_holds_that_owner_only() {
     let mut court = Court::counting_to(1);
     spend(&mut court.brake, 3, "job-a");
     let verdict = court.fail(&pod().owner("job-a"), NOT_FOUND, 1);
-    assert!(matches!(
-        verdict.reasons.last(),
-        Some(Reason::OwnerBudgetSpent(_))
-    ));
-    assert!(is_condemned(&court.fail(
+    let held = verdict.reasons.last().unwrap();
+    assert_eq!(held.brake(), Some("owner-budget"));
+    assert!(decides_to_fail(&court.fail(
         &Pod::bad("q").owner("job-b"),
         NOT_FOUND,
         1
     )));
-    assert!(is_condemned(&court.fail(&Pod::bad("bare"), NOT_FOUND, 1)));
+    assert!(decides_to_fail(&court.fail(
+        &Pod::bad("bare"),
+        NOT_FOUND,
+        1
+    )));
 }

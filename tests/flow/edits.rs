@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pullwarden::judge::Moment;
 
-use crate::support::court::{Court, at, condemned, is_condemned};
+use crate::support::court::{Court, at, decides_to_fail, request};
 use crate::support::fault;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, GOOD, NOT_FOUND, Pod, UNREADABLE_SECRET, back_off};
@@ -24,7 +24,7 @@ fn edited() -> Pod {
     pod().edited("c", GOOD)
 }
 
-/// A court that condemns at the first failure, and has held the old image's at second 1.
+/// A court that fails the Pod at the first failure, and has held the old image's at second 1.
 fn holding(before: &Pod) -> Court {
     let mut court = Court::counting_to(1);
     court.brake.warm_up_until = at(2);
@@ -57,13 +57,13 @@ fn an_error_that_names_the_old_image_is_not_the_new_ones() {
             // Its pull takes long.
             for second in [10, 100, 1000, 10_000] {
                 let verdict = court.see(edited().waiting("c", reason, message), second);
-                assert!(!is_condemned(&verdict), "{reason}: {verdict:?}");
+                assert!(!decides_to_fail(&verdict), "{reason}: {verdict:?}");
             }
             assert_eq!(failures(&court, GOOD), 0, "{reason}");
             // The new one's own failure counts, and is its first.
             let own = NOT_FOUND.replace(BAD, GOOD);
             let verdict = court.see(edited().failing(&own), 10_001);
-            assert_eq!(condemned(&verdict).unwrap().failures, 1, "{reason}");
+            assert_eq!(request(&verdict).unwrap().failures, 1, "{reason}");
         }
     }
 }
@@ -75,7 +75,7 @@ fn an_agent_that_starts_after_the_edit_counts_nothing() {
         edited().waiting("c", "ImagePullBackOff", &back_off(BAD, NOT_FOUND)),
     ] {
         let mut court = Court::counting_to(1);
-        assert!(!is_condemned(&court.see(report, 1)));
+        assert!(!decides_to_fail(&court.see(report, 1)));
         assert_eq!(failures(&court, GOOD), 0);
     }
 }
@@ -87,22 +87,22 @@ fn an_unnamed_error_is_the_old_ones_until_it_changes() {
         let mut court = holding(&before);
         for second in [10, 20] {
             let verdict = court.see(edited().failing(UNNAMED), second);
-            assert!(!is_condemned(&verdict), "{verdict:?}");
+            assert!(!decides_to_fail(&verdict), "{verdict:?}");
         }
         court.restart();
-        assert!(!is_condemned(&court.see(edited().failing(UNNAMED), 30)));
+        assert!(!decides_to_fail(&court.see(edited().failing(UNNAMED), 30)));
         assert_eq!(failures(&court, GOOD), 0);
         // The pause is the new image's: it is named. Its failure was not seen.
         let pause = back_off(GOOD, UNNAMED);
         court.see(edited().waiting("c", "ImagePullBackOff", &pause), 40);
         assert_eq!(failures(&court, GOOD), 1);
         let verdict = court.see(edited().failing(UNNAMED), 50);
-        assert_eq!(condemned(&verdict).unwrap().failures, 2);
+        assert_eq!(request(&verdict).unwrap().failures, 2);
     }
     let mut court = holding(&pod().failing(UNNAMED));
     court.see(edited().failing(UNNAMED), 10);
     let verdict = court.see(edited().failing("manifest unknown"), 20);
-    assert!(is_condemned(&verdict), "another error is another pull's");
+    assert!(decides_to_fail(&verdict), "another error is another pull's");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn an_image_that_is_edited_back_starts_at_zero() {
     let mut court = holding(&pod().failing(NOT_FOUND));
     court.see(edited().failing(NOT_FOUND), 10);
     let verdict = court.see(pod().failing(NOT_FOUND), 20);
-    assert!(!is_condemned(&verdict), "{verdict:?}");
+    assert!(!decides_to_fail(&verdict), "{verdict:?}");
     assert_eq!(failures(&court, BAD), 0);
 }
 
@@ -121,7 +121,11 @@ fn an_unreadable_secret_stands_anew_after_an_edit() {
     court.see(unreadable(pod()), 0);
     for (hour, expected) in [(5, false), (6, false), (10, false), (11, true)] {
         let verdict = court.see(unreadable(edited()), hour * 3600);
-        assert_eq!(is_condemned(&verdict), expected, "six hours after hour 5");
+        assert_eq!(
+            decides_to_fail(&verdict),
+            expected,
+            "six hours after hour 5"
+        );
     }
 }
 
@@ -130,7 +134,7 @@ fn an_unnamed_standing_reason_of_the_old_image_decides_nothing() {
     let stands = |pod: Pod| pod.waiting("c", "InvalidImageName", "no name");
     let mut court = holding(&stands(pod()));
     for second in [10, 100, 10_000] {
-        assert!(!is_condemned(&court.see(stands(edited()), second)));
+        assert!(!decides_to_fail(&court.see(stands(edited()), second)));
     }
 }
 

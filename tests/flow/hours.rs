@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use pullwarden::judge::{Condemned, Decision, Moment};
+use pullwarden::judge::{Decision, FailRequest, Moment};
 use serde_json::Value;
 
 use crate::support::apiserver::Kind;
-use crate::support::court::{Court, condemned};
+use crate::support::court::{Court, request};
 use crate::support::kubelet::Kubelet;
 use crate::support::node::Node;
 use crate::support::pod::{BAD, GOOD, NO_HOST, Pod};
@@ -23,12 +23,12 @@ fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
 }
 
-/// Lets a kubelet and a judge that is told everything go on until `until`; when the Pod was first condemned, and for what.
+/// Lets a kubelet and a judge that is told everything go on until `until`; when the Pod was first failed, and for what.
 fn go_on(
     kubelet: &mut Kubelet,
     court: &mut Court,
     until: Duration,
-) -> Option<(Duration, Condemned)> {
+) -> Option<(Duration, FailRequest)> {
     let mut first = None;
     for (at, pod) in kubelet.step(until) {
         let verdict = court.see_at(pod.clone(), Moment::new(at));
@@ -40,8 +40,8 @@ fn go_on(
             counted <= tried,
             "at {at:?} {counted} counted, {tried} tried"
         );
-        if let Some(condemned) = condemned(&verdict) {
-            first.get_or_insert_with(|| (at, condemned.clone()));
+        if let Some(request) = request(&verdict) {
+            first.get_or_insert_with(|| (at, request.clone()));
         }
     }
     first
@@ -90,9 +90,9 @@ fn a_missing_image_is_condemned_after_ten_minutes_by_default() {
     for kubelet in [Kubelet::new(), Kubelet::old()] {
         let (mut kubelet, mut court) = (kubelet, Court::enforcing());
         kubelet.start(pod());
-        let (at, condemned) = go_on(&mut kubelet, &mut court, minutes(60)).unwrap();
+        let (at, request) = go_on(&mut kubelet, &mut court, minutes(60)).unwrap();
         assert!((minutes(10)..minutes(17)).contains(&at), "{at:?}");
-        assert!((5..=8).contains(&condemned.failures), "{condemned:?}");
+        assert!((5..=8).contains(&request.failures), "{request:?}");
     }
 }
 
@@ -101,9 +101,9 @@ fn two_containers_of_one_image_are_condemned_no_sooner_than_one() {
     let when = |pod: Pod| {
         let (mut kubelet, mut court) = (Kubelet::new(), Court::counting_to(3));
         kubelet.start(pod);
-        let (at, condemned) = go_on(&mut kubelet, &mut court, minutes(60)).unwrap();
-        assert!(kubelet.attempts(UID, BAD) >= condemned.failures);
-        (at, condemned.failures)
+        let (at, request) = go_on(&mut kubelet, &mut court, minutes(60)).unwrap();
+        assert!(kubelet.attempts(UID, BAD) >= request.failures);
+        (at, request.failures)
     };
     assert_eq!(when(pod()).1, 3);
     let two = when(pod().container("d", BAD));
@@ -129,8 +129,8 @@ fn a_running_container_beside_a_bad_one_does_not_help_it() {
             .container("a", GOOD)
             .container("c", BAD),
     );
-    let (_, condemned) = go_on(&mut kubelet, &mut court, minutes(5)).unwrap();
-    assert_eq!(condemned.image, BAD);
+    let (_, request) = go_on(&mut kubelet, &mut court, minutes(5)).unwrap();
+    assert_eq!(request.image, BAD);
 }
 
 #[test]

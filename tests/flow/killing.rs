@@ -5,7 +5,7 @@ use std::time::Duration;
 use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, Class, Decision, NodeMode, Reason, Verdict};
 use serde_json::json;
 
-use crate::support::court::{Court, condemned, policy};
+use crate::support::court::{Court, policy, request};
 use crate::support::fault;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, Pod, back_off};
@@ -29,7 +29,7 @@ fn ends(court: &Court, fault: &str, until: Duration) -> Vec<(Story, End)> {
         story.start(pod());
         story.go_on(until);
         let end = story.end_of(&pod()).cloned();
-        let end = end.unwrap_or_else(|| panic!("not condemned in {until:?}: {fault}"));
+        let end = end.unwrap_or_else(|| panic!("not failed in {until:?}: {fault}"));
         (story, end)
     };
     kubelets().map(tell).collect()
@@ -46,7 +46,7 @@ fn with_a_count_at_exactly_that_failure() {
         for fault in lasting_faults() {
             for (story, end) in ends(&Court::counting_to(count), fault, minutes(10)) {
                 assert_eq!(end.nth, count as usize, "{fault}");
-                assert_eq!(end.condemned.failures, count, "{fault}");
+                assert_eq!(end.request.failures, count, "{fault}");
                 let tried = story.kubelet.attempts(pod().has_uid(), BAD);
                 assert!(tried - count <= 1, "{tried} tried: {fault}");
             }
@@ -81,12 +81,12 @@ fn an_image_volume_counts_for_itself() {
         assert_eq!(verdict.decision, Decision::Wait, "{:?}", verdict.reasons);
     }
     let verdict = fail(&mut court, BAD, 300);
-    let due = condemned(&verdict).unwrap();
+    let due = request(&verdict).unwrap();
     assert_eq!((&due.image[..], due.failures), (BAD, 3));
 
     let mut court = Court::counting_to(3);
     let verdicts = [0, 60, 120].map(|at| fail(&mut court, MODEL, at));
-    let due = condemned(&verdicts[2]).unwrap();
+    let due = request(&verdicts[2]).unwrap();
     assert_eq!((&due.image[..], due.failures), (MODEL, 3));
     assert_eq!(court.failures(&pod()), None, "of the container's image");
 }
@@ -102,7 +102,7 @@ fn with_a_count_of_the_pods_own() {
     }
 }
 
-/// Condemned at the first failure that is reported after both so many failures and so long.
+/// Failed at the first failure that is reported after both so many failures and so long.
 fn check_threshold(fault: &str, failures: usize, lasting: Duration) {
     for (story, end) in ends(&Court::enforcing(), fault, lasting + hours(1)) {
         let times: Vec<Duration> = story.failures_of(&pod()).map(|f| f.at).collect();
@@ -231,12 +231,8 @@ fn an_image_edited_in_place_starts_at_zero() {
         story.kubelet.edit(pod().has_uid(), "c", other);
         story.go_on(hours(1));
         let end = story.end_of(&pod()).unwrap();
-        assert_eq!(
-            (end.nth, end.condemned.failures),
-            (5, 3),
-            "three of its own"
-        );
-        assert_eq!(end.condemned.image, other);
+        assert_eq!((end.nth, end.request.failures), (5, 3), "three of its own");
+        assert_eq!(end.request.image, other);
     }
 }
 
@@ -252,7 +248,7 @@ fn an_image_on_the_node_that_is_always_pulled_with_a_wrong_password() {
         story.start(always.clone());
         story.go_on(hours(1));
         let end = story.end_of(&pod()).unwrap();
-        assert!(!end.condemned.spare_if_present);
+        assert!(!end.request.spare_if_present);
         assert!((minutes(15)..minutes(21)).contains(&end.at), "{:?}", end.at);
     }
 }
@@ -292,7 +288,7 @@ fn an_always_pod_that_asks_waits_ten_minutes_whatever_its_count() {
         let times: Vec<Duration> = story.failures_of(&pod()).map(|f| f.at).collect();
         let due = times.iter().find(|at| **at - times[0] >= minutes(10));
         assert_eq!(Some(&story.ends[0].at), due);
-        let waits = |reason: &Reason| matches!(reason, Reason::AlwaysWaits { .. });
+        let waits = |reason: &Reason| reason.brake() == Some("always");
         assert!(story.failures[0].held(waits));
     }
 }
@@ -303,10 +299,10 @@ fn observing_the_same_is_due_at_the_same_failure() {
         let mut court = Court::enforcing();
         court.policy = policy(mode);
         let (story, end) = ends(&court, fault::MISSING, hours(1)).remove(0);
-        assert_eq!(end.condemned.enforce, mode == NodeMode::Enforce);
+        assert_eq!(end.request.enforce, mode == NodeMode::Enforce);
         let last: &Verdict = &story.failures_of(&pod()).last().unwrap().verdict;
-        assert!(matches!(last.decision, Decision::Condemn(_)));
-        assert_eq!(end.condemned.cause.class(), Class::Permanent);
+        assert!(matches!(last.decision, Decision::Fail(_)));
+        assert_eq!(end.request.cause.class(), Class::Permanent);
         (end.at, end.nth)
     };
     assert_eq!(when(NodeMode::Observe), when(NodeMode::Enforce));

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{Get, GetNamespace, List, PatchPod, Watch};
-use crate::support::court::{Court, condemned, is_condemned, settles};
+use crate::support::court::{Court, decides_to_fail, request, settles};
 use crate::support::node::Node;
 use crate::support::pod::{NOT_FOUND, Pod};
 use crate::support::until;
@@ -43,15 +43,11 @@ fn by_name_the_mode_is_lowered_and_never_raised() {
     let mut court = Court::counting_to(1);
     court.policy.scope.namespaces = vec![named("default", PodMode::Observe)];
     let verdict = court.fail(&pod(), NOT_FOUND, 1);
-    assert!(!condemned(&verdict).unwrap().enforce);
+    assert!(!request(&verdict).unwrap().enforce);
     let asks = Pod::bad("q").annotation("pullwarden.io/mode", "enforce");
-    assert!(!condemned(&court.fail(&asks, NOT_FOUND, 1)).unwrap().enforce);
+    assert!(!request(&court.fail(&asks, NOT_FOUND, 1)).unwrap().enforce);
     let other = Pod::bad("r").namespace("other");
-    assert!(
-        condemned(&court.fail(&other, NOT_FOUND, 1))
-            .unwrap()
-            .enforce
-    );
+    assert!(request(&court.fail(&other, NOT_FOUND, 1)).unwrap().enforce);
 }
 
 #[test]
@@ -72,19 +68,19 @@ fn while_the_labels_are_not_known_nothing_is_decided_but_all_is_counted() {
     court.fail(&pod(), NOT_FOUND, 1);
     let verdict = court.fail(&pod(), NOT_FOUND, 30);
     assert_eq!(verdict.decision, Decision::Hold);
-    assert_eq!(verdict.reasons.last(), Some(&Reason::NamespaceUnknown));
+    assert_eq!(verdict.reasons.last().unwrap().brake(), Some("namespace"));
     let labels = BTreeMap::from([("env".to_owned(), "test".to_owned())]);
     court
         .policy
         .namespace_labels
         .insert("default".to_owned(), labels);
     assert!(
-        !is_condemned(&court.see(pod().pausing(NOT_FOUND), 31)),
+        !decides_to_fail(&court.see(pod().pausing(NOT_FOUND), 31)),
         "the next failure decides"
     );
     let verdict = court.fail(&pod(), NOT_FOUND, 60);
-    assert!(condemned(&verdict).unwrap().enforce);
-    assert_eq!(condemned(&verdict).unwrap().failures, 3);
+    assert!(request(&verdict).unwrap().enforce);
+    assert_eq!(request(&verdict).unwrap().failures, 3);
 }
 
 #[tokio::test]

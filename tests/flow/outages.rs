@@ -104,7 +104,7 @@ fn a_new_node_whose_only_repository_is_refused_for_an_hour() {
                     story.start(pod);
                 }
                 story.go_on(hours(1));
-                let new = |reason: &Reason| matches!(reason, Reason::NothingPulledYet { .. });
+                let new = |reason: &Reason| reason.brake() == Some("new-node");
                 assert!(story.failures.iter().any(|f| f.held(new)), "it was due");
                 story.heals(&[&images[0]]);
                 story.nobody();

@@ -11,7 +11,7 @@ use pullwarden::judge::{
     Wishes, judge, still_due,
 };
 
-use crate::support::court::{Court, at, condemned, policy};
+use crate::support::court::{Court, at, policy, request};
 use crate::support::pod::{BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE};
 use crate::support::random::cases;
 
@@ -176,8 +176,8 @@ proptest! {
             for _ in 0..again {
                 let verdict = look(&mut often, view, *second);
                 prop_assert!(verdict.observed.failed.is_empty() && verdict.observed.healed.is_empty());
-                if let Some(condemned) = condemned(&verdict) {
-                    let stands = often.ledger.pod(&view.uid).unwrap().images[&condemned.image].standing.is_some();
+                if let Some(request) = request(&verdict) {
+                    let stands = often.ledger.pod(&view.uid).unwrap().images[&request.image].standing.is_some();
                     prop_assert!(stands, "decided without news: {:?}", verdict);
                 }
             }
@@ -194,7 +194,7 @@ proptest! {
         let mut court = court(NodeMode::Observe, count);
         for (second, view) in &reports {
             let verdict = look(&mut court, view, *second);
-            prop_assert!(condemned(&verdict).is_none_or(|condemned| !condemned.enforce));
+            prop_assert!(request(&verdict).is_none_or(|request| !request.enforce));
         }
     }
 
@@ -205,9 +205,9 @@ proptest! {
             let verdict = look(&mut court, view, *second);
             prop_assert!(verdict.observed.stale || !verdict.reasons.is_empty());
             prop_assert!(verdict.reasons.iter().all(|reason| !reason.to_string().is_empty()));
-            if let Some(condemned) = condemned(&verdict) {
-                prop_assert_eq!(still_due(condemned, &court.policy, view), Ok(()));
-                prop_assert!(condemned.error.len() <= 1024 && !condemned.error.chars().any(char::is_control));
+            if let Some(request) = request(&verdict) {
+                prop_assert_eq!(still_due(request, &court.policy, view), Ok(()));
+                prop_assert!(request.error.len() <= 1024 && !request.error.chars().any(char::is_control));
             }
         }
     }
@@ -232,8 +232,8 @@ proptest! {
         for (index, (second, view)) in reports.iter().enumerate() {
             let one = look(&mut steady, view, *second);
             let other = look(&mut rebooted, view, *second);
-            if let Decision::Condemn(condemned) = &other.decision {
-                let sooner = !matches!(&one.decision, Decision::Condemn(c) if c.image <= condemned.image);
+            if let Decision::Fail(request) = &other.decision {
+                let sooner = !matches!(&one.decision, Decision::Fail(c) if c.image <= request.image);
                 prop_assert!(!sooner, "{:?} {:?}", one, other);
             }
             if index == after {
@@ -253,16 +253,16 @@ proptest! {
             container.state = ContainerState::Waiting { reason: String::new(), message: String::new() };
         }
         let verdict = look(&mut court, &bad, 0);
-        let condemned = condemned(&verdict).expect("a first failure of a count of one");
+        let request = request(&verdict).expect("a first failure of a count of one");
         let policy = policy(NodeMode::Enforce);
         let mut less = view.clone();
         let index = which % less.containers.len();
         less.containers[index].state = if running { ContainerState::Running } else { ContainerState::Terminated };
-        if still_due(condemned, &policy, &view).is_err() {
-            prop_assert!(still_due(condemned, &policy, &less).is_err());
+        if still_due(request, &policy, &view).is_err() {
+            prop_assert!(still_due(request, &policy, &less).is_err());
         }
         less.phase = Phase::Other;
-        prop_assert!(still_due(condemned, &policy, &less).is_err());
+        prop_assert!(still_due(request, &policy, &less).is_err());
     }
 
     #[test]
@@ -274,14 +274,14 @@ proptest! {
 
     #[test]
     fn patience_is_ordered(seconds in vec(0_u64..4000, 1..40), transient in any::<bool>()) {
-        // The same failures at the same times: a more patient class never condemns sooner.
+        // The same failures at the same times: a more patient class never fails the Pod sooner.
         let first = |message: &str| {
             let mut court = court(NodeMode::Enforce, None);
             let mut now = 0;
             seconds.iter().position(|wait| {
                 now += wait;
                 let verdict = court.fail(&crate::support::pod::Pod::bad("p"), message, now);
-                matches!(verdict.decision, Decision::Condemn(_))
+                matches!(verdict.decision, Decision::Fail(_))
             }).unwrap_or(usize::MAX)
         };
         let (less, more) = if transient { (DENIED, NO_HOST) } else { (NOT_FOUND, DENIED) };

@@ -218,6 +218,6 @@ async fn a_late_view_of_a_pod_that_was_replaced_condemns_nobody_again() {
     assert_eq!(
         race.agent.status().await.budget_spent,
         1,
-        "one Pod was condemned, once"
+        "one Pod was failed, once"
     );
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pullwarden::judge::Reason;
 
-use crate::support::court::{Court, at, is_condemned};
+use crate::support::court::{Court, at, decides_to_fail};
 use crate::support::fault;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, DENIED, NOT_FOUND, Pod};
@@ -12,11 +12,11 @@ use crate::support::registry::Registry;
 use crate::support::story::{End, Story, hours, minutes};
 
 fn of_registry(reason: &Reason) -> bool {
-    matches!(reason, Reason::RegistryInTrouble { .. })
+    reason.brake() == Some("registry")
 }
 
 fn of_new_node(reason: &Reason) -> bool {
-    matches!(reason, Reason::NothingPulledYet { .. })
+    reason.brake() == Some("new-node")
 }
 
 /// When failures of these Pods were held first for this reason.
@@ -44,7 +44,7 @@ fn three_repositories_that_fail_hold_all_of_their_registry_and_two_do_not() {
         let ended: Vec<&str> = three
             .ends
             .iter()
-            .map(|e| e.condemned.pod.name.as_str())
+            .map(|e| e.request.pod.name.as_str())
             .collect();
         assert_eq!(ended, ["other.test-0"], "other registries are not held");
         assert!(three.failures.iter().any(|f| f.held(of_registry)));
@@ -69,7 +69,7 @@ fn held_by_registry(story: &Story) -> Vec<Duration> {
         let mut of_pod = story
             .failures
             .iter()
-            .filter(|f| f.uid == end.condemned.pod.uid);
+            .filter(|f| f.uid == end.request.pod.uid);
         end.at - of_pod.find(|f| f.held(of_registry)).unwrap().at
     };
     story.ends.iter().map(held).collect()
@@ -164,7 +164,7 @@ fn a_pull_speaks_for_its_registry_for_fifteen_minutes() {
         let verdict = court.clone().fail(&pods[0], NOT_FOUND, second);
         // The others failed last at 120: lately, until 1020.
         assert_eq!(verdict.reasons.iter().any(of_registry), held, "{second}");
-        assert_eq!(is_condemned(&verdict), !held);
+        assert_eq!(decides_to_fail(&verdict), !held);
     }
 }
 
@@ -174,7 +174,7 @@ fn a_full_disk_is_no_trouble_of_the_registry() {
     for pod in Pod::of_repositories("r.test", 5) {
         court.fail(&pod, fault::DISK_FULL, 0);
     }
-    assert!(is_condemned(&court.fail(&Pod::bad("p"), NOT_FOUND, 1)));
+    assert!(decides_to_fail(&court.fail(&Pod::bad("p"), NOT_FOUND, 1)));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn refused_as_a_pull_comes(mut court: Court, known: impl FnOnce(&mut Court)) {
     let pod = Pod::bad("p");
     let verdict = court.fail(&pod, DENIED, 49);
     assert!(verdict.reasons.iter().any(of_new_node), "{verdict:?}");
-    assert!(is_condemned(&court.fail(&pod, DENIED, 95)));
+    assert!(decides_to_fail(&court.fail(&pod, DENIED, 95)));
 }
 
 #[test]
@@ -268,5 +268,5 @@ fn an_image_that_is_held_does_not_hide_another_one_of_its_pod() {
     story.go_on(hours(2));
     let end = story.end_of(&pods[0]).expect("its other image is refused");
     assert!(end.at < minutes(21), "{:?}", end.at);
-    assert_eq!(end.condemned.image, BAD);
+    assert_eq!(end.request.image, BAD);
 }

@@ -294,8 +294,8 @@ async fn what_a_real_agent_has_written_is_judged_by_another_policy() {
     let first = lines.iter().find(|line| line["kind"] == "failure").unwrap();
     let counted: jiff::Timestamp = first["time"].as_str().unwrap().parse().unwrap();
     // What was reported was written down a moment before.
-    let condemned = row.policies[1].time.unwrap();
-    assert!(counted.duration_since(condemned).abs() < jiff::SignedDuration::from_secs(1));
+    let request = row.policies[1].time.unwrap();
+    assert!(counted.duration_since(request).abs() < jiff::SignedDuration::from_secs(1));
 }
 
 /// Something that happens, besides a report.

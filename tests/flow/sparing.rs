@@ -1,7 +1,7 @@
 //! The ways to be spared, and what is said of those who would have been failed and started after all.
 
 use pullwarden::cri::Runtime;
-use pullwarden::judge::{Action, Because, Cause, Condemned, Ending, NodeMode, PodId, Reason};
+use pullwarden::judge::{Action, Because, Cause, Ending, FailRequest, NodeMode, PodId, Reason};
 use pullwarden::metrics::ByBecause;
 use pullwarden::report;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{self, DeletePod, Get, PatchPod, PatchStatus, PostEvent};
-use crate::support::court::{Court, at, is_condemned};
+use crate::support::court::{Court, at, decides_to_fail};
 use crate::support::node::{Agent, Node};
 use crate::support::pod::{BAD, NOT_FOUND, Pod};
 use crate::support::race::{Race, pod};
@@ -156,7 +156,7 @@ async fn who_only_observes_pulls_nothing() {
 async fn a_second_opinion_that_is_still_pulling_spares() {
     let node = Node::observing().await;
     let mut runtime = Runtime::at(&node.config.startup.cri_socket);
-    let mut condemned = Condemned {
+    let mut request = FailRequest {
         pod: PodId {
             uid: "u".to_owned(),
             namespace: "n".to_owned(),
@@ -173,7 +173,7 @@ async fn a_second_opinion_that_is_still_pulling_spares() {
         opinion: None,
     };
     let patience = std::time::Duration::from_millis(300);
-    let asked = report::ask(&mut runtime, &Semaphore::new(1), patience, &mut condemned).await;
+    let asked = report::ask(&mut runtime, &Semaphore::new(1), patience, &mut request).await;
     let image = BAD.to_owned();
     assert_eq!(asked, Err(Ending::spared(&Reason::StillPulling { image })));
 }
@@ -191,7 +191,7 @@ fn an_image_that_another_pod_has_pulled_spares_once() {
         "{verdict:?}"
     );
     assert!(
-        is_condemned(&court.fail(&pod(), NOT_FOUND, 60)),
+        decides_to_fail(&court.fail(&pod(), NOT_FOUND, 60)),
         "once only"
     );
 }
@@ -203,7 +203,7 @@ fn what_was_pulled_before_the_first_failure_spares_nobody() {
     court.fail(&other, NOT_FOUND, 1);
     court.see(other.running("c"), 2);
     court.fail(&pod(), NOT_FOUND, 3);
-    assert!(is_condemned(&court.fail(&pod(), NOT_FOUND, 30)));
+    assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 30)));
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pullwarden::judge::{
-    Action, Brake, BrakeMemory, BrakeRules, Budget, Condemned, Decision, Ledger, Moment, NodeMode,
-    Policy, Reason, RegistryRule, RestartPolicy, Scope, Threshold, Thresholds, Verdict, judge,
+    Action, BrakeMemory, BrakeRules, Brakes, Budget, Decision, FailRequest, Ledger, Moment,
+    NodeMode, Policy, Reason, RegistryRule, RestartPolicy, Scope, Threshold, Thresholds, Verdict,
+    judge,
 };
 
 use super::pod::{BAD, Pod, back_off};
@@ -60,10 +61,10 @@ pub const RULES: BrakeRules = BrakeRules {
 };
 
 /// A brake that is off: no warm-up, nothing spent, the registry of the bad image works.
-pub fn brake() -> Brake {
+pub fn brake() -> Brakes {
     let mut memory = BrakeMemory::default();
     memory.registries.pulled(BAD, None);
-    Brake {
+    Brakes {
         warm_up_until: at(0),
         rules: RULES,
         memory,
@@ -74,7 +75,7 @@ pub fn brake() -> Brake {
 #[derive(Clone, Debug)]
 pub struct Court {
     pub ledger: Ledger,
-    pub brake: Brake,
+    pub brake: Brakes,
     pub policy: Policy,
     version: u64,
 }
@@ -136,7 +137,7 @@ impl Court {
             pod.clone().waiting("c", "ImagePullBackOff", &pause),
             seconds,
         );
-        assert!(!is_condemned(&after), "a pause decided: {after:?}");
+        assert!(!decides_to_fail(&after), "a pause decided: {after:?}");
         verdict
     }
 
@@ -162,15 +163,15 @@ impl Court {
     }
 }
 
-/// Whether a verdict condemns.
-pub fn is_condemned(verdict: &Verdict) -> bool {
-    condemned(verdict).is_some()
+/// Whether a verdict fails the Pod.
+pub fn decides_to_fail(verdict: &Verdict) -> bool {
+    request(verdict).is_some()
 }
 
-/// Who is condemned by a verdict.
-pub fn condemned(verdict: &Verdict) -> Option<&Condemned> {
+/// Who is failed by a verdict.
+pub fn request(verdict: &Verdict) -> Option<&FailRequest> {
     match &verdict.decision {
-        Decision::Condemn(condemned) => Some(condemned),
+        Decision::Fail(request) => Some(request),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use pullwarden::config::{Config, Evidence, Startup};
 use pullwarden::journal::log::NodeLog;
 use pullwarden::journal::{Journal, Now};
-use pullwarden::judge::{Condemned, Effect, Event, Judge, Moment, Outcome, PodView, Settings};
+use pullwarden::judge::{Effect, Event, FailRequest, Judge, Moment, Outcome, PodView, Settings};
 
 use super::court::{RULES, policy};
 use super::record;
@@ -44,7 +44,7 @@ pub struct Scribe {
     /// What the wall clock shows at the beginning of the boot.
     booted: Timestamp,
     /// Reports that have not ended.
-    pub reports: Vec<Condemned>,
+    pub reports: Vec<FailRequest>,
 }
 
 impl Scribe {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pullwarden::judge::{Because, Condemned, Decision, Moment, PodView, Reason, Stage, Verdict};
+use pullwarden::judge::{Because, Decision, FailRequest, Moment, PodView, Reason, Stage, Verdict};
 
-use super::court::{Court, condemned};
+use super::court::{Court, request};
 use super::kubelet::Kubelet;
 use super::pod::Pod;
 use super::registry::{Registries, Registry};
@@ -35,13 +35,13 @@ impl Failure {
     }
 }
 
-/// A Pod that was condemned.
+/// A Pod that was failed.
 #[derive(Clone, Debug)]
 pub struct End {
     pub at: Duration,
     /// The how manieth of the Pod's reported failures it was.
     pub nth: usize,
-    pub condemned: Condemned,
+    pub request: FailRequest,
 }
 
 /// What has happened so far.
@@ -51,7 +51,7 @@ pub struct Story {
     pub court: Court,
     /// All failures that were reported.
     pub failures: Vec<Failure>,
-    /// All Pods that were condemned.
+    /// All Pods that were failed.
     pub ends: Vec<End>,
     booted: Duration,
     controllers: Vec<Pod>,
@@ -121,11 +121,11 @@ impl Story {
         self.failures.iter().filter(move |f| f.uid == uid)
     }
 
-    /// The end of this Pod, if it was condemned.
+    /// The end of this Pod, if it was failed.
     pub fn end_of(&self, pod: &Pod) -> Option<&End> {
         self.ends
             .iter()
-            .find(|end| end.condemned.pod.uid == pod.has_uid())
+            .find(|end| end.request.pod.uid == pod.has_uid())
     }
 
     /// The node is started anew: its boot clock starts at zero, and the agent with what it had saved.
@@ -153,7 +153,7 @@ impl Story {
             self.left(&view);
             return;
         }
-        let decided = condemned(&verdict).cloned();
+        let decided = request(&verdict).cloned();
         if !verdict.observed.failed.is_empty() {
             self.failures.push(Failure {
                 at,
@@ -163,19 +163,19 @@ impl Story {
         } else {
             assert_eq!(decided, None, "only a newly reported failure decides");
         }
-        if let Some(condemned) = decided {
-            self.report(&view, condemned, at);
+        if let Some(request) = decided {
+            self.report(&view, request, at);
         }
     }
 
     /// What the agent does about a verdict.
-    fn report(&mut self, view: &PodView, condemned: Condemned, at: Duration) {
+    fn report(&mut self, view: &PodView, request: FailRequest, at: Duration) {
         let (now, uid) = (self.moment(at), &view.uid);
         let Court { ledger, brake, .. } = &mut self.court;
-        brake.spend(view, &condemned.image, now);
-        if condemned.spare_if_present && self.kubelet.has(&condemned.image) {
-            ledger.note_due(uid, &condemned.image, Because::Spared);
-            ledger.note_spared(uid, &condemned.image);
+        brake.spend(view, &request.image, now);
+        if request.spare_if_present && self.kubelet.has(&request.image) {
+            ledger.note_due(uid, &request.image, Because::Spared);
+            ledger.note_spared(uid, &request.image);
             return;
         }
         ledger.set_stage(uid, Stage::Written(now));
@@ -183,7 +183,7 @@ impl Story {
         self.ends.push(End {
             at,
             nth: self.failures.iter().filter(|f| &f.uid == uid).count(),
-            condemned,
+            request,
         });
     }
 
@@ -199,16 +199,16 @@ impl Story {
         }
     }
 
-    /// Who was condemned, for a test's message.
+    /// Who was failed, for a test's message.
     pub fn told(&self) -> BTreeMap<String, String> {
         let line = |end: &End| {
-            let Condemned {
+            let FailRequest {
                 cause, failures, ..
-            } = &end.condemned;
+            } = &end.request;
             format!("{cause} at {:?} after {failures}", end.at)
         };
         let ends = self.ends.iter();
-        ends.map(|end| (end.condemned.pod.uid.clone(), line(end)))
+        ends.map(|end| (end.request.pod.uid.clone(), line(end)))
             .collect()
     }
 
@@ -216,7 +216,7 @@ impl Story {
     #[track_caller]
     pub fn let_go_at_failures(&self) {
         for end in &self.ends {
-            let by = |f: &Failure| f.uid == end.condemned.pod.uid && f.at == end.at;
+            let by = |f: &Failure| f.uid == end.request.pod.uid && f.at == end.at;
             assert!(self.failures.iter().any(by), "{:#?}", self.told());
         }
     }
@@ -233,14 +233,14 @@ impl Story {
         }
     }
 
-    /// Nobody was condemned.
+    /// Nobody was failed.
     #[track_caller]
     pub fn nobody(&self) {
-        assert!(self.ends.is_empty(), "condemned: {:#?}", self.told());
+        assert!(self.ends.is_empty(), "failed: {:#?}", self.told());
     }
 }
 
-/// Tells a story on kubelets of both kinds, with waits that fall otherwise, on a node that is new and on one that is not: nobody is condemned in it.
+/// Tells a story on kubelets of both kinds, with waits that fall otherwise, on a node that is new and on one that is not: nobody is failed in it.
 #[track_caller]
 pub fn everywhere(tell: impl Fn(&mut Story)) {
     for (kubelet, court, seed) in [

@@ -1,10 +1,12 @@
+//! Kubernetes label selectors.
+
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A label selector, as Kubernetes has it: everything that is required of some labels.
+/// Label selector as in Kubernetes: all of its requirements must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector(pub Vec<Requirement>);
 
-/// One thing that is required of labels.
+/// One requirement of a label selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {
     /// The label is there and has one of these values.
@@ -18,7 +20,7 @@ pub enum Requirement {
 }
 
 impl Selector {
-    /// Whether these labels are what is required. An empty selector takes all.
+    /// Returns true if these labels meet all requirements. An empty selector matches all labels.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.0.iter().all(|requirement| match requirement {
             Requirement::In(key, values) => labels.get(key).is_some_and(|v| values.contains(v)),

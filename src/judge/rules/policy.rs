@@ -1,48 +1,53 @@
+//! The node's policy, and the rules that it makes for one Pod.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Phase, PodMode, PodView, Reason, RestartPolicy, Selector, Standing, Wishes};
+use super::annotation::{PodMode, Wishes};
+use super::selector::Selector;
+use super::threshold::Thresholds;
+use crate::judge::{Phase, PodView, Reason, RestartPolicy, Standing};
 
-/// How long a standing reason of the kubelet's own must have stood where the user gave a failure
-/// count. An error's text gets its class's patience: it may pass by itself.
+/// Minimum duration of a standing reason of the kubelet's own where the user gave a failure count.
+/// An error's text keeps the minimum duration of its class: the error may pass by itself.
 const STANDING_WITH_COUNT: Duration = Duration::from_secs(30);
 
-/// What the node's configuration says about judging.
+/// Part of the node's configuration that the judge goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The node that the agent runs on; Pods of others are not judged.
+    /// Name of the agent's node. Pods of other nodes are not judged.
     pub node: String,
-    /// The most that may be done on this node.
+    /// The most that the agent may do on this node.
     pub mode: NodeMode,
     /// `imagePullFailureCount` of the node.
     pub failure_count: Option<NonZeroU32>,
-    /// The patience per class.
+    /// Thresholds per class.
     pub thresholds: Thresholds,
-    /// Which Pods are judged.
+    /// Pods that are judged.
     pub scope: Scope,
-    /// What is done to a Pod whose time has come.
+    /// Way in which a Pod is failed.
     pub action: Action,
-    /// Whether the runtime itself is asked to pull before a Pod is failed.
+    /// True if the runtime is asked to pull the image before a Pod is failed.
     pub second_opinion: bool,
-    /// The labels of the namespaces whose labels are known; only asked for where a rule goes by labels.
+    /// Labels of namespaces, where known. They are only read where a rule selects by labels.
     pub namespace_labels: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// What is done to a Pod whose time has come.
+/// Way in which a Pod is failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Action {
-    /// It gets a deadline that has passed: the kubelet makes it Failed.
+    /// The Pod gets a deadline that has passed: the kubelet makes it Failed.
     #[default]
     Fail,
-    /// It is deleted.
+    /// The Pod is deleted.
     Delete,
 }
 
 impl Action {
-    /// The word used in the configuration.
+    /// Returns the word used in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fail => "fail",
@@ -51,13 +56,13 @@ impl Action {
     }
 }
 
-/// The most that may be done on a node.
+/// Mode of a node: the most that the agent may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeMode {
-    /// Say what would be done; write to no Pod.
+    /// Announce the Pods that it would fail, and write to none.
     Observe,
-    /// Fail only Pods that say `pullwarden.io/mode: enforce`.
+    /// Fail only Pods that ask for it with `pullwarden.io/mode: enforce`.
     OptIn,
     /// Fail Pods in scope.
     Enforce,
@@ -67,7 +72,7 @@ impl NodeMode {
     /// All modes.
     pub const ALL: [Self; 3] = [Self::Observe, Self::OptIn, Self::Enforce];
 
-    /// The word used in the configuration.
+    /// Returns the word used in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Observe => "observe",
@@ -77,93 +82,58 @@ impl NodeMode {
     }
 }
 
-/// How many failures, over how long, a class takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Threshold {
-    /// Consecutive failures.
-    pub failures: NonZeroU32,
-    /// From the first of them to the last.
-    pub lasting: Duration,
-}
-
-/// The threshold of each class that has one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thresholds(BTreeMap<Class, Threshold>);
-
-impl Thresholds {
-    /// The thresholds per class. Unknown errors have transient's, and the node's own trouble never has any.
-    pub fn new(
-        permanent: Threshold,
-        denied: Threshold,
-        corrupt: Threshold,
-        transient: Threshold,
-    ) -> Self {
-        Self(BTreeMap::from([
-            (Class::Permanent, permanent),
-            (Class::Denied, denied),
-            (Class::Corrupt, corrupt),
-            (Class::Transient, transient),
-            (Class::Unknown, transient),
-        ]))
-    }
-
-    /// The threshold of a class; `None` for one that never condemns.
-    pub fn of(&self, class: Class) -> Option<Threshold> {
-        self.0.get(&class).copied()
-    }
-}
-
-/// Which Pods are judged.
+/// Pods that are judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
-    /// Restart policies that are in scope without the Pod asking.
+    /// Restart policies that are in scope although the Pod does not ask.
     pub restart_policies: Vec<RestartPolicy>,
-    /// Namespaces that are left alone.
+    /// Namespaces that are exempt.
     pub exclude_namespaces: BTreeSet<String>,
-    /// Namespaces in which less may be done than the node's mode allows.
+    /// Namespaces in which the agent may do less than the node's mode allows.
     pub namespaces: Vec<NamespaceRule>,
 }
 
-/// Lowers the mode for some namespaces. Of several rules for one namespace the lowest mode counts.
+/// Lower mode for some namespaces. Of several rules for one namespace the lowest mode counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceRule {
-    /// The namespaces of these names.
+    /// Namespaces by name.
     pub names: BTreeSet<String>,
-    /// The namespaces whose labels are like this.
+    /// Namespaces by label.
     pub selector: Option<Selector>,
-    /// The most that may be done there.
+    /// The most that the agent may do there.
     pub mode: PodMode,
 }
 
-/// The rules one Pod is judged under: the node's policy and the Pod's annotations, taken together.
+/// Rules for one Pod: the node's policy and the Pod's annotations, taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Footing {
-    /// Whether the Pod may be written to. Otherwise what would be done is said, and nothing more.
+    /// True if the Pod may be written to. Otherwise the agent only announces that it would fail it.
     pub enforce: bool,
-    /// The failure count that the user gave, for the node or for the Pod.
+    /// Failure count that the user gave, for the node or for the Pod.
     pub count: Option<NonZeroU32>,
-    /// Whether a rule goes by the namespace's labels, and they are not known yet: nothing may be decided.
-    pub unsure: bool,
+    /// True if a rule selects namespaces by labels, and those of the Pod's are not known yet:
+    /// nothing may be decided.
+    pub labels_unknown: bool,
 }
 
 impl Policy {
-    /// Whether a namespace is left alone altogether.
+    /// Returns true if a namespace is exempt.
     pub fn excludes(&self, namespace: &str) -> bool {
         self.scope.exclude_namespaces.contains(namespace)
     }
 
-    /// A rule goes by the labels of this namespace.
+    /// Returns true if a rule selects namespaces by labels, and this one is not exempt.
     pub fn goes_by_labels(&self, namespace: &str) -> bool {
         let selects = |rule: &NamespaceRule| rule.selector.is_some();
         self.scope.namespaces.iter().any(selects) && !self.excludes(namespace)
     }
 
-    /// A rule goes by the labels of this namespace, and they are not known.
+    /// Returns true if the labels of this namespace are needed and not known.
     fn lacks_labels(&self, namespace: &str) -> bool {
         self.goes_by_labels(namespace) && !self.namespace_labels.contains_key(namespace)
     }
 
-    /// The most that may be done in a namespace, as far as its labels are known.
+    /// Returns the mode of a namespace, as far as its labels are known.
     fn namespace_mode(&self, namespace: &str) -> PodMode {
         let labels = self.namespace_labels.get(namespace);
         let selects = |rule: &NamespaceRule| {
@@ -171,18 +141,15 @@ impl Policy {
             selector.is_some_and(|s| labels.is_some_and(|labels| s.matches(labels)))
         };
         let of = |rule: &&NamespaceRule| rule.names.contains(namespace) || selects(rule);
-        let modes = self
-            .scope
-            .namespaces
-            .iter()
-            .filter(of)
-            .map(|rule| rule.mode);
-        modes.min().unwrap_or(PodMode::Enforce)
+        let rules = self.scope.namespaces.iter().filter(of);
+        let lowest = rules.map(|rule| rule.mode).min();
+        lowest.unwrap_or(PodMode::Enforce)
     }
 
-    /// The rules a Pod is judged under, or why it is not judged.
+    /// Returns the rules for a Pod. Annotations that cannot be read are ignored.
     ///
-    /// Annotations that cannot be read are ignored: the Pod is judged as if it had none.
+    /// # Errors
+    /// The reason why the Pod is not judged.
     pub fn footing(&self, view: &PodView) -> Result<Footing, Reason> {
         if view.phase != Phase::Pending {
             return Err(Reason::NotPending);
@@ -222,12 +189,16 @@ impl Policy {
         Ok(Footing {
             enforce: enforce && ceiling == PodMode::Enforce,
             count: wishes.count.or(self.failure_count),
-            unsure: self.lacks_labels(&view.namespace),
+            labels_unknown: self.lacks_labels(&view.namespace),
         })
     }
 
-    /// How long a standing reason must have stood; `None` if it never condemns.
-    pub(super) fn standing_for(&self, standing: Standing, footing: &Footing) -> Option<Duration> {
+    /// Returns the minimum duration of a standing reason; `None` if it never fails a Pod.
+    pub(in crate::judge) fn minimum_of(
+        &self,
+        standing: Standing,
+        footing: &Footing,
+    ) -> Option<Duration> {
         let threshold = self.thresholds.of(standing.cause.class())?;
         Some(match footing.count {
             Some(_) if !standing.free_text => STANDING_WITH_COUNT,

@@ -1,56 +1,31 @@
+//! Pulls per registry, failed ones and good ones. Kept in the state file.
+
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Moment, Reference};
+use super::settings::RegistryRule;
+use crate::judge::{Moment, Reference};
 
-/// When a registry itself, rather than its images, seems to be in trouble.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegistryRule {
-    /// So many different repositories fail …
-    pub repositories: NonZeroU32,
-    /// … within this time, and nothing was pulled from the registry in it.
-    pub within: Duration,
-    /// The longest time that verdicts of class permanent are held.
-    pub at_most: Duration,
-}
-
-/// Verdicts of class denied are held no longer than this, or than `at_most` where that is longer.
-/// Three images of one Pod with a wrong pull secret would otherwise hold each other for ever.
-const DENIED_AT_MOST: Duration = Duration::from_secs(6 * 3600);
-
-impl RegistryRule {
-    /// Returns the longest time that verdicts of a class are held; `None` where there is no limit.
-    pub fn limit(&self, class: Class) -> Option<Duration> {
-        match class {
-            Class::Permanent => Some(self.at_most),
-            Class::Denied => Some(self.at_most.max(DENIED_AT_MOST)),
-            Class::Corrupt | Class::Transient | Class::Unknown | Class::Node => None,
-        }
-    }
-}
-
-/// What is known of the registries that Pods of this node pull from. Kept in the state file.
+/// Pulls of this node's Pods, by registry. Kept in the state file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registries(BTreeMap<String, Registry>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Registry {
-    /// The repositories that failed lately, and when they did last.
+    /// Repositories that failed lately, each with its last failure.
     failing: BTreeMap<String, Moment>,
-    /// When something was pulled last.
+    /// Last pull that worked.
     pulled: Option<Moment>,
-    /// Whether something was pulled since the node was started.
+    /// True if a pull has worked since the node started.
     since_boot: bool,
 }
 
-/// Names are chosen by others: so many registries are remembered, and so many repositories of each.
+/// Number of registries that are remembered, and of repositories of each: others choose the names.
 const REMEMBERED: usize = 256;
 
 impl Registries {
-    /// A pull of this image failed.
+    /// Notes that a pull of this image failed.
     pub fn failed(&mut self, image: &str, rule: &RegistryRule, now: Moment) {
         let reference = Reference::of(image);
         self.0.retain(|_, registry| {
@@ -71,7 +46,8 @@ impl Registries {
         }
     }
 
-    /// This image was pulled: at that moment, or at an unknown one since the node was started.
+    /// Notes that this image was pulled: at that moment, or at an unknown one since the node
+    /// started.
     pub fn pulled(&mut self, image: &str, at: Option<Moment>) {
         let registry = Reference::of(image).registry;
         if !self.0.contains_key(registry) && self.0.len() >= REMEMBERED {
@@ -82,13 +58,14 @@ impl Registries {
         registry.pulled = registry.pulled.max(at);
     }
 
-    /// When something was pulled from the image's registry last, as far as known.
+    /// Returns the last pull from the image's registry, as far as known.
     pub fn last_pull(&self, image: &str) -> Option<Moment> {
         self.0.get(Reference::of(image).registry)?.pulled
     }
 
-    /// How many repositories of the image's registry fail, if that is so many that the registry itself seems to be in trouble. `pulled` is the last
-    /// pull from it that speaks for it.
+    /// Returns the number of the registry's repositories that fail, if they are so many that the
+    /// fault seems to be the registry's. `pulled` is the last pull that shows that the registry
+    /// works.
     pub fn trouble(
         &self,
         image: &str,
@@ -104,13 +81,13 @@ impl Registries {
         (many && !well).then_some(failing)
     }
 
-    /// Whether something was pulled from the image's registry since the node was started.
+    /// Returns true if a pull from the image's registry has worked since the node started.
     pub fn worked_since_boot(&self, image: &str) -> bool {
         let registry = self.0.get(Reference::of(image).registry);
         registry.is_some_and(|registry| registry.since_boot)
     }
 
-    /// The node was started anew: nothing of this is known any more.
+    /// Forgets everything after a reboot.
     pub fn rebooted(&mut self) {
         self.0.clear();
     }

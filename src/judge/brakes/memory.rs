@@ -1,0 +1,147 @@
+//! Memory of the brakes: the Pods that were failed lately, and what is known of registries. Kept in
+//! the state file.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::registries::Registries;
+use super::settings::BrakeRules;
+use crate::judge::{Moment, PodView, RestartPolicy};
+
+/// Settings and memory of all brakes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brakes {
+    /// End of the warm-up, which follows the agent's first start on a boot.
+    pub warm_up_until: Moment,
+    /// Settings.
+    pub rules: BrakeRules,
+    /// Memory.
+    pub memory: BrakeMemory,
+}
+
+/// Memory of all brakes. Kept in the state file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BrakeMemory {
+    /// Pods that were failed lately.
+    pub spent: Vec<Spent>,
+    /// Owners whose Pods were failed again and again.
+    repeated: Vec<Repeated>,
+    /// Pulls that failed and pulls that worked.
+    pub registries: Registries,
+}
+
+/// One Pod that was failed, or is being failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Moment of the verdict.
+    pub at: Moment,
+    /// UID of the owner, or of the Pod if it has no owner.
+    pub owner: String,
+    /// UID of the Pod.
+    #[serde(default)]
+    pub uid: String,
+}
+
+/// An owner that makes a new Pod with the same image whenever one is failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Repeated {
+    owner: String,
+    image: String,
+    verdicts: u32,
+    last: Moment,
+}
+
+/// Age at which an owner's last verdict is forgotten.
+const FORGIVEN: Duration = Duration::from_secs(6 * 3600);
+
+/// Number of owners that are remembered; the oldest go first.
+const OWNERS: usize = 256;
+
+impl BrakeMemory {
+    /// Returns the number of verdicts on Pods of this Pod's owner for this image, where the owner
+    /// makes new ones.
+    pub fn verdicts(&self, view: &PodView, image: &str) -> u32 {
+        let owner = owner_of(view);
+        let mut repeated = self.repeated.iter();
+        let known = repeated.find(|r| r.owner == owner && r.image == image);
+        known.map_or(0, |repeated| repeated.verdicts)
+    }
+}
+
+impl Brakes {
+    /// Takes one Pod, which fails for this image, out of the budget.
+    pub fn spend(&mut self, view: &PodView, image: &str, now: Moment) {
+        let per = self.rules.budget.per;
+        let memory = &mut self.memory;
+        memory.spent.retain(|s| now.since(s.at) < per);
+        let owner = owner_of(view).to_owned();
+        memory.spent.push(Spent {
+            at: now,
+            owner: owner.clone(),
+            uid: view.uid.clone(),
+        });
+        memory.repeated.retain(|r| now.since(r.last) < FORGIVEN);
+        if view.restart_policy != RestartPolicy::Always || view.owner.is_none() {
+            return;
+        }
+        let verdicts = memory.verdicts(view, image).saturating_add(1);
+        let of = |r: &Repeated| r.owner == owner && r.image == image;
+        memory.repeated.retain(|repeated| !of(repeated));
+        if memory.repeated.len() >= OWNERS {
+            memory.repeated.remove(0);
+        }
+        memory.repeated.push(Repeated {
+            owner,
+            image: image.to_owned(),
+            verdicts,
+            last: now,
+        });
+    }
+
+    /// Gives the Pod's place back to the budget: the Pod was not failed for this image.
+    pub fn refund(&mut self, uid: &str, image: &str) {
+        let memory = &mut self.memory;
+        let Some(place) = memory.spent.iter().rposition(|spent| spent.uid == uid) else {
+            return;
+        };
+        let owner = memory.spent.remove(place).owner;
+        let of = |r: &&mut Repeated| r.owner == owner && r.image == image;
+        if let Some(repeated) = memory.repeated.iter_mut().find(of) {
+            repeated.verdicts = repeated.verdicts.saturating_sub(1);
+        }
+    }
+
+    /// Returns the number of Pods that count against the node's budget at present.
+    pub fn spent(&self, now: Moment) -> usize {
+        self.recent(now).count()
+    }
+
+    /// Returns the number of Pods that count against the budget of this Pod's owner at present.
+    pub fn spent_on_owner_of(&self, view: &PodView, now: Moment) -> usize {
+        let owner = owner_of(view);
+        self.recent(now).filter(|s| s.owner == owner).count()
+    }
+
+    fn recent(&self, now: Moment) -> impl Iterator<Item = &Spent> {
+        let per = self.rules.budget.per;
+        let spent = self.memory.spent.iter();
+        spent.filter(move |s| now.since(s.at) < per)
+    }
+
+    /// Restarts all times after a reboot: the boot clock began again.
+    pub fn rebooted(&mut self, now: Moment) {
+        for spent in &mut self.memory.spent {
+            spent.at = now;
+        }
+        for repeated in &mut self.memory.repeated {
+            repeated.last = now;
+        }
+        self.memory.registries.rebooted();
+    }
+}
+
+fn owner_of(view: &PodView) -> &str {
+    view.owner.as_ref().map_or(&view.uid, |owner| &owner.uid)
+}

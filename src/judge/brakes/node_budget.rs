@@ -1,0 +1,25 @@
+//! Node budget: the agent has failed as many Pods of the node lately as it may.
+
+use super::hold::{Brake, Context, Ends, Hold};
+use crate::judge::seconds::seconds;
+
+/// The brake.
+pub const BRAKE: Brake = Brake {
+    name: "node-budget",
+    holds,
+};
+
+/// Returns the hold.
+pub(super) fn holds(context: &Context<'_>) -> Option<Hold> {
+    let budget = context.brakes.rules.budget;
+    let spent = context.brakes.spent(context.now);
+    let is_spent = u32::try_from(spent).is_ok_and(|n| n >= budget.pods);
+    let why = || {
+        let per = seconds(&budget.per);
+        format!(
+            "the node's budget of {} Pods per {per} is spent",
+            budget.pods
+        )
+    };
+    is_spent.then(|| BRAKE.hold(why(), Ends::WithRoom(budget.per)))
+}

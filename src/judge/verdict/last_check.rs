@@ -1,0 +1,43 @@
+//! The last check of a Pod, right before the agent writes to it.
+
+use super::fail_request::FailRequest;
+use super::reason::Reason;
+use crate::judge::brakes::namespace;
+use crate::judge::waiting::Waiting;
+use crate::judge::{ContainerState, PodView, Policy};
+
+/// Checks that a Pod, read afresh, is still the one that is to be failed, and still waits for the
+/// image.
+///
+/// # Errors
+/// The reason to skip the Pod.
+pub fn still_due(request: &FailRequest, policy: &Policy, view: &PodView) -> Result<(), Reason> {
+    if view.uid != request.pod.uid {
+        return Err(Reason::Replaced);
+    }
+    let footing = policy.footing(view)?;
+    if request.enforce && !footing.enforce {
+        return Err(Reason::NotEnforcedAnyMore);
+    }
+    if request.enforce && footing.labels_unknown {
+        return Err(Reason::Held(namespace::hold()));
+    }
+    let mut silent = false;
+    for container in &view.containers {
+        if container.image != request.image {
+            continue;
+        }
+        if let ContainerState::Waiting { reason, .. } = &container.state {
+            match Waiting::of(reason) {
+                Waiting::Attempt | Waiting::BackOff | Waiting::Standing => return Ok(()),
+                Waiting::Silent => silent = true,
+                Waiting::Pulled => {}
+            }
+        }
+    }
+    let image = request.image.clone();
+    Err(match silent {
+        true => Reason::NoFailureYet { image },
+        false => Reason::NotWaitingForImage { image },
+    })
+}

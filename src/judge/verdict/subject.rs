@@ -1,0 +1,16 @@
+//! The Pod that is judged, with the rules for it.
+
+use crate::judge::{Footing, Moment, PodView, Policy};
+
+/// Pod that is judged at one moment, with the rules for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    /// Latest view of the Pod.
+    pub view: &'a PodView,
+    /// Policy of the node.
+    pub policy: &'a Policy,
+    /// What the policy and the Pod's annotations come to.
+    pub footing: &'a Footing,
+    /// The present moment.
+    pub now: Moment,
+}
