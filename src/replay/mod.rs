@@ -5,6 +5,7 @@
 //! have been carried out at once. What the Pods that come after a failed one would have done is not recorded, and not guessed.
 
 mod case;
+mod expected;
 mod files;
 mod sections;
 mod tally;
@@ -28,9 +29,6 @@ use trial::Trial;
 
 /// The name of the policy that was in force.
 pub const RECORDED: &str = "recorded";
-
-/// A Pod whose report wrote nothing, or whose place in a budget may be free, is looked at again after this.
-const AGAIN: Duration = Duration::from_secs(10);
 
 /// What became of a Pod that has left may be told so much later.
 const AFTERMATH: Duration = Duration::from_secs(60);
@@ -106,7 +104,10 @@ impl Replay {
 
     /// Where the verdicts by the policy that was in force are not those of the record, the first of them in words.
     pub fn disagreements(&self) -> impl Iterator<Item = &str> {
-        let all = self.trials.iter().flat_map(|trial| &trial.disagreements);
+        let all = self
+            .trials
+            .iter()
+            .flat_map(|trial| &trial.expected.disagreements);
         all.map(String::as_str)
     }
 

@@ -1,10 +1,12 @@
+//! The counts of all Pods, and the Pods on which our condition may stand.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::last_state::LastState;
-use super::{Because, Denied, ImageRecord, Moment, PodId, PodView, Reference, Source};
+use crate::judge::{Because, Denied, ImageRecord, Moment, PodId, PodView, Reference, Source};
 
 /// What was counted, per Pod UID and image reference. Kept in the state file.
 ///
@@ -39,14 +41,14 @@ pub struct PodRecord {
     /// The Pod's name, for people.
     pub name: String,
     /// The newest `resourceVersion` seen; an older view of the API server's is ignored.
-    pub(super) resource_version: String,
+    pub(in crate::judge) resource_version: String,
     /// Who reported it last.
     #[serde(default)]
-    pub(super) source: Source,
+    pub(in crate::judge) source: Source,
     /// When the Pod was last known to be on the node.
-    pub(super) last_known: Moment,
+    pub(in crate::judge) last_known: Moment,
     /// The state each container was last seen in.
-    pub(super) containers: BTreeMap<String, LastState>,
+    pub(in crate::judge) containers: BTreeMap<String, LastState>,
     /// The counts, by image reference as the spec has it.
     pub images: BTreeMap<String, ImageRecord>,
     /// How far the report on this Pod has come.
@@ -212,7 +214,7 @@ impl Ledger {
     }
 
     /// Drops what was counted of a Pod that is too large to be judged.
-    pub(super) fn shed(&mut self, uid: &str) {
+    pub(in crate::judge) fn shed(&mut self, uid: &str) {
         if let Some(record) = self.pods.get_mut(uid) {
             record.containers.clear();
             record.images.clear();
@@ -258,14 +260,14 @@ impl Ledger {
 
     /// Our condition is not true any more on Pods that are not judged: no later failure completes the
     /// writes there.
-    pub(super) fn unnamed_is_over(&mut self, is_judged: impl Fn(&str) -> bool) {
+    pub(in crate::judge) fn unnamed_is_over(&mut self, is_judged: impl Fn(&str) -> bool) {
         let unnamed = self.marks.iter_mut().filter(|(uid, _)| !is_judged(uid));
         unnamed.for_each(|(_, mark)| mark.over = true);
     }
 
     /// The Pods on which our condition may stand and is not true any more. Not those whose report is
     /// under way, or that the kubelet is ending.
-    pub(super) fn to_revert(&self) -> impl Iterator<Item = PodId> {
+    pub(in crate::judge) fn to_revert(&self) -> impl Iterator<Item = PodId> {
         let is_ours = |uid: &str| {
             let stage = self.pod(uid).map(|record| record.stage);
             matches!(stage, Some(Stage::Writing | Stage::Written(_)))

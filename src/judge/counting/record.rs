@@ -1,8 +1,10 @@
+//! The counts of one image.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Class, Moment};
+use crate::judge::{Cause, Class, Moment};
 
 /// The counts of one image in one Pod, since it last got past its pull.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +55,7 @@ impl ImageRecord {
     }
 
     /// Counts one failed attempt. False if it was none (the kubelet's own limiter, a cancelled pull).
-    pub(super) fn fail(&mut self, error: LastError, now: Moment) -> bool {
+    pub(in crate::judge) fn fail(&mut self, error: LastError, now: Moment) -> bool {
         let cause = error.cause;
         self.last = Some(error);
         if !cause.counts() {
