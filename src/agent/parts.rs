@@ -22,9 +22,9 @@ use crate::view::{Explanation, Status};
 /// A question that comes over the control socket: the answer goes into the sender.
 #[derive(Debug)]
 pub enum Question {
-    /// What `pullwarden status` shows.
+    /// Asks for the answer to `pullwarden status`.
     Status(oneshot::Sender<Status>),
-    /// What `pullwarden explain` shows of one Pod.
+    /// Asks for the answer to `pullwarden explain` about one Pod.
     Explain {
         /// The Pod's namespace.
         namespace: String,
@@ -35,16 +35,16 @@ pub enum Question {
     },
 }
 
-/// What the agent shares with the rest of the process.
+/// Handles that the agent shares with the rest of the process.
 #[derive(Debug)]
 pub struct Surroundings {
     /// Where time comes from.
     pub clock: Clock,
     /// Where the configuration comes from.
     pub given: Given,
-    /// What is counted.
+    /// Metrics.
     pub metrics: Metrics,
-    /// What `/livez` and `/readyz` go by.
+    /// Health that `/livez` and `/readyz` report.
     pub health: Health,
     /// The questions of `status` and `explain`.
     pub questions: mpsc::Receiver<Question>,

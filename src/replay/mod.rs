@@ -30,7 +30,7 @@ use trial::Trial;
 /// The name of the policy that was in force.
 pub const RECORDED: &str = "recorded";
 
-/// What became of a Pod that has left may be told so much later.
+/// Time within which the record may say what became of a Pod that has left.
 const AFTERMATH: Duration = Duration::from_secs(60);
 
 /// The record of one node, and what each policy makes of it. Only Pods that have not left are kept.
@@ -38,12 +38,12 @@ const AFTERMATH: Duration = Duration::from_secs(60);
 pub struct Replay {
     node: String,
     trials: Vec<Trial>,
-    /// How often the agent was started.
+    /// Number of times that the agent was started.
     run: u32,
     seen: BTreeMap<String, Seen>,
     leaving: BTreeMap<String, Leaving>,
     last: Option<Timestamp>,
-    /// Whether any policy has had anything to judge by.
+    /// Some policy has had anything to judge by.
     has_judged: bool,
     unjudged: u64,
 }
@@ -86,13 +86,13 @@ impl Replay {
         }
     }
 
-    /// How many Pods something is kept of, by all policies together.
+    /// Returns the number of Pods of which something is kept, by all policies together.
     pub fn kept(&self) -> usize {
         let trials: usize = self.trials.iter().map(Trial::kept).sum();
         trials + self.seen.len() + self.leaving.len()
     }
 
-    /// Whether the record has said, to this version, what was in force.
+    /// Returns whether the record has said, in a form that this version reads, what was in force.
     pub fn has_judged(&self) -> bool {
         self.has_judged
     }
@@ -111,7 +111,7 @@ impl Replay {
         all.map(String::as_str)
     }
 
-    /// What each policy comes to, so far.
+    /// Returns the sums of each policy so far.
     pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
         self.trials.iter().map(|trial| &trial.tally)
     }

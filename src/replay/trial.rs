@@ -1,3 +1,5 @@
+//! One policy, judged by over the record of one node.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ pub(super) struct Trial {
     run: Option<Run>,
     /// The notable Pods that have not left.
     pub(super) cases: BTreeMap<String, Case>,
-    /// What was counted.
+    /// Counts.
     pub(super) tally: Tally,
     /// The verdicts that the record should have next.
     pub(super) expected: Expected,
@@ -61,7 +63,7 @@ impl Trial {
         }
     }
 
-    /// How many Pods something is kept of.
+    /// Returns the number of Pods of which something is kept.
     pub(super) fn kept(&self) -> usize {
         let run = self.run.as_ref().map_or(0, |run| {
             run.judge.ledger().pods().count() + run.judge.latest().len() + run.open.len()
@@ -69,7 +71,7 @@ impl Trial {
         run + self.cases.len() + self.expected.len() + self.unsure.len()
     }
 
-    /// Whether there is a policy to judge by yet.
+    /// Returns whether there is a policy to judge by yet.
     pub(super) fn is_judging(&self) -> bool {
         self.run.is_some()
     }

@@ -16,7 +16,7 @@ pub(in crate::judge) struct LastState {
     state: String,
     /// Digest of the message.
     message: u64,
-    /// What may be reported again.
+    /// States that may be reported again.
     #[serde(flatten)]
     repeats: Repeats,
     /// Which image the state is about; `None` for the container's own, of which an error or a pull

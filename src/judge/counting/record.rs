@@ -26,7 +26,7 @@ pub struct ImageRecord {
     pub held: Option<Moment>,
     /// The last pull from its registry, as known when its last failure was reported.
     pub pulled: Option<Moment>,
-    /// Whether nothing had been pulled from it since the node was started.
+    /// Nothing had been pulled from it since the node was started.
     pub new: bool,
     /// Another Pod of this node has pulled it since the first failure.
     pub sibling: bool,
@@ -42,7 +42,7 @@ pub struct ImageRecord {
 /// Writes that the API server has denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denied {
-    /// How many in a row.
+    /// Number in a row.
     pub times: u32,
     /// Until when none is tried; `None` if that was on another boot.
     pub until: Option<Moment>,
@@ -115,7 +115,7 @@ impl Because {
 /// Consecutive failures that count for one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// How many.
+    /// Number of failures.
     pub failures: u32,
     /// When the first of them was seen; `None` if that was on another boot.
     pub since: Option<Moment>,
@@ -136,7 +136,7 @@ pub struct Standing {
 /// An error as it was reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastError {
-    /// What we make of it.
+    /// Cause of the error.
     pub cause: Cause,
     /// Its text, at most 1 KiB, control characters escaped.
     pub message: String,

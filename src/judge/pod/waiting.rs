@@ -1,6 +1,6 @@
 //! What a waiting reason says about pulling.
 
-/// What a container's waiting reason says about pulling.
+/// Meaning of a container's waiting reason for pulling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::judge) enum Waiting {
     /// An attempt has failed: entering this is one failure.
@@ -35,7 +35,7 @@ impl Waiting {
     }
 }
 
-/// Whether a reason is an error's text, not a CamelCase name. The kubelet shows the error that way
+/// Returns whether a reason is an error's text, not a CamelCase name. The kubelet shows the error that way
 /// if it gives up before the pull, over an unreadable pull secret for example. It tries again at
 /// each sync, without back-off, and the text stays the same.
 pub(in crate::judge) fn is_free_text(reason: &str) -> bool {

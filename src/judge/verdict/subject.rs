@@ -9,7 +9,7 @@ pub(super) struct Subject<'a> {
     pub view: &'a PodView,
     /// Policy of the node.
     pub policy: &'a Policy,
-    /// What the policy and the Pod's annotations come to.
+    /// The policy and the Pod's annotations, taken together.
     pub footing: &'a Footing,
     /// The present moment.
     pub now: Moment,
