@@ -21,7 +21,7 @@ use crate::judge::{Ending, Outcome};
 /// that nothing changes if the API server lets it through.
 const LABEL: &str = "pullwarden.io/must-be-denied";
 
-/// Code with which the policy that holds agents denies [`LABEL`], and nothing else.
+/// Code with which the policy that holds agents denies the label of the dry run, and nothing else.
 pub const HELD: &str = "pullwarden.io/held";
 
 /// Code with which the kill switch denies a write. It denies everything, so its denial does not show
