@@ -158,14 +158,17 @@ impl Workers {
                 () = ending.asked() => Err(Ending::with(Outcome::Refused, "the agent is ending")),
                 asked = report::ask(&mut runtime, &pulls, report::PATIENCE, &mut request) => asked,
             };
-            let account = match (asked, api.client().await) {
-                (Err(ending), _) => ending.into(),
-                (Ok(()), Err(why)) => Ending::with(Outcome::Refused, why).into(),
-                (Ok(()), Ok(client)) if request.enforce => match guard.make_sure(client).await {
-                    Ok(()) => report::fail(client, &request, &in_force, at).await,
-                    Err(unguarded) => unguarded.ending().into(),
+            let account = match asked {
+                Err(ending) => ending.into(),
+                // The client is made only where it is needed.
+                Ok(()) => match api.client().await {
+                    Err(why) => Ending::with(Outcome::Refused, why).into(),
+                    Ok(client) if request.enforce => match guard.make_sure(client).await {
+                        Ok(()) => report::fail(client, &request, &in_force, at).await,
+                        Err(unguarded) => unguarded.ending().into(),
+                    },
+                    Ok(client) => report::look(client, &request, &in_force).await,
                 },
-                (Ok(()), Ok(client)) => report::look(client, &request, &in_force).await,
             };
             let event = match (account.ending.outcome, policy.action) {
                 (Outcome::Written, Action::Fail) => Some(Event::Failed(request.clone())),
@@ -277,4 +280,40 @@ async fn announce(
     at: Timestamp,
 ) -> Result<(), String> {
     report::announce(api.client().await?, pod, node, event, at).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_report_that_panics_has_a_result() {
+        let policy = crate::config::load(&[("nodeName", "n".to_owned())].into(), |_| None, None);
+        let api = ApiServer::new(None);
+        let runtime = Runtime::at(std::path::Path::new("/none"));
+        let policy = policy.unwrap().policy;
+        let mut workers = Workers::new(api, Guard::new(None), runtime, &policy);
+        let pod = PodId {
+            uid: "u".to_owned(),
+            namespace: "n".to_owned(),
+            name: "p".to_owned(),
+        };
+        let task = workers.tasks.spawn(async { panic!("on purpose") });
+        let of_task = (pod.clone(), "r/a:1".to_owned());
+        workers.reports.insert(task.id(), of_task);
+        let Done::Reported {
+            pod: of,
+            image,
+            account,
+            ..
+        } = workers.next().await
+        else {
+            panic!("no result");
+        };
+        assert_eq!((of, image.as_str()), (pod, "r/a:1"));
+        assert_eq!(account.ending.outcome, Outcome::Refused);
+        // The condition may have been written: it is reverted, or completed at the next failure.
+        assert_eq!(account.marked, Some(true));
+        assert!(workers.reports.is_empty());
+    }
 }

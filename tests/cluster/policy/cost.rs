@@ -18,12 +18,14 @@ const MANY: usize = 80_000;
 /// A node without a kubelet: nobody else writes to its Pods.
 const APART: &str = "apart";
 
-/// Times that each write is tried.
-const TIMES: usize = 5;
+/// Times that each write is tried in a round.
+const TIMES: usize = 2;
 
-/// Most that a write may cost with the policies, as a multiple of what it costs without. It costs
-/// about twice as much, more beside other work; in quadratic time it would cost ten times as much.
-const MOST: f64 = 4.0;
+/// Most that a write may cost with the policies, as a multiple of what it costs without.
+const MOST: f64 = 2.0;
+
+/// Rounds of measurement. The cheapest counts: other work on the machine only adds to it.
+const ROUNDS: usize = 3;
 
 /// CPU seconds below which the resolution of the API server's counter would decide.
 const SMALLEST: f64 = 0.1;
@@ -123,8 +125,11 @@ fn what_an_author_writes_costs_the_api_server_little() {
             admin.ask(&condition).await.unwrap();
             let deadline = second(name, name != "annotations");
             for (what, write) in [("condition", condition), ("deadline", deadline)] {
-                let plain = spent(client, &admin, &write).await;
-                let held = spent(client, &agent, &write).await;
+                let (mut plain, mut held) = (f64::MAX, f64::MAX);
+                for _ in 0..ROUNDS {
+                    plain = plain.min(spent(client, &admin, &write).await);
+                    held = held.min(spent(client, &agent, &write).await);
+                }
                 let told =
                     format!("{name}, the {what}: {plain:.2} s of CPU, {held:.2} s with the policy");
                 eprintln!("{told}");
