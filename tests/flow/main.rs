@@ -62,6 +62,7 @@ mod seeds;
 mod settings;
 mod sources;
 mod sparing;
+mod stepping;
 mod structure;
 mod terminal;
 mod viewing;
