@@ -66,8 +66,8 @@ impl Expected {
         self.next.clear();
     }
 
-    /// Expects a verdict.
-    pub(super) fn expect(&mut self, said: Said, is_sure: bool) {
+    /// Adds a verdict that the record should have next.
+    pub(super) fn add(&mut self, said: Said, is_sure: bool) {
         self.next.push_back(Next { said, is_sure });
     }
 

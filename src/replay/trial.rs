@@ -263,7 +263,7 @@ impl Trial {
         let is_sure = !self.unsure.remove(uid);
         if self.given.is_none() {
             let said = Said::of(pod, verdict, at);
-            self.expected.expect(said, is_sure);
+            self.expected.add(said, is_sure);
         }
         let observed = &verdict.observed;
         let counted = observed.failed.len() + observed.inferred.len();

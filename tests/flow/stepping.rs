@@ -1,4 +1,4 @@
-//! What follows from events, step by step, without an agent.
+//! Effects of events, step by step, without an agent.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
