@@ -54,7 +54,7 @@ pub use reference::{Reference, may_be_same_image};
 pub use rules::annotation::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes,
 };
-pub use rules::policy::{Action, Footing, NamespaceRule, NodeMode, Policy, Scope};
+pub use rules::policy::{Action, NamespaceRule, NodeMode, PodRules, Policy, Scope};
 pub use rules::selector::{Requirement, Selector};
 pub use rules::threshold::{Progress, Threshold, Thresholds};
 pub use step::{Judge, Kept, Settings};
