@@ -16,7 +16,7 @@ use kube::core::request::Error as Unsendable;
 use serde::de::DeserializeOwned;
 
 use crate::deadline::within;
-use crate::judge::redacted;
+use crate::text::redacted;
 
 /// A whole answer takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);

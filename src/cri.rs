@@ -13,8 +13,8 @@ use wire::image_service_client::ImageServiceClient;
 use wire::runtime_service_client::RuntimeServiceClient;
 
 use crate::deadline::within;
-use crate::judge::redacted;
 use crate::socket::{LARGEST_ANSWER, answered, channel};
+use crate::text::redacted;
 
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/runtime.v1.rs"));

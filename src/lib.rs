@@ -17,6 +17,7 @@
 //! The modules, in reading order:
 
 pub mod judge;
+pub mod text;
 
 mod api;
 mod deadline;
@@ -26,6 +27,7 @@ pub mod pod_fields;
 
 pub mod cri;
 pub mod evidence;
+pub mod images;
 pub mod journal;
 pub mod report;
 pub mod state;
@@ -40,7 +42,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod duty;
-pub mod escaping;
+pub use text::escaping;
 pub mod metrics;
 pub mod permissions;
 pub mod process;

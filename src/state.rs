@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::images::Images;
+use crate::images::Images;
 use crate::judge::{BrakeMemory, Kept, Ledger, Moment};
 use crate::permissions;
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
-use crate::escaping;
+use crate::text::escaping;
 
 /// The level without a `RUST_LOG`. What kube says of failed requests, the agent says itself, once
 /// and with what it means.

@@ -2,7 +2,7 @@
 
 use tracing::error;
 
-use super::images::Images;
+use crate::images::Images;
 use crate::judge::{Effect, Event, Judge};
 use crate::state::{State, StateFile};
 

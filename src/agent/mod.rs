@@ -5,46 +5,41 @@
 mod carry_out;
 mod freed;
 mod gauges;
-pub mod images;
-mod keeper;
+pub mod keeper;
 mod labels;
 mod narrate;
 mod poller;
+mod process;
 mod reverts;
 mod sandboxes;
 mod settings;
 mod sources;
+mod start;
 mod tally;
 mod view;
 mod workers;
 
-use std::hash::{DefaultHasher, Hasher as _};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use crate::admin::Health;
-use crate::clock::{self, Clock};
-use crate::config::{Config, Given, LogFormat};
-use crate::cri::Runtime;
+use crate::clock::Clock;
+use crate::config::{Config, Given};
 use crate::duty::{self, Duty};
-use crate::evidence::ApiServer;
-use crate::journal::log::NodeLog;
+use crate::images::Arrival;
 use crate::journal::{Journal, Now};
-use crate::judge::{Event, Judge, NodeMode, Source};
+use crate::judge::{Event, Judge, Source};
 use crate::metrics::Metrics;
-use crate::report::Guard;
 use crate::shutdown::Shutdown;
-use crate::state::{Found, StateFile};
 use crate::view::{self as views, Explanation, Status};
-use images::Images;
 use keeper::Keeper;
 use poller::{Answer, Poller};
+use process::Process;
 use settings::Settings;
-use sources::{Sources, Ways};
+use sources::Sources;
 use tally::Tally;
 use workers::Workers;
 
@@ -103,14 +98,14 @@ pub async fn run(config: Config, mut surroundings: Surroundings) -> anyhow::Resu
     } = &mut surroundings;
     let duty = tokio::select! {
         () = shutdown.asked() => return Ok(()),
-        duty = duty::wait(&config.state_dir, clock, health, metrics) => duty,
+        duty = duty::wait(&config.startup.state_dir, clock, health, metrics) => duty,
     };
     // Whoever waits for it may have gone away, or there is nobody: then it ends with the agent.
     let _duty = match surroundings.on_duty.take() {
         Some(on_duty) => on_duty.send(duty).err(),
         None => Some(duty),
     };
-    let (mut agent, mut questions, mut shutdown) = Agent::start(config, surroundings)?;
+    let (mut agent, mut questions, mut shutdown) = start::start(config, surroundings)?;
     // Agents that start together do not poll together.
     let poll = agent.settings.config.poll;
     let mut pause = std::pin::pin!(sleep(poll.mul_f64(agent.sources.ways.share)));
@@ -146,99 +141,7 @@ struct Agent {
     process: Process,
 }
 
-/// Clock, metrics and health of the process.
-struct Process {
-    clock: Clock,
-    metrics: Metrics,
-    health: Health,
-    /// Capacity that the failed Pods do not hold any more.
-    freed: freed::Freed,
-}
-
-impl Process {
-    fn now(&self) -> Now {
-        Now {
-            wall: self.clock.wall(),
-            boot: self.clock.now(),
-        }
-    }
-}
-
 impl Agent {
-    fn start(
-        config: Config,
-        surroundings: Surroundings,
-    ) -> anyhow::Result<(Self, mpsc::Receiver<Question>, Shutdown)> {
-        let process = Process {
-            clock: surroundings.clock,
-            metrics: surroundings.metrics,
-            health: surroundings.health,
-            freed: freed::Freed::default(),
-        };
-        let now = process.now();
-        let boot = clock::boot_id().context("reading the kernel's boot id")?;
-        let node = config.policy.node.clone();
-        let file = StateFile::in_dir(&config.state_dir);
-        let settings = Settings::new(config, surroundings.given);
-        let mut images = Images::default();
-        let (judge, counts) = match file.load() {
-            Found::State(found) => {
-                let same_boot = found.boot == boot;
-                images = found.images.clone();
-                if !same_boot {
-                    images.rebooted();
-                }
-                let kept = found.kept();
-                let pods = kept.ledger.pods().count();
-                info!(pods, "counts of an earlier run taken up");
-                let judging = settings.judging();
-                let judge = Judge::restarted(judging, kept, same_boot, now.boot);
-                (judge, "kept")
-            }
-            Found::Nothing => {
-                info!("no counts of an earlier run");
-                (Judge::new(settings.judging(), now.boot), "none")
-            }
-            Found::Damaged(problem) => {
-                warn!(%problem, "the state file cannot be used, starting without counts");
-                (Judge::new(settings.judging(), now.boot), "damaged")
-            }
-        };
-        let config = &settings.config;
-        let json = config.log_format == LogFormat::Json;
-        let log = NodeLog::in_dir(&config.log_dir, json);
-        let (runtime, api) = (
-            Runtime::at(&config.cri_socket),
-            ApiServer::new(config.kubeconfig.clone()),
-        );
-        let ways = Ways {
-            evidence: config.evidence,
-            kubelet: config.kubelet_pods_socket.clone(),
-            api: api.clone(),
-            share: share(&node),
-            node: node.clone(),
-        };
-        let guard = Guard::new(config.own_pod.clone());
-        let mode = config.policy.mode;
-        let mut agent = Self {
-            journal: Journal::begin(log, (&node, &boot), config.judging(), counts, &judge, now),
-            keeper: Keeper::new(file, boot),
-            poller: Poller::new(runtime.clone(), images),
-            sources: Sources::new(ways, now.boot),
-            workers: Workers::new(api, guard, runtime, judge.policy()),
-            tally: Tally::default(),
-            judge,
-            settings,
-            process,
-        };
-        agent.save();
-        info!(%node, mode = mode.as_str(), "watching");
-        if mode != NodeMode::Observe {
-            agent.workers.prove_guard();
-        }
-        Ok((agent, surroundings.questions, surroundings.shutdown))
-    }
-
     /// Takes up one event.
     fn happen(&mut self, event: Event) {
         let now = self.process.now();
@@ -280,7 +183,8 @@ impl Agent {
         let now = self.process.clock.now();
         match answer {
             Answer::Sandboxes(Ok(found)) => {
-                self.process.metrics.sandboxes.set(amount(found.len()));
+                let sandboxes = i64::try_from(found.len()).unwrap_or(i64::MAX);
+                self.process.metrics.sandboxes.set(sandboxes);
                 let policy = self.judge.policy();
                 // An open watch tells of changes itself; who rests has a turn with the next one.
                 let again = self.sources.source().is_none();
@@ -291,7 +195,7 @@ impl Agent {
                 }
             }
             Answer::More(Ok(more)) => {
-                for images::Arrival { image, at } in self.poller.take(more, now) {
+                for Arrival { image, at } in self.poller.take(more, now) {
                     self.happen(Event::ImageArrived { image, at });
                 }
                 self.polled(&Ok(()));
@@ -306,7 +210,8 @@ impl Agent {
         let metrics = &self.process.metrics;
         metrics.runtime_looks.inc();
         metrics.runtime_errors.inc_by(polled.is_err().into());
-        self.poller.note(polled, &self.settings.config.cri_socket);
+        self.poller
+            .note(polled, &self.settings.config.startup.cri_socket);
         self.process.health.ticked(now.boot, self.poller.well);
         if self.sources.is_complete() {
             // Pods that came up since, and were gone from Pending before the poll.
@@ -322,7 +227,7 @@ impl Agent {
         let judged = judged.map(|latest| &*latest.view.namespace).collect();
         self.workers.labels.keep(&judged, now.boot);
         self.forget(now);
-        self.count();
+        gauges::count(self);
     }
 
     fn open_or_close(&mut self) {
@@ -370,8 +275,8 @@ impl Agent {
     }
 
     fn reply(&self, question: Question) {
-        let facts = self.facts();
-        let view = self.view(&facts);
+        let facts = view::facts(self);
+        let view = view::of(self, &facts);
         // Whoever asked may have gone away.
         let _ = match question {
             Question::Status(answer) => answer.send(views::status(&view)).is_ok(),
@@ -417,16 +322,4 @@ impl Agent {
         self.keeper.changed();
         self.save();
     }
-}
-
-/// Number from 0 to 1 that differs from node to node, by the node's name.
-fn share(node: &str) -> f64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(node.as_bytes());
-    let [a, b, ..] = hasher.finish().to_be_bytes();
-    f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
-}
-
-fn amount(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

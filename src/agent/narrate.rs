@@ -2,7 +2,8 @@
 
 use tracing::{debug, info, warn};
 
-use crate::judge::{Decision, Effect, FailRequest, Note, Outcome, PodId, Reason, Shown, Verdict};
+use crate::judge::{Decision, Effect, FailRequest, Note, Outcome, PodId, Reason, Verdict};
+use crate::text::Shown;
 
 /// Tells of what followed from an event.
 pub(super) fn tell(effects: &[Effect]) {

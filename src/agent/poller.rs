@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::images::{Arrival, Images};
 use super::sandboxes::Sandboxes;
 use crate::cri::{Runtime, Sandbox};
-use crate::judge::{Moment, redacted};
+use crate::images::{Arrival, Images};
+use crate::judge::Moment;
+use crate::text::redacted;
 
 /// A node on which nothing was unsettled for this long is polled less often.
 const CALM: Duration = Duration::from_secs(60);

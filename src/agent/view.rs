@@ -3,41 +3,39 @@
 use super::Agent;
 use crate::view::{EvidenceState, Facts, GuardTried, View};
 
-impl Agent {
-    /// Gathers what `status` and `explain` show of the agent itself.
-    pub(super) fn facts(&self) -> Facts {
-        let source = self.sources.source();
-        let evidence = match (source, self.sources.well) {
-            (_, false) => EvidenceState::Lost,
-            (None, true) => EvidenceState::Closed,
-            (Some(_), true) => EvidenceState::Open,
-        };
-        let guard_tried = match self.workers.guard.is_known() {
-            None => GuardTried::No,
-            Some(false) => GuardTried::NotYet,
-            Some(true) => GuardTried::Yes,
-        };
-        Facts {
-            runtime: self.poller.well,
-            polls: self.process.metrics.runtime_looks.get(),
-            evidence,
-            evidence_source: source,
-            sandboxes: self.poller.sandboxes.uids().count(),
-            unsettled: self.poller.sandboxes.unsettled(),
-            configuration_refused: self.settings.refused.clone(),
-            guard_tried,
-            state_kept: self.keeper.is_well(),
-            would_fail_then_started: self.tally.started_after_all,
-        }
+/// Gathers what `status` and `explain` show of the agent itagent.
+pub(super) fn facts(agent: &Agent) -> Facts {
+    let source = agent.sources.source();
+    let evidence = match (source, agent.sources.well) {
+        (_, false) => EvidenceState::Lost,
+        (None, true) => EvidenceState::Closed,
+        (Some(_), true) => EvidenceState::Open,
+    };
+    let guard_tried = match agent.workers.guard.is_known() {
+        None => GuardTried::No,
+        Some(false) => GuardTried::NotYet,
+        Some(true) => GuardTried::Yes,
+    };
+    Facts {
+        runtime: agent.poller.well,
+        polls: agent.process.metrics.runtime_looks.get(),
+        evidence,
+        evidence_source: source,
+        sandboxes: agent.poller.sandboxes.uids().count(),
+        unsettled: agent.poller.sandboxes.unsettled(),
+        configuration_refused: agent.settings.refused.clone(),
+        guard_tried,
+        state_kept: agent.keeper.is_well(),
+        would_fail_then_started: agent.tally.started_after_all,
     }
+}
 
-    /// Returns a view of what is known now.
-    pub(super) fn view<'a>(&'a self, facts: &'a Facts) -> View<'a> {
-        View {
-            judge: &self.judge,
-            now: self.process.clock.now(),
-            unrecognised: &self.tally.unrecognised,
-            facts,
-        }
+/// Returns a view of what is known now.
+pub(super) fn of<'a>(agent: &'a Agent, facts: &'a Facts) -> View<'a> {
+    View {
+        judge: &agent.judge,
+        now: agent.process.clock.now(),
+        unrecognised: &agent.tally.unrecognised,
+        facts,
     }
 }

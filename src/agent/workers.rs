@@ -163,7 +163,7 @@ impl Workers {
                 (Ok(()), Err(why)) => Ending::with(Outcome::Refused, why).into(),
                 (Ok(()), Ok(client)) if request.enforce => match guard.make_sure(client).await {
                     Ok(()) => report::fail(client, &request, &in_force, at).await,
-                    Err(unguarded) => Ending::from(unguarded).into(),
+                    Err(unguarded) => unguarded.ending().into(),
                 },
                 (Ok(()), Ok(client)) => report::look(client, &request, &in_force).await,
             };

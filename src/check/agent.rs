@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Looks at the control socket and the admin address.
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
-    let (control, runs) = control(&config.control_socket).await;
-    vec![control, admin(config.admin_address, runs).await]
+    let (control, runs) = control(&config.startup.control_socket).await;
+    vec![control, admin(config.startup.admin_address.0, runs).await]
 }
 
 /// Whether an agent answers on its control socket, or could make one.

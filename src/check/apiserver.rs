@@ -51,11 +51,11 @@ pub(super) async fn ask(config: &Config) -> Server {
         findings: vec![finding],
         reached: None,
     };
-    let api = ApiServer::new(config.kubeconfig.clone());
+    let api = ApiServer::new(config.startup.kubeconfig.as_deref().map(Into::into));
     let client = match api.client().await {
         Ok(client) => client.clone(),
         Err(error) => {
-            let remedy = match config.kubeconfig {
+            let remedy = match config.startup.kubeconfig {
                 Some(_) => {
                     "set kubeconfig to a file with the address of the API server and credentials that hold there"
                 }

@@ -43,7 +43,7 @@ pub(super) async fn ask(config: &Config) -> Kubelet {
     if config.evidence == Evidence::ApiServer {
         return Kubelet::NotAsked;
     }
-    let path = &config.kubelet_pods_socket;
+    let path = &config.startup.kubelet_pods_socket;
     if let Err(unusable) = try_open(path).await {
         return Kubelet::Unusable(unusable);
     }
@@ -64,7 +64,7 @@ pub(super) async fn ask(config: &Config) -> Kubelet {
 
 /// What will be used. `minor` is the API server's version, if it is known: where it has the kubelets' socket, the kubelets should too.
 pub(super) fn judge(config: &Config, kubelet: &Kubelet, minor: Option<u32>) -> Finding {
-    let path = config.kubelet_pods_socket.display();
+    let path = config.startup.kubelet_pods_socket.display();
     let (problem, denied) = match kubelet {
         Kubelet::NotAsked => {
             return Finding::ok(WHAT, "from the API server, as evidence: apiserver has it");

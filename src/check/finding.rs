@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::judge::printable;
+use crate::text::printable;
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -12,7 +12,7 @@ const WHAT: &str = "writes";
 /// Tries, as a dry run, what must be denied.
 pub(super) async fn look(client: &Client, config: &Config) -> Finding {
     let observes = config.policy.mode == NodeMode::Observe;
-    let Some(own) = &config.own_pod else {
+    let Some(own) = &config.startup.own_pod else {
         let found = "whether the API server holds the agent to its own node was not tried: it runs in no Pod";
         return match observes {
             true => Finding::ok(WHAT, found),

@@ -19,13 +19,13 @@ use crate::config::Config;
 pub async fn look(config: &Config) -> Vec<Finding> {
     let mut findings = vec![
         configured(config),
-        socket::runtime(&config.cri_socket).await,
+        socket::runtime(&config.startup.cri_socket).await,
     ];
     let kubelet = evidence::ask(config).await;
     let server = apiserver::ask(config).await;
     findings.push(evidence::judge(config, &kubelet, server.minor()));
-    findings.push(folders::state(&config.state_dir));
-    findings.push(folders::log(&config.log_dir));
+    findings.push(folders::state(&config.startup.state_dir));
+    findings.push(folders::log(&config.startup.log_dir));
     findings.extend(agent::look(config).await);
     let may = match server.client() {
         Some(client) => {

@@ -11,8 +11,8 @@ use super::history::{self, Entry, History};
 use super::printing::{Printed, outcome, pretty, print};
 use super::screen::{Screen, Tone, age};
 use crate::control::{self, Ask};
-use crate::escaping;
 use crate::judge::Cause;
+use crate::text::escaping;
 use crate::view::{Explanation, ImageExplained, Known, ReasonShown};
 
 /// Column where the text beside a head begins.
@@ -114,9 +114,13 @@ async fn explain_pod(matches: &ArgMatches, pod: &str, json: bool) -> anyhow::Res
         namespace: namespace.to_owned(),
         pod: name.to_owned(),
     };
-    let answer = control::ask::<Explanation>(&config.control_socket, &ask).await;
-    let past = history::read(&config.log_dir, namespace, name)
-        .with_context(|| format!("reading the node's log in {}", config.log_dir.display()));
+    let answer = control::ask::<Explanation>(&config.startup.control_socket, &ask).await;
+    let past = history::read(&config.startup.log_dir, namespace, name).with_context(|| {
+        format!(
+            "reading the node's log in {}",
+            config.startup.log_dir.display()
+        )
+    });
     let (past, history_error) = match past {
         Ok(past) => (past, None),
         Err(error) => (History::default(), Some(format!("{error:#}"))),

@@ -15,9 +15,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+use serde_json::Value;
 
 use crate::config::{Config, Faults, Given, KEYS, Key};
-use crate::escaping;
+use crate::text::escaping;
 
 /// Exit code for a configuration with faults.
 const BAD_CONFIGURATION: u8 = 64;
@@ -170,7 +171,7 @@ fn explain_command(config: Arg) -> Command {
         .arg(output(["text", "json"]))
         .group(ArgGroup::new("what").args(["pod", "reason", "message"]).multiple(true).required(true))
         .arg(config)
-        .args(scalars().filter(move |key| clients.contains(&key.path)).map(flag))
+        .args(scalars().filter(move |key| clients.contains(&key.path.as_str())).map(flag))
 }
 
 /// Flag for the output format; the first of these is the default.
@@ -185,19 +186,19 @@ fn output<const N: usize>(formats: [&'static str; N]) -> Arg {
 }
 
 fn scalars() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().filter(|key| !key.list)
+    KEYS.iter().filter(|key| !key.is_list())
 }
 
 fn flag(key: &'static Key) -> Arg {
-    let default = match key.default {
-        "null" => String::new(),
-        default => format!(" [default: {default}]"),
+    let default = match &key.default {
+        Value::Null => String::new(),
+        default => format!(" [default: {}]", default.to_string().trim_matches('"')),
     };
-    Arg::new(key.path)
+    Arg::new(key.path.as_str())
         .long(key.flag())
         .value_name("VALUE")
         .action(ArgAction::Set)
-        .help(format!("{}: {}{default}", key.help, key.takes))
+        .help(format!("{} Takes {}.{default}", key.help, key.takes))
 }
 
 /// Returns the sources of a command's configuration.
@@ -217,8 +218,8 @@ fn configuration_of_client(matches: &ArgMatches) -> Result<Config, Faults> {
 fn collect(matches: &ArgMatches, mut flags: BTreeMap<&'static str, String>) -> Given {
     for key in scalars() {
         // A command may know only some of the flags.
-        if let Ok(Some(value)) = matches.try_get_one::<String>(key.path) {
-            flags.insert(key.path, value.clone());
+        if let Ok(Some(value)) = matches.try_get_one::<String>(&key.path) {
+            flags.insert(key.path.as_str(), value.clone());
         }
     }
     let file = matches.get_one::<PathBuf>("config");

@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, Write as _};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::escaping;
-use crate::judge::Shown;
+use crate::text::Shown;
+use crate::text::escaping;
 
 /// Result of writing to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

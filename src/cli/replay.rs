@@ -13,10 +13,10 @@ use serde_json::json;
 use super::printing::{Printed, complain, outcome};
 use super::screen::second;
 use crate::config::{Config, Faults};
-use crate::escaping;
 use crate::journal::read::Record;
-use crate::judge::Shown;
 use crate::replay::{self, Decision, Fate, Finding, Line, Log, Replay, Row, Section, Tally};
+use crate::text::Shown;
+use crate::text::escaping;
 
 /// Bad lines of one file that are named one by one.
 const NAMED: u64 = 20;

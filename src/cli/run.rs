@@ -29,15 +29,15 @@ impl Drop for Removed<'_> {
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let mut given = super::given(matches);
     let config = given.load()?;
-    telemetry::init(config.log_format);
+    telemetry::init(config.startup.log_format.0);
     let clock = Clock::default();
     let health = Health::default();
     let metrics = Metrics::default();
     let mut registry = Registry::default();
     metrics.register(&mut registry);
 
-    let admin_listener = admin::bind(config.admin_address).await?;
-    let control_socket = config.control_socket.clone();
+    let admin_listener = admin::bind(config.startup.admin_address.0).await?;
+    let control_socket = config.startup.control_socket.clone();
     let (sender, questions) = mpsc::channel(QUESTIONS);
     let (trigger, shutdown) = shutdown::channel();
     let (on_duty, duty) = oneshot::channel();

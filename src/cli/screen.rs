@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::judge::Shown;
+use crate::text::Shown;
 
 /// Columns that a line may take.
 pub(super) const WIDTH: usize = 80;

@@ -43,7 +43,7 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         Some("wide") => Form::Wide,
         _ => Form::Table,
     };
-    let socket = &config.control_socket;
+    let socket = &config.startup.control_socket;
     if !matches.get_flag("watch") {
         let status = control::ask(socket, &Ask::Status).await?;
         print(&text(&status, form)?)?;

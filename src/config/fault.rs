@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::judge::Shown;
+use crate::text::Shown;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Fault {
     pub path: String,
     /// Where the value came from.
     pub source: Source,
-    /// What is wrong.
+    /// The problem, as the rest of a sentence about the key.
     pub problem: String,
 }
 

@@ -9,7 +9,7 @@ pub struct Given {
     flags: BTreeMap<&'static str, String>,
     variable: fn(&str) -> Option<String>,
     file: Option<PathBuf>,
-    /// What the file held when it was last read.
+    /// The file's content when it was last read.
     text: Option<Vec<u8>>,
 }
 
@@ -46,7 +46,7 @@ impl Given {
         Some(self.load().and_then(|new| {
             let fixed = running.needs_restart(&new);
             let faults = fixed.into_iter().map(|path| Fault {
-                path: path.to_owned(),
+                path,
                 source: self.file.clone().map_or(Source::Missing, Source::File),
                 problem: "is taken up at the start only: the agent must be restarted".to_owned(),
             });

@@ -1,131 +1,156 @@
-//! The part of a configuration that judging goes by, in the form of the file: what the node's log has of it, and a replay reads.
+//! Settings that decide about Pods, to and from the judge's own types. The node's log has them in the form of the file, and a replay reads that.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::document::Settings;
+use super::kinds::{Count, Name, Span, Word};
+use super::namespaces::Rule;
+use super::settings::{self, Judging};
 use super::{Config, Faults, load};
-use crate::judge::{Class, NamespaceRule, Requirement, Selector, Threshold};
+use crate::judge::{BrakeRules, Budget, Class, Policy, RegistryRule, Scope, Threshold, Thresholds};
 
-/// What a configuration must have and judging does not go by.
-const ANY: [(&str, &str); 2] = [("nodeName", "any"), ("ownPod", "any/any")];
+/// Values of keys that a configuration must have and that decide about no Pod.
+fn any() -> BTreeMap<&'static str, String> {
+    let any = [("nodeName", "any"), ("ownPod", "any/any")];
+    any.map(|(path, value)| (path, value.to_owned())).into()
+}
 
 impl Config {
-    /// The keys that judging goes by, each with its value.
+    /// Returns the keys that decide about Pods, each with its value.
     pub fn judging(&self) -> Value {
-        let policy = &self.policy;
-        let (scope, brake) = (&policy.scope, &self.brake);
-        let threshold = |class| policy.thresholds.of(class).map(of_threshold);
-        let policies = scope.restart_policies.iter().map(|policy| policy.as_str());
-        json!({
-            "mode": policy.mode.as_str(),
-            "action": policy.action.as_str(),
-            "imagePullFailureCount": policy.failure_count,
-            "thresholds": {
-                "permanent": threshold(Class::Permanent),
-                "denied": threshold(Class::Denied),
-                "corrupt": threshold(Class::Corrupt),
-                "transient": threshold(Class::Transient),
-            },
-            "scope": {
-                "restartPolicies": policies.collect::<Vec<_>>(),
-                "excludeNamespaces": scope.exclude_namespaces,
-                "namespaces": scope.namespaces.iter().map(of_rule).collect::<Vec<_>>(),
-            },
-            "budget": {
-                "pods": brake.budget.pods,
-                "perOwner": brake.budget.per_owner,
-                "per": text(brake.budget.per),
-            },
-            "registryBrake": {
-                "repositories": brake.registry.repositories,
-                "within": text(brake.registry.within),
-                "atMost": text(brake.registry.at_most),
-            },
-            "newNodeBrake": text(brake.new_node),
-            "warmUp": text(self.warm_up),
-            "secondOpinion": if policy.second_opinion { "on" } else { "off" },
-        })
+        let judging = Judging::of(&self.policy, &self.brake, self.warm_up);
+        // Text, numbers, lists and mappings by text: each has a form in JSON.
+        serde_json::to_value(judging).unwrap_or_default()
     }
 
-    /// A configuration to judge by, from a file; the environment is not asked.
+    /// Reads a configuration to judge by from a file; the environment is not asked.
     ///
     /// # Errors
     /// Every fault that was found.
     pub fn to_judge_by(file: &Path) -> Result<Self, Faults> {
-        let flags = ANY.map(|(path, value)| (path, value.to_owned()));
-        load(&BTreeMap::from(flags), |_| None, Some(file))
+        load(&any(), |_| None, Some(file))
     }
 
-    /// The same from what [`Config::judging`] has given.
+    /// Reads the same from a value that [`Config::judging`] returned.
     ///
     /// # Errors
     /// Every fault that was found.
     pub fn judged_by(value: Value) -> Result<Self, Faults> {
-        super::load::load_value(&BTreeMap::from(ANY), value)
+        super::load::load_value(&any(), value)
     }
 }
 
-fn of_threshold(threshold: Threshold) -> Value {
-    json!({ "failures": threshold.failures, "for": text(threshold.lasting) })
-}
-
-fn of_rule(rule: &NamespaceRule) -> Value {
-    let mut out = json!({ "mode": rule.mode.as_str() });
-    // Without both it would be no rule.
-    if !rule.names.is_empty() || rule.selector.is_none() {
-        out["names"] = json!(rule.names);
-    }
-    if let Some(Selector(requirements)) = &rule.selector {
-        let expressions = requirements.iter().map(of_requirement);
-        out["selector"] = json!({ "matchExpressions": expressions.collect::<Vec<_>>() });
-    }
-    out
-}
-
-fn of_requirement(requirement: &Requirement) -> Value {
-    match requirement {
-        Requirement::In(key, values) => json!({"key": key, "operator": "In", "values": values}),
-        Requirement::NotIn(key, values) => {
-            json!({"key": key, "operator": "NotIn", "values": values})
+impl From<Settings> for Config {
+    fn from(settings: Settings) -> Self {
+        let Settings {
+            judging,
+            watching,
+            startup,
+        } = settings;
+        Self {
+            brake: judging.brake(),
+            warm_up: judging.warm_up.0,
+            policy: judging.policy(startup.node_name.clone().map(|name| name.0)),
+            evidence: watching.evidence.0,
+            poll: watching.poll.get(),
+            startup,
         }
-        Requirement::Exists(key) => json!({"key": key, "operator": "Exists"}),
-        Requirement::DoesNotExist(key) => json!({"key": key, "operator": "DoesNotExist"}),
     }
 }
 
-fn text(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_down_is_read_the_same() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        for text in [
-            "",
-            "mode: enforce\naction: delete\nimagePullFailureCount: 3\nsecondOpinion: on\nwarmUp: 0s\n",
-            "thresholds: {permanent: {failures: 2, for: 90s500ms}}\nbudget: {pods: 7, per: 1h30m}\n\
-             scope:\n  restartPolicies: [Always]\n  excludeNamespaces: []\n  namespaces:\n\
-             \x20 - {names: [a, b], mode: off}\n\
-             \x20 - {selector: {matchLabels: {env: prod}, matchExpressions: [{key: k, operator: NotIn, values: [x]}, {key: l, operator: Exists}, {key: m, operator: DoesNotExist}]}, mode: observe}\n",
-        ] {
-            std::fs::write(file.path(), text).unwrap();
-            let config = Config::to_judge_by(file.path()).unwrap();
-            let again = Config::judged_by(config.judging()).unwrap();
-            assert_eq!(again, config, "{text}");
+impl Judging {
+    fn policy(self, node: Option<String>) -> Policy {
+        let threshold = |settings::Threshold { failures, lasting }| Threshold {
+            failures: failures.0,
+            lasting: lasting.0,
+        };
+        let (thresholds, scope) = (self.thresholds, self.scope);
+        let policies = scope.restart_policies.into_iter().map(|word| word.0);
+        let excluded = scope.exclude_namespaces.into_iter().map(|name| name.0);
+        Policy {
+            node: node.unwrap_or_default(),
+            mode: self.mode.0,
+            failure_count: self.image_pull_failure_count.map(|count| count.0),
+            thresholds: Thresholds::new(
+                threshold(thresholds.permanent),
+                threshold(thresholds.denied),
+                threshold(thresholds.corrupt),
+                threshold(thresholds.transient),
+            ),
+            scope: Scope {
+                restart_policies: policies.collect(),
+                exclude_namespaces: excluded.collect(),
+                namespaces: scope.namespaces.into_iter().map(|rule| rule.0).collect(),
+            },
+            action: self.action.0,
+            second_opinion: self.second_opinion.0,
+            namespace_labels: BTreeMap::new(),
         }
     }
 
-    #[test]
-    fn what_a_newer_version_has_written_is_a_fault() {
-        assert!(Config::judged_by(json!({"mode": "loud"})).is_err());
-        assert!(Config::judged_by(json!({"mood": "loud"})).is_err());
-        assert!(Config::judged_by(json!([])).is_err());
+    fn brake(&self) -> BrakeRules {
+        let (budget, registry) = (self.budget, self.registry_brake);
+        BrakeRules {
+            budget: Budget {
+                pods: budget.pods.0.get(),
+                per_owner: budget.per_owner.0.get(),
+                per: budget.per.0,
+            },
+            registry: RegistryRule {
+                repositories: registry.repositories.0,
+                within: registry.within.0,
+                at_most: registry.at_most.0,
+            },
+            new_node: self.new_node_brake.0,
+        }
+    }
+
+    fn of(policy: &Policy, brake: &BrakeRules, warm_up: Duration) -> Self {
+        let default = settings::Thresholds::default();
+        // The judge has a threshold for each of these classes.
+        let threshold = |class, default| match policy.thresholds.of(class) {
+            Some(threshold) => settings::Threshold {
+                failures: Count(threshold.failures),
+                lasting: Span(threshold.lasting),
+            },
+            None => default,
+        };
+        let scope = &policy.scope;
+        let excluded = scope.exclude_namespaces.iter();
+        Self {
+            mode: Word(policy.mode),
+            action: Word(policy.action),
+            image_pull_failure_count: policy.failure_count.map(Count),
+            thresholds: settings::Thresholds {
+                permanent: threshold(Class::Permanent, default.permanent),
+                denied: threshold(Class::Denied, default.denied),
+                corrupt: threshold(Class::Corrupt, default.corrupt),
+                transient: threshold(Class::Transient, default.transient),
+            },
+            scope: settings::Scope {
+                restart_policies: scope.restart_policies.iter().copied().map(Word).collect(),
+                exclude_namespaces: excluded
+                    .filter_map(|name| name.parse::<Name>().ok())
+                    .collect(),
+                namespaces: scope.namespaces.iter().cloned().map(Rule).collect(),
+            },
+            budget: settings::Budget {
+                pods: Count::of(brake.budget.pods),
+                per_owner: Count::of(brake.budget.per_owner),
+                per: Span(brake.budget.per),
+            },
+            registry_brake: settings::RegistryBrake {
+                repositories: Count(brake.registry.repositories),
+                within: Span(brake.registry.within),
+                at_most: Span(brake.registry.at_most),
+            },
+            new_node_brake: Span(brake.new_node),
+            warm_up: Span(warm_up),
+            second_opinion: Word(policy.second_opinion),
+        }
     }
 }

@@ -1,16 +1,48 @@
-/// One key of the configuration. The file, the environment, the flags and their help are all made from this table.
+//! The keys as a list, made from the settings' types: for flags, variables, the chart and the reference page.
+
+use std::sync::LazyLock;
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::document::Settings;
+use super::settings::Startup;
+
+/// Key of the configuration.
 #[derive(Debug)]
 pub struct Key {
-    /// Where it stands in the file, its levels joined by dots.
-    pub path: &'static str,
-    /// The default, as it would be written in the file; `null` where there is none.
-    pub default: &'static str,
-    /// What it takes, in a few words.
-    pub takes: &'static str,
-    /// What it is for, in a sentence.
-    pub help: &'static str,
-    /// Whether it holds a list, which has neither a flag nor a variable.
-    pub list: bool,
+    /// The place in the file, its levels joined by dots.
+    pub path: String,
+    /// The default; `null` where there is none.
+    pub default: Value,
+    /// The values that it takes, in a few words.
+    pub takes: String,
+    /// The meaning, in sentences.
+    pub help: String,
+    /// A value for an example.
+    pub example: Value,
+    /// True if a change takes a restart of the agent.
+    pub restart: bool,
+}
+
+/// Every key, in the order of the settings.
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let mut keys = Vec::new();
+    let schema = schema_by(SchemaSettings::for_serialize);
+    add(&mut keys, "", &schema, &Settings::defaults());
+    let startup = serde_json::to_value(Startup::default()).unwrap_or_default();
+    for key in &mut keys {
+        key.restart = startup.get(&key.path).is_some();
+    }
+    keys
+});
+
+/// The schema of the file.
+pub fn schema() -> Value {
+    let mut schema = schema_by(SchemaSettings::for_deserialize);
+    complete(&mut schema, &Settings::defaults());
+    schema
 }
 
 impl Key {
@@ -22,6 +54,11 @@ impl Key {
     /// The environment variable's name.
     pub fn variable(&self) -> String {
         format!("PULLWARDEN_{}", self.words('_').to_ascii_uppercase())
+    }
+
+    /// Returns true for a list, which has neither a flag nor a variable.
+    pub fn is_list(&self) -> bool {
+        self.default.is_array()
     }
 
     fn words(&self, separator: char) -> String {
@@ -37,245 +74,56 @@ impl Key {
     }
 }
 
-const fn scalar(
-    path: &'static str,
-    default: &'static str,
-    takes: &'static str,
-    help: &'static str,
-) -> Key {
-    Key {
-        path,
-        default,
-        takes,
-        help,
-        list: false,
+fn schema_by(contract: fn(SchemaSettings) -> SchemaSettings) -> Value {
+    let mut settings = contract(SchemaSettings::draft07());
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    let generator = SchemaGenerator::new(settings);
+    generator.into_root_schema_for::<Settings>().to_value()
+}
+
+fn add(keys: &mut Vec<Key>, above: &str, section: &Value, defaults: &Value) {
+    // What is written down has every field; here they stand in the order of the struct.
+    for name in section["required"].as_array().into_iter().flatten() {
+        let Some(name) = name.as_str() else { continue };
+        let (path, schema) = (format!("{above}{name}"), &section["properties"][name]);
+        let default = &defaults[name];
+        if schema["properties"].is_object() {
+            add(keys, &format!("{path}."), schema, default);
+            continue;
+        }
+        let example = schema["examples"].get(0).unwrap_or(default);
+        // Keys of one type in several sections, such as the thresholds, differ by the section only.
+        let section = section["description"]
+            .as_str()
+            .filter(|_| !above.is_empty());
+        let text = |of: &str| schema[of].as_str().unwrap_or_default();
+        let help = section.into_iter().chain([text("description")]);
+        let words = help.flat_map(str::split_whitespace);
+        keys.push(Key {
+            path,
+            default: default.clone(),
+            takes: text("title").to_owned(),
+            help: words.collect::<Vec<_>>().join(" "),
+            example: example.clone(),
+            restart: false,
+        });
     }
 }
 
-const fn list(
-    path: &'static str,
-    default: &'static str,
-    takes: &'static str,
-    help: &'static str,
-) -> Key {
-    Key {
-        path,
-        default,
-        takes,
-        help,
-        list: true,
+/// Adds the defaults. No key is required, and no unknown key is allowed.
+fn complete(section: &mut Value, defaults: &Value) {
+    if let Some(Value::Object(properties)) = section.get_mut("properties") {
+        for (name, schema) in properties {
+            match schema["properties"].is_object() {
+                true => complete(schema, &defaults[name]),
+                false => schema["default"] = defaults[name].clone(),
+            }
+        }
+    }
+    if let Value::Object(section) = section {
+        section.remove("required");
+        section.insert("type".to_owned(), json!("object"));
+        section.insert("additionalProperties".to_owned(), json!(false));
     }
 }
-
-const COUNT: &str = "a whole number from 1";
-const SPAN: &str = "a duration like 10s, 2m, 1h";
-const PATH: &str = "an absolute path";
-
-/// Every key.
-pub const KEYS: [Key; 35] = [
-    scalar(
-        "nodeName",
-        "null",
-        "a name",
-        "The node; NODE_NAME of the environment where not given",
-    ),
-    scalar(
-        "mode",
-        "observe",
-        "observe, opt-in or enforce",
-        "The most that may be done to Pods on this node",
-    ),
-    scalar(
-        "action",
-        "fail",
-        "fail or delete",
-        "What is done to a Pod whose time has come",
-    ),
-    scalar(
-        "imagePullFailureCount",
-        "null",
-        COUNT,
-        "Failures in a row after which a Pod is failed; in place of the thresholds permanent, denied and corrupt",
-    ),
-    scalar(
-        "thresholds.permanent.failures",
-        "5",
-        COUNT,
-        "Failures for errors that do not pass",
-    ),
-    scalar(
-        "thresholds.permanent.for",
-        "10m",
-        SPAN,
-        "How long they must last",
-    ),
-    scalar(
-        "thresholds.denied.failures",
-        "5",
-        COUNT,
-        "Failures for refusals",
-    ),
-    scalar(
-        "thresholds.denied.for",
-        "15m",
-        SPAN,
-        "How long they must last",
-    ),
-    scalar(
-        "thresholds.corrupt.failures",
-        "5",
-        COUNT,
-        "Failures for damaged content",
-    ),
-    scalar(
-        "thresholds.corrupt.for",
-        "15m",
-        SPAN,
-        "How long they must last",
-    ),
-    scalar(
-        "thresholds.transient.failures",
-        "12",
-        COUNT,
-        "Failures for errors that may pass, and for unknown ones",
-    ),
-    scalar(
-        "thresholds.transient.for",
-        "6h",
-        SPAN,
-        "How long they must last",
-    ),
-    list(
-        "scope.restartPolicies",
-        "[Never, OnFailure]",
-        "a list of Never, OnFailure, Always",
-        "Pods that are judged without asking for it",
-    ),
-    list(
-        "scope.excludeNamespaces",
-        "[kube-system]",
-        "a list of names",
-        "Namespaces that are left alone",
-    ),
-    list(
-        "scope.namespaces",
-        "[]",
-        "a list of {names, selector, mode}",
-        "Namespaces, by name or by label, in which less may be done",
-    ),
-    scalar(
-        "budget.pods",
-        "10",
-        COUNT,
-        "Pods failed on this node at most",
-    ),
-    scalar(
-        "budget.perOwner",
-        "3",
-        COUNT,
-        "Pods of one owner failed at most",
-    ),
-    scalar("budget.per", "10m", SPAN, "The time that the budget is for"),
-    scalar(
-        "registryBrake.repositories",
-        "3",
-        COUNT,
-        "So many repositories of one registry that fail, and none pulled from it, hold its verdicts",
-    ),
-    scalar(
-        "registryBrake.within",
-        "15m",
-        SPAN,
-        "The time in which they fail",
-    ),
-    scalar(
-        "registryBrake.atMost",
-        "1h",
-        SPAN,
-        "How long that holds verdicts of class permanent; those of class denied 6h, or so long if it is longer",
-    ),
-    scalar(
-        "newNodeBrake",
-        "1h",
-        SPAN,
-        "How long refusals wait for a first pull from their registry since the node was started; 0s: not at all",
-    ),
-    scalar(
-        "warmUp",
-        "10m",
-        SPAN,
-        "Watching only, after the first start on a boot",
-    ),
-    scalar(
-        "secondOpinion",
-        "off",
-        "off or on",
-        "Whether the runtime is asked to pull the image itself before a Pod is failed",
-    ),
-    scalar(
-        "evidence",
-        "auto",
-        "auto, kubelet or apiserver",
-        "Who tells of Pending Pods; auto: the kubelet's socket where it answers, else the API server",
-    ),
-    scalar(
-        "criSocket",
-        "/run/containerd/containerd.sock",
-        PATH,
-        "The container runtime's socket",
-    ),
-    scalar(
-        "kubeletPodsSocket",
-        "/var/lib/kubelet/pods-api/pods-api.sock",
-        PATH,
-        "The socket of the kubelet's own Pod service, Kubernetes 1.37 and later",
-    ),
-    scalar(
-        "ownPod",
-        "null",
-        "namespace/name",
-        "The agent's own Pod; POD_NAMESPACE and POD_NAME of the environment where not given",
-    ),
-    scalar(
-        "kubeconfig",
-        "null",
-        PATH,
-        "Credentials for the API server; in-cluster ones where not given",
-    ),
-    scalar(
-        "stateDir",
-        "/var/lib/pullwarden",
-        PATH,
-        "Where the counts are kept",
-    ),
-    scalar(
-        "logDir",
-        "/var/log/pullwarden",
-        PATH,
-        "Where the node's log is kept",
-    ),
-    scalar(
-        "logFormat",
-        "text",
-        "text or json",
-        "How the process's own log is written to standard error; json: the node's log goes to standard output too",
-    ),
-    scalar(
-        "adminAddress",
-        "127.0.0.1:9797",
-        "an address and a port",
-        "Where /livez, /readyz and /metrics are served",
-    ),
-    scalar(
-        "controlSocket",
-        "/run/pullwarden/control.sock",
-        PATH,
-        "Where `pullwarden status` asks the agent",
-    ),
-    scalar(
-        "poll",
-        "5s",
-        SPAN,
-        "The time between two looks at the runtime; shorter after a Pod has come, longer on a calm node",
-    ),
-];

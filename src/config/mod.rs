@@ -1,25 +1,27 @@
-//! The configuration: flags over environment over the YAML file over defaults, every fault listed at once.
+//! The configuration: flags over environment over the YAML file over defaults, every fault at once.
+//! A new key is a field in `settings`, with its default. All else is made from there.
 
+mod document;
 mod fault;
 mod given;
 mod judging;
 mod keys;
+pub mod kinds;
 mod load;
 mod namespaces;
-mod value;
+pub mod settings;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 pub use fault::{Fault, Faults, Source};
 pub use given::Given;
-pub use keys::{KEYS, Key};
+pub use keys::{KEYS, Key, schema};
 pub use load::load;
+pub use settings::Startup;
 
 use crate::judge::{BrakeRules, Policy};
 
-/// Who is to tell of Pending Pods.
+/// The source that reports Pending Pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// The kubelet's socket where it answers, else the API server.
@@ -41,7 +43,7 @@ impl Evidence {
     }
 }
 
-/// What the process writes, and where.
+/// Form of the process's own log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Lines for people on standard error.
@@ -49,16 +51,6 @@ pub enum LogFormat {
     Text,
     /// JSON objects on standard error, and each line of the node's log on standard output.
     Json,
-}
-
-impl LogFormat {
-    /// The word in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
-    }
 }
 
 /// The name of the Pod that the agent runs in.
@@ -71,57 +63,29 @@ pub struct OwnPod {
 }
 
 /// A configuration without faults. There is no way to make one that has any but by hand, in tests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// What the judge goes by.
+    /// The rules of the judge.
     pub policy: Policy,
-    /// What holds verdicts back.
+    /// The limits that hold verdicts.
     pub brake: BrakeRules,
-    /// Watching only for this long after the first start on a boot.
+    /// The time after the first start on a boot in which the agent only watches.
     pub warm_up: Duration,
-    /// Who tells of Pending Pods.
+    /// The source that reports Pending Pods.
     pub evidence: Evidence,
-    /// The container runtime's socket.
-    pub cri_socket: PathBuf,
-    /// The socket of the kubelet's own Pod service.
-    pub kubelet_pods_socket: PathBuf,
-    /// The agent's own Pod, if it runs in one.
-    pub own_pod: Option<OwnPod>,
-    /// Credentials for the API server; in-cluster ones where `None`.
-    pub kubeconfig: Option<PathBuf>,
-    /// Where the state file lies.
-    pub state_dir: PathBuf,
-    /// Where the node's log lies.
-    pub log_dir: PathBuf,
-    /// What the process writes.
-    pub log_format: LogFormat,
-    /// Where `/livez`, `/readyz` and `/metrics` are served.
-    pub admin_address: SocketAddr,
-    /// Where `status` asks the agent.
-    pub control_socket: PathBuf,
-    /// The time between two looks at the runtime.
+    /// The time between two polls of the runtime.
     pub poll: Duration,
+    /// The settings that the agent reads at its start only.
+    pub startup: Startup,
 }
 
 impl Config {
-    /// The keys that another configuration has otherwise and that are taken up at the start only.
-    pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let fixed = [
-            ("nodeName", self.policy.node == other.policy.node),
-            ("criSocket", self.cri_socket == other.cri_socket),
-            (
-                "kubeletPodsSocket",
-                self.kubelet_pods_socket == other.kubelet_pods_socket,
-            ),
-            ("ownPod", self.own_pod == other.own_pod),
-            ("kubeconfig", self.kubeconfig == other.kubeconfig),
-            ("stateDir", self.state_dir == other.state_dir),
-            ("logDir", self.log_dir == other.log_dir),
-            ("logFormat", self.log_format == other.log_format),
-            ("adminAddress", self.admin_address == other.admin_address),
-            ("controlSocket", self.control_socket == other.control_socket),
-        ];
-        let changed = fixed.into_iter().filter(|(_, same)| !same);
-        changed.map(|(path, _)| path).collect()
+    /// Returns the keys that differ in another configuration and that the agent reads at its start only.
+    pub fn needs_restart(&self, other: &Self) -> Vec<String> {
+        let keys = |config: &Self| serde_json::to_value(&config.startup).unwrap_or_default();
+        let (own, others) = (keys(self), keys(other));
+        let own = own.as_object().into_iter().flatten();
+        let changed = own.filter(|(path, value)| others.get(path.as_str()) != Some(*value));
+        changed.map(|(path, _)| path.clone()).collect()
     }
 }

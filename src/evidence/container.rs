@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::core_v1::{Container, ContainerStatus, Waiting};
 use crate::judge::{
-    Cause, ContainerState, ContainerView, PullPolicy, may_be_same_image, names_image, redacted,
+    Cause, ContainerState, ContainerView, PullPolicy, may_be_same_image, names_image,
 };
+use crate::text::redacted;
 
 /// What is kept of an image reference, in bytes: more than the longest that can be pulled.
 pub(super) const REFERENCE: usize = 1024;

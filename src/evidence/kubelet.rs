@@ -16,8 +16,9 @@ use self::wire::pods_client::PodsClient;
 use self::wire::{EventType, WatchPodsEvent, WatchPodsRequest};
 use super::Sighting;
 use super::protobuf::{pod_from_protobuf, wire::PodOutline};
-use crate::judge::{PodView, Source, redacted};
+use crate::judge::{PodView, Source};
 use crate::socket::{LARGEST_ANSWER, answered, channel};
+use crate::text::redacted;
 
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/v1alpha1.rs"));

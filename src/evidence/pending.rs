@@ -20,7 +20,7 @@ use super::core_v1::Pod;
 use super::list::{LONGEST, List};
 use crate::api::chain;
 use crate::deadline::within;
-use crate::judge::redacted;
+use crate::text::redacted;
 
 /// The API server ends a watch after this, and it is taken up where it ended. In seconds.
 const WATCH: u32 = 290;

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::line::Line;
-use crate::escaping;
 use crate::judge::Moment;
 use crate::permissions;
+use crate::text::escaping;
 
 /// The node's log: what the judge was given, what it decided and what was written, one JSON object a line.
 ///

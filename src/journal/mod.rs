@@ -107,7 +107,7 @@ impl Journal {
                 && self.shown.remove(uid).is_some()
             {
                 let view = view_of(event);
-                let pod = view.map_or_else(|| nameless(uid), PodId::of);
+                let pod = view.map_or_else(|| nameless(uid), PodView::id);
                 self.line(&write::left(&pod, false, view), now);
             }
         }

@@ -1,8 +1,9 @@
-//! What follows from a verdict.
+//! What follows from a verdict, and from the result of a report.
 
 use super::step::started;
 use super::{
-    Decision, Effect, Judge, Latest, Moment, Note, PodId, PodView, Reason, Verdict, Wishes,
+    Because, Decision, Effect, Ending, FailRequest, Judge, Latest, Moment, Note, Outcome, PodId,
+    PodView, Reason, Stage, Undone, Verdict, Wishes,
 };
 
 impl Judge {
@@ -30,7 +31,7 @@ impl Judge {
                 self.ledger.mark_over(uid);
                 self.latest.remove(uid);
                 if view.too_large && self.too_large.insert(uid.clone()) {
-                    let pod = PodId::of(view);
+                    let pod = view.id();
                     effects.push(Effect::Note(Note::TooLarge { pod }));
                 }
                 let texts: Vec<String> = verdict.reasons.iter().map(Reason::to_string).collect();
@@ -64,6 +65,155 @@ impl Judge {
         self.latest.insert(uid.clone(), latest);
     }
 
+    fn report(&mut self, view: &PodView, request: &FailRequest, now: Moment) {
+        let stage = match request.enforce {
+            true => Stage::Writing,
+            false => Stage::Announced,
+        };
+        self.ledger.set_stage(&view.uid, stage);
+        self.brake.spend(view, &request.image, now);
+        self.reports.insert(view.uid.clone(), request.clone());
+    }
+
+    /// The Pod is there, whatever was seen of it before.
+    fn is_back(&mut self, view: &PodView, now: Moment) {
+        self.gone.remove(&view.uid);
+        if view.ending
+            && !matches!(
+                self.stage(&view.uid),
+                Some(Stage::Written(_) | Stage::Writing)
+            )
+        {
+            // An earlier run has written it, and has not followed it to its end.
+            self.ledger.set_stage(&view.uid, Stage::Written(now));
+        }
+    }
+
+    /// Takes up the result of a report.
+    pub(super) fn reported(
+        &mut self,
+        pod: &PodId,
+        image: &str,
+        ending: &Ending,
+        marked: Option<bool>,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
+        let request = self.reports.remove(&pod.uid).map(Box::new);
+        let record = self.ledger.pod(&pod.uid);
+        let since = record.and_then(|record| record.images.get(image)?.failing_since());
+        let after = since.map(|since| now.since(since));
+        self.ended(&pod.uid, image, ending.outcome, marked, now);
+        effects.push(Effect::Note(Note::Ended {
+            pod: pod.clone(),
+            request,
+            image: image.to_owned(),
+            ending: ending.clone(),
+            marked: self.ledger.is_marked(&pod.uid),
+            after,
+        }));
+        // Of a Pod that was deleted or replaced evidence still tells: a late view of it would count anew.
+        if self.gone.remove(&pod.uid) {
+            self.left(&pod.uid, None, now, effects);
+        }
+    }
+
+    fn ended(
+        &mut self,
+        uid: &str,
+        image: &str,
+        outcome: Outcome,
+        marked: Option<bool>,
+        now: Moment,
+    ) {
+        let stage = match outcome {
+            Outcome::Written => Stage::Written(now),
+            Outcome::Due => Stage::Announced,
+            _ => Stage::Watching,
+        };
+        self.ledger.set_stage(uid, stage);
+        match marked {
+            _ if outcome == Outcome::Written => self.ledger.unmark(uid),
+            Some(true) => self.mark(uid, image),
+            Some(false) => self.ledger.unmark(uid),
+            None => {}
+        }
+        if outcome != Outcome::Written {
+            self.ledger.postpone(uid, image, now);
+        }
+        let because = match outcome {
+            Outcome::Due => Some(Because::Observing),
+            Outcome::SparedByRuntime
+            | Outcome::MovedOn
+            | Outcome::Refused
+            | Outcome::Barred
+            | Outcome::Denied => Some(Because::Spared),
+            // It is clear what became of these.
+            Outcome::Written | Outcome::Spared | Outcome::Gone => None,
+        };
+        if let Some(because) = because {
+            self.ledger.note_due(uid, image, because);
+        }
+        if outcome == Outcome::SparedByRuntime {
+            self.ledger.note_spared(uid, image);
+        }
+        let failed_nobody = matches!(
+            outcome,
+            Outcome::Refused | Outcome::Barred | Outcome::Denied
+        );
+        if failed_nobody && !self.ledger.is_marked(uid) {
+            self.brake.refund(uid, image);
+        }
+        if outcome == Outcome::Denied {
+            self.ledger.note_denied(uid, image, now);
+        }
+    }
+
+    /// Our condition may stand on a Pod that something is known of, because of this image.
+    fn mark(&mut self, uid: &str, image: &str) {
+        if let Some(record) = self.ledger.pod(uid) {
+            let (namespace, name) = (record.namespace.clone(), record.name.clone());
+            self.ledger.unmark(uid);
+            self.ledger.mark(uid, &namespace, &name);
+        }
+        let latest = self.latest.get(uid);
+        let mut containers = latest
+            .into_iter()
+            .flat_map(|latest| &latest.view.containers);
+        if !containers.any(|container| container.image == image && !container.is_past_pull()) {
+            self.ledger.mark_over(uid);
+        }
+    }
+
+    /// Takes up the result of a try to revert our condition. If a new report has begun meanwhile, its
+    /// result counts.
+    pub(super) fn reverted(
+        &mut self,
+        pod: &PodId,
+        undone: Undone,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
+        effects.push(Effect::Note(Note::Reverted {
+            pod: pod.clone(),
+            undone,
+        }));
+        let (uid, stage) = (&pod.uid, self.stage(&pod.uid));
+        if stage == Some(Stage::Writing) {
+            return;
+        }
+        match undone {
+            Undone::Clear => self.ledger.unmark(uid),
+            Undone::Written => {
+                self.ledger.unmark(uid);
+                if !matches!(stage, Some(Stage::Written(_))) {
+                    self.ledger.set_stage(uid, Stage::Written(now));
+                }
+            }
+            Undone::Standing => {}
+        }
+    }
+
     /// The author of a Pod whose pulls fail is told, once, of annotations that cannot be read.
     fn complain(&mut self, view: &PodView) -> Option<Effect> {
         let complaints = Wishes::of(&view.annotations).complaints;
@@ -72,7 +222,7 @@ impl Judge {
         if complaints.is_empty() || !is_failing || !self.ledger.note_told(&view.uid) {
             return None;
         }
-        let pod = PodId::of(view);
+        let pod = view.id();
         Some(Effect::TellAuthor { pod, complaints })
     }
 
@@ -86,14 +236,14 @@ impl Judge {
         effects.extend(failures.map(Effect::Note));
         effects.extend(observed.healed.iter().map(|image| {
             Effect::Note(Note::Healed {
-                pod: PodId::of(view),
+                pod: view.id(),
                 image: image.clone(),
             })
         }));
         let after_all = observed.started.iter();
-        effects.extend(after_all.map(|(image, because)| started(PodId::of(view), image, *because)));
+        effects.extend(after_all.map(|(image, because)| started(view.id(), image, *because)));
         effects.push(Effect::Note(Note::Verdict {
-            pod: PodId::of(view),
+            pod: view.id(),
             verdict: Box::new(verdict.clone()),
         }));
     }
@@ -102,7 +252,7 @@ impl Judge {
         let record = self.ledger.pod(&view.uid)?.images.get(image)?;
         let last = record.last.as_ref()?;
         Some(Note::PullFailed {
-            pod: PodId::of(view),
+            pod: view.id(),
             image: image.to_owned(),
             cause: last.cause,
             failures: record.failures,

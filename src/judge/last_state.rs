@@ -1,10 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-use super::named_image::names_image;
+use super::cause::names_image;
 use super::sources::{Repeats, Said};
-use super::text::{digest, printable};
 use super::waiting::Waiting;
 use super::{ContainerState, ContainerView, Moment};
+use crate::text::digest::digest;
+use crate::text::printable;
 
 /// The state a container was last seen in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

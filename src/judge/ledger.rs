@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::last_state::LastState;
-use super::{Because, Denied, ImageRecord, Moment, PodView, Reference, Source};
+use super::{Because, Denied, ImageRecord, Moment, PodId, PodView, Reference, Source};
 
 /// What was counted, per Pod UID and image reference. Kept in the state file.
 ///
@@ -254,6 +254,29 @@ impl Ledger {
     /// Our condition does not stand on this Pod, or is right: the Pod is being ended.
     pub fn unmark(&mut self, uid: &str) {
         self.marks.remove(uid);
+    }
+
+    /// Our condition is not true any more on Pods that are not judged: no later failure completes the
+    /// writes there.
+    pub(super) fn unnamed_is_over(&mut self, is_judged: impl Fn(&str) -> bool) {
+        let unnamed = self.marks.iter_mut().filter(|(uid, _)| !is_judged(uid));
+        unnamed.for_each(|(_, mark)| mark.over = true);
+    }
+
+    /// The Pods on which our condition may stand and is not true any more. Not those whose report is
+    /// under way, or that the kubelet is ending.
+    pub(super) fn to_revert(&self) -> impl Iterator<Item = PodId> {
+        let is_ours = |uid: &str| {
+            let stage = self.pod(uid).map(|record| record.stage);
+            matches!(stage, Some(Stage::Writing | Stage::Written(_)))
+        };
+        let marks = self.marks.iter();
+        let due = marks.filter(move |(uid, mark)| mark.over && !is_ours(uid));
+        due.map(|(uid, mark)| PodId {
+            uid: uid.clone(),
+            namespace: mark.namespace.clone(),
+            name: mark.name.clone(),
+        })
     }
 
     /// Notes which Pods are on the node and forgets those that have not been for an hour: these, by UID.

@@ -3,11 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::last_state::LastState;
 use super::ledger::{Observed, PodRecord};
 use super::sources::{Said, is_older};
-use super::text::printable;
 use super::waiting::{Waiting, is_free_text};
 use super::{
     Cause, ContainerState, ContainerView, ImageRecord, LastError, Moment, PodView, Standing,
 };
+use crate::text::printable;
 
 impl PodRecord {
     /// Brings the counts up to date with a view.

@@ -7,23 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Because, BrakeMemory, BrakeRules, Brakes, Effect, Ending, Event, FailRequest, Labels, Latest,
-    Ledger, Moment, Note, Outcome, PodId, PodView, Policy, Stage, Undone, Verdict, judge,
+    Because, BrakeMemory, Brakes, Effect, Event, FailRequest, Labels, Latest, Ledger, Moment, Note,
+    PodId, PodView, Policy, Settings, Stage, Verdict, judge,
 };
 
 /// Time after a start within which evidence names each Pod that an earlier run has marked.
 const NAMED_BY: Duration = Duration::from_secs(30);
-
-/// What the judge goes by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Which Pods are judged, and by which thresholds.
-    pub policy: Policy,
-    /// Settings of the brakes.
-    pub brakes: BrakeRules,
-    /// Time after the first start on a boot in which no Pod is failed.
-    pub warm_up: Duration,
-}
 
 /// What must survive a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +39,9 @@ pub struct Judge {
     /// The last verdict on each Pod that has nothing to judge for now, by UID.
     pub(super) settled: BTreeMap<String, Verdict>,
     /// The reports that are under way, by the Pod's UID.
-    reports: BTreeMap<String, FailRequest>,
+    pub(super) reports: BTreeMap<String, FailRequest>,
     /// The Pods that left while the report on them was under way, by UID.
-    gone: BTreeSet<String>,
+    pub(super) gone: BTreeSet<String>,
     /// The Pods that are too large to be judged, by UID. Each was said once.
     pub(super) too_large: BTreeSet<String>,
     /// By then evidence has named each Pod that an earlier run has marked.
@@ -150,7 +139,7 @@ impl Judge {
             Event::Forgotten { uid } => self.forget(uid),
             Event::NewFile => self.settled.clear(),
         }
-        effects.extend(self.to_revert().map(Effect::Revert));
+        effects.extend(self.ledger.to_revert().map(Effect::Revert));
         effects
     }
 
@@ -229,7 +218,8 @@ impl Judge {
         let ask = namespaces.into_iter().filter_map(|n| self.ask_labels(n));
         effects.extend(ask.collect::<Vec<_>>());
         if now >= self.named_by {
-            self.unnamed_is_over();
+            let latest = &self.latest;
+            self.ledger.unnamed_is_over(|uid| latest.contains_key(uid));
         }
     }
 
@@ -298,170 +288,6 @@ impl Judge {
         if view.marked && !view.ending && is_ours {
             self.ledger.mark(&view.uid, &view.namespace, &view.name);
         }
-    }
-
-    pub(super) fn report(&mut self, view: &PodView, request: &FailRequest, now: Moment) {
-        let stage = match request.enforce {
-            true => Stage::Writing,
-            false => Stage::Announced,
-        };
-        self.ledger.set_stage(&view.uid, stage);
-        self.brake.spend(view, &request.image, now);
-        self.reports.insert(view.uid.clone(), request.clone());
-    }
-
-    /// The Pod is there, whatever was seen of it before.
-    pub(super) fn is_back(&mut self, view: &PodView, now: Moment) {
-        self.gone.remove(&view.uid);
-        if view.ending
-            && !matches!(
-                self.stage(&view.uid),
-                Some(Stage::Written(_) | Stage::Writing)
-            )
-        {
-            // An earlier run has written it, and has not followed it to its end.
-            self.ledger.set_stage(&view.uid, Stage::Written(now));
-        }
-    }
-
-    fn reported(
-        &mut self,
-        pod: &PodId,
-        image: &str,
-        ending: &Ending,
-        marked: Option<bool>,
-        now: Moment,
-        effects: &mut Vec<Effect>,
-    ) {
-        let request = self.reports.remove(&pod.uid).map(Box::new);
-        let record = self.ledger.pod(&pod.uid);
-        let since = record.and_then(|record| record.images.get(image)?.failing_since());
-        let after = since.map(|since| now.since(since));
-        self.ended(&pod.uid, image, ending.outcome, marked, now);
-        effects.push(Effect::Note(Note::Ended {
-            pod: pod.clone(),
-            request,
-            image: image.to_owned(),
-            ending: ending.clone(),
-            marked: self.ledger.is_marked(&pod.uid),
-            after,
-        }));
-        // Of a Pod that was deleted or replaced evidence still tells: a late view of it would count anew.
-        if self.gone.remove(&pod.uid) {
-            self.left(&pod.uid, None, now, effects);
-        }
-    }
-
-    fn ended(
-        &mut self,
-        uid: &str,
-        image: &str,
-        outcome: Outcome,
-        marked: Option<bool>,
-        now: Moment,
-    ) {
-        let stage = match outcome {
-            Outcome::Written => Stage::Written(now),
-            Outcome::Due => Stage::Announced,
-            _ => Stage::Watching,
-        };
-        self.ledger.set_stage(uid, stage);
-        match marked {
-            _ if outcome == Outcome::Written => self.ledger.unmark(uid),
-            Some(true) => self.mark(uid, image),
-            Some(false) => self.ledger.unmark(uid),
-            None => {}
-        }
-        if outcome != Outcome::Written {
-            self.ledger.postpone(uid, image, now);
-        }
-        let because = match outcome {
-            Outcome::Due => Some(Because::Observing),
-            Outcome::SparedByRuntime
-            | Outcome::MovedOn
-            | Outcome::Refused
-            | Outcome::Barred
-            | Outcome::Denied => Some(Because::Spared),
-            // It is clear what became of these.
-            Outcome::Written | Outcome::Spared | Outcome::Gone => None,
-        };
-        if let Some(because) = because {
-            self.ledger.note_due(uid, image, because);
-        }
-        if outcome == Outcome::SparedByRuntime {
-            self.ledger.note_spared(uid, image);
-        }
-        let failed_nobody = matches!(
-            outcome,
-            Outcome::Refused | Outcome::Barred | Outcome::Denied
-        );
-        if failed_nobody && !self.ledger.is_marked(uid) {
-            self.brake.refund(uid, image);
-        }
-        if outcome == Outcome::Denied {
-            self.ledger.note_denied(uid, image, now);
-        }
-    }
-
-    /// Our condition may stand on a Pod that something is known of, because of this image.
-    fn mark(&mut self, uid: &str, image: &str) {
-        if let Some(record) = self.ledger.pod(uid) {
-            let (namespace, name) = (record.namespace.clone(), record.name.clone());
-            self.ledger.unmark(uid);
-            self.ledger.mark(uid, &namespace, &name);
-        }
-        let latest = self.latest.get(uid);
-        let mut containers = latest
-            .into_iter()
-            .flat_map(|latest| &latest.view.containers);
-        if !containers.any(|container| container.image == image && !container.is_past_pull()) {
-            self.ledger.mark_over(uid);
-        }
-    }
-
-    /// If a new report has begun meanwhile, its result counts.
-    fn reverted(&mut self, pod: &PodId, undone: Undone, now: Moment, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Note(Note::Reverted {
-            pod: pod.clone(),
-            undone,
-        }));
-        let (uid, stage) = (&pod.uid, self.stage(&pod.uid));
-        if stage == Some(Stage::Writing) {
-            return;
-        }
-        match undone {
-            Undone::Clear => self.ledger.unmark(uid),
-            Undone::Written => {
-                self.ledger.unmark(uid);
-                if !matches!(stage, Some(Stage::Written(_))) {
-                    self.ledger.set_stage(uid, Stage::Written(now));
-                }
-            }
-            Undone::Standing => {}
-        }
-    }
-
-    /// Our condition is not true any more on Pods that are not judged: no later failure completes the writes there.
-    fn unnamed_is_over(&mut self) {
-        let marks = self.ledger.marks().map(|(uid, _)| uid);
-        let unnamed = marks.filter(|uid| !self.latest.contains_key(*uid));
-        let unnamed: Vec<String> = unnamed.map(str::to_owned).collect();
-        for uid in unnamed {
-            self.ledger.mark_over(&uid);
-        }
-    }
-
-    /// The Pods on which our condition may stand and is not true any more. Not those whose report is under way.
-    fn to_revert(&self) -> impl Iterator<Item = PodId> {
-        let marks = self.ledger.marks();
-        let due = marks.filter(|(uid, mark)| {
-            mark.over && !matches!(self.stage(uid), Some(Stage::Writing | Stage::Written(_)))
-        });
-        due.map(|(uid, mark)| PodId {
-            uid: uid.to_owned(),
-            namespace: mark.namespace.clone(),
-            name: mark.name.clone(),
-        })
     }
 
     /// If the report on the Pod is under way, that will find out, and its end forgets the Pod.
@@ -536,7 +362,7 @@ impl Judge {
         self.settled.remove(uid);
     }
 
-    fn stage(&self, uid: &str) -> Option<Stage> {
+    pub(super) fn stage(&self, uid: &str) -> Option<Stage> {
         self.ledger.pod(uid).map(|record| record.stage)
     }
 }

@@ -49,13 +49,14 @@ pub enum Unguarded {
     Unknown(String),
 }
 
-impl From<Unguarded> for Ending {
-    fn from(unguarded: Unguarded) -> Self {
-        match unguarded {
-            Unguarded::Open(why) | Unguarded::Off(why) | Unguarded::NotByPolicy(why) => {
-                Self::with(Outcome::Barred, why)
+impl Unguarded {
+    /// Result of a report that nothing may be written for.
+    pub fn ending(self) -> Ending {
+        match self {
+            Self::Open(why) | Self::Off(why) | Self::NotByPolicy(why) => {
+                Ending::with(Outcome::Barred, why)
             }
-            Unguarded::Unknown(why) => Self::with(Outcome::Refused, why),
+            Self::Unknown(why) => Ending::with(Outcome::Refused, why),
         }
     }
 }

@@ -1,4 +1,5 @@
-use crate::judge::{FailRequest, Shown};
+use crate::judge::FailRequest;
+use crate::text::Shown;
 
 /// The longest text that goes into a condition or an Event, in bytes.
 const LONGEST: usize = 1024;

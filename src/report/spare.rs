@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::cri::{Pulled, Runtime};
-use crate::judge::{Ending, FailRequest, Outcome, Reason, redacted};
+use crate::judge::{Ending, FailRequest, Outcome, Reason};
+use crate::text::redacted;
 
 /// How long the runtime may pull for a second opinion.
 pub const PATIENCE: Duration = Duration::from_secs(30);

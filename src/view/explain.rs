@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::facts::View;
 use super::next::{NextStep, next};
 use super::reason::{Decided, ReasonShown};
-use crate::judge::{Cause, Class, ImageRecord, NodeMode, PodRecord, PodView, PullPolicy, Shown};
+use crate::judge::{Cause, Class, ImageRecord, NodeMode, PodRecord, PodView, PullPolicy};
+use crate::text::Shown;
 
 /// Answer to `pullwarden explain` about one Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

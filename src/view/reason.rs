@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{Decision, Reason, Shown};
+use crate::judge::{Decision, Reason};
+use crate::text::Shown;
 
 /// Decision of the last verdict. In JSON the words are those of the node's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,8 @@ use super::facts::{EvidenceState, GuardTried, Unrecognised, View};
 use super::next::{NextStep, next};
 use super::reason::{Decided, ReasonShown};
 use super::totals::held;
-use crate::judge::{
-    self, Cause, Class, ImageRecord, Latest, Moment, NodeMode, Reason, Shown, Source,
-};
+use crate::judge::{self, Cause, Class, ImageRecord, Latest, Moment, NodeMode, Reason, Source};
+use crate::text::Shown;
 
 /// Answer to `pullwarden status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

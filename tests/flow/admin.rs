@@ -29,7 +29,9 @@ async fn serve(node: &Node, agent: &Agent) -> SocketAddr {
         clock,
         poll: node.config.poll,
     };
-    let listener = admin::bind(node.config.admin_address).await.unwrap();
+    let listener = admin::bind(node.config.startup.admin_address.0)
+        .await
+        .unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(admin::serve(listener, admin));
     address

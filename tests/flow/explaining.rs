@@ -243,7 +243,7 @@ async fn run(node: &Node, agent: Option<&Agent>, pod: &str) -> String {
         "--control-socket".to_owned(),
         text(&socket),
         "--log-dir".to_owned(),
-        text(&node.config.log_dir),
+        text(&node.config.startup.log_dir),
     ];
     let output = tokio::task::spawn_blocking(move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

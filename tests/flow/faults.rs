@@ -77,7 +77,7 @@ async fn a_runtime_that_answers_with_errors_is_no_empty_node() {
 async fn a_runtime_that_stops_in_mid_answer_holds_no_call() {
     let node = Node::observing().await;
     node.runtime.stop_in_mid_answer(true);
-    let runtime = || Runtime::at(&node.config.cri_socket);
+    let runtime = || Runtime::at(&node.config.startup.cri_socket);
     let [mut a, mut b, mut c, mut d, mut e] = std::array::from_fn(|_| runtime());
     let calls = async {
         tokio::join!(
@@ -236,14 +236,14 @@ async fn a_list_that_is_refused_is_said_and_tried_again() {
 #[tokio::test]
 async fn a_kubeconfig_that_is_not_there_yet_is_waited_for() {
     let node = Node::counting_to(1).await;
-    let path = node.config.kubeconfig.clone().unwrap();
-    let text = std::fs::read(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
+    let path = node.config.startup.kubeconfig.as_deref().unwrap();
+    let text = std::fs::read(path).unwrap();
+    std::fs::remove_file(path).unwrap();
     node.add(&pod());
     let agent = node.agent();
     node.turns(3).await;
     assert!(agent.runs() && node.api.kinds().is_empty());
-    std::fs::write(&path, text).unwrap();
+    std::fs::write(path, text).unwrap();
     agent.judges(&pod()).await;
 }
 

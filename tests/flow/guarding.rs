@@ -22,7 +22,7 @@ fn pod() -> Pod {
 /// A node whose agent runs in a Pod, and fails Pods at their first failure.
 async fn node() -> Node {
     let mut node = Node::counting_to(1).await;
-    node.config.own_pod = Some(OwnPod {
+    node.config.startup.own_pod = Some(OwnPod {
         namespace: "pullwarden".to_owned(),
         name: "agent".to_owned(),
     });
@@ -70,7 +70,7 @@ async fn an_agent_that_nothing_holds_does_not_start() {
 #[tokio::test]
 async fn an_agent_that_cannot_find_itself_does_not_start() {
     let mut node = node().await;
-    node.config.own_pod = Some(OwnPod {
+    node.config.startup.own_pod = Some(OwnPod {
         namespace: "pullwarden".to_owned(),
         name: "another".to_owned(),
     });

@@ -24,7 +24,7 @@ const CONFIG: &str = "mode: observe\nwarmUp: 0s\nimagePullFailureCount: 2\n\
 /// An agent has written a line of this kind.
 async fn has(node: &Node, kind: &str) {
     until(kind, async || {
-        record::lines(&node.config.log_dir)
+        record::lines(&node.config.startup.log_dir)
             .iter()
             .any(|line| line["kind"] == kind)
     })
@@ -74,7 +74,7 @@ async fn eventful() -> (Node, Agent) {
     until("it is forgotten", async || {
         node.advance(Duration::from_secs(3700));
         node.turns(1).await;
-        let lines = record::lines(&node.config.log_dir);
+        let lines = record::lines(&node.config.startup.log_dir);
         lines.iter().any(|line| line["kind"] == "forgotten")
     })
     .await;
@@ -95,20 +95,20 @@ fn fill(dir: &Path, bytes: usize) {
 async fn every_kind_of_line_is_written_and_is_what_the_schema_says() {
     let (eventful, agent) = eventful().await;
     agent.stop().await;
-    let mut lines = record::lines(&eventful.config.log_dir);
+    let mut lines = record::lines(&eventful.config.startup.log_dir);
     let marked = marked_and_killed().await;
     let agent = marked.agent();
     agent.judges(&Pod::bad("p")).await;
     marked.report(&Pod::bad("p").running("c").phase("Running"));
     has(&marked, "undone").await;
     agent.stop().await;
-    lines.extend(record::lines(&marked.config.log_dir));
+    lines.extend(record::lines(&marked.config.startup.log_dir));
     let full = Node::counting_to(3).await;
-    fill(&full.config.log_dir, 7_900_000);
+    fill(&full.config.startup.log_dir, 7_900_000);
     let agent = full.agent();
     has(&full, "continued").await;
     agent.stop().await;
-    lines.extend(record::lines(&full.config.log_dir));
+    lines.extend(record::lines(&full.config.startup.log_dir));
 
     let kinds: BTreeSet<&str> = lines.iter().filter_map(|l| l["kind"].as_str()).collect();
     assert_eq!(kinds, PULLS.kinds().into_iter().collect());
@@ -138,7 +138,7 @@ async fn every_kind_of_line_is_written_and_is_what_the_schema_says() {
 async fn a_file_can_be_judged_without_those_before_it() {
     let mut node = Node::counting_to(3).await;
     // Within reach of the end, so that the file is put aside in the middle of the story.
-    fill(&node.config.log_dir, 7_862_500);
+    fill(&node.config.startup.log_dir, 7_862_500);
     let pod = Pod::bad("p");
     let stands = Pod::new("stands").container("c", "no name");
     node.config.policy.mode = pullwarden::judge::NodeMode::Observe;
@@ -162,7 +162,7 @@ async fn a_file_can_be_judged_without_those_before_it() {
     })
     .await;
     agent.stop().await;
-    let newest = node.config.log_dir.join("pulls.jsonl");
+    let newest = node.config.startup.log_dir.join("pulls.jsonl");
     let lines = node.lines();
     assert_eq!(lines[0]["kind"], "continued", "{}", lines[0]);
     let replayed = record::replay(&[newest], &[]);
@@ -255,8 +255,8 @@ async fn only_owner_and_group_can_read_the_agents_files() {
                 std::fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
             }
         }
-        node.config.state_dir.clone_from(&state);
-        node.config.log_dir.clone_from(&log);
+        node.config.startup.state_dir = state.to_str().unwrap().parse().unwrap();
+        node.config.startup.log_dir = log.to_str().unwrap().parse().unwrap();
         let agent = node.agent();
         let pod = Pod::bad("p");
         node.add(&pod);

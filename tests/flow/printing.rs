@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use pullwarden::control::{self, Ask};
-use pullwarden::judge::is_hidden;
+use pullwarden::text::is_hidden;
 use pullwarden::view::Status;
 use serde_json::json;
 
@@ -32,7 +32,7 @@ async fn an_output_that_nobody_reads_is_no_failure() {
     let messages = answering.node.path().join("messages");
     std::fs::write(&messages, "\"an error\"\n".repeat(10_000)).unwrap();
     let socket = answering.socket.to_str().unwrap();
-    let logs = &answering.node.config.log_dir;
+    let logs = &answering.node.config.startup.log_dir;
     let logs = logs.to_str().unwrap();
     let log = format!("{logs}/pulls.jsonl");
     let of_pod = [

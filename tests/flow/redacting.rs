@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use pullwarden::judge::{Cause, redacted};
+use pullwarden::judge::Cause;
+use pullwarden::text::redacted;
 use serde_json::Value;
 use tonic::{Code, Status};
 

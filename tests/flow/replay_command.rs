@@ -355,7 +355,7 @@ fn escape_sequences_in_a_log_never_reach_a_terminal() {
         let output = run(&["-o", format, "--config", &policy, &hostile]);
         let (out, err) = said(&output);
         assert!(output.status.success(), "{err}");
-        let is_hidden = |c: char| pullwarden::judge::is_hidden(c) && c != '\n';
+        let is_hidden = |c: char| pullwarden::text::is_hidden(c) && c != '\n';
         for text in [&out, &err] {
             assert!(
                 text.contains("pwned") && !text.contains(is_hidden),

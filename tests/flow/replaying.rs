@@ -285,7 +285,7 @@ async fn what_a_real_agent_has_written_is_judged_by_another_policy() {
     })
     .await;
     agent.stop().await;
-    let replayed = replay(&node.config.log_dir, &[HASTY]);
+    let replayed = replay(&node.config.startup.log_dir, &[HASTY]);
     let row = row(&replayed, "p");
     assert_eq!(found(row, "recorded").0, Decision::Waited);
     let (decision, _, wrong) = found(row, "hasty");

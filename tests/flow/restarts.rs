@@ -205,10 +205,10 @@ async fn check_goes_on(node: Node) -> Node {
 async fn a_damaged_state_file_is_set_aside_and_the_agent_goes_on() {
     for damage in ["", "{", "\0\0\0\0", r#"{"version": 99}"#, "[]"] {
         let node = Node::counting_to(3).await;
-        fs::create_dir_all(&node.config.state_dir).unwrap();
+        fs::create_dir_all(&*node.config.startup.state_dir).unwrap();
         fs::write(node.state_file(), damage).unwrap();
         let node = check_goes_on(node).await;
-        let aside = node.config.state_dir.join("state.json.damaged");
+        let aside = node.config.startup.state_dir.join("state.json.damaged");
         assert_eq!(fs::read_to_string(aside).unwrap(), damage);
         assert!(
             fs::read_to_string(node.state_file())
@@ -221,7 +221,7 @@ async fn a_damaged_state_file_is_set_aside_and_the_agent_goes_on() {
 #[tokio::test]
 async fn an_unwritable_state_dir_does_not_stop_the_agent() {
     let node = Node::counting_to(3).await;
-    fs::write(&node.config.state_dir, "a file in its place").unwrap();
+    fs::write(&*node.config.startup.state_dir, "a file in its place").unwrap();
     let node = check_goes_on(node).await;
     let agent = node.agent();
     assert!(!agent.status().await.state_kept);
@@ -230,7 +230,7 @@ async fn an_unwritable_state_dir_does_not_stop_the_agent() {
     })
     .await;
     // As soon as it can be written again, it is.
-    fs::remove_file(&node.config.state_dir).unwrap();
+    fs::remove_file(&*node.config.startup.state_dir).unwrap();
     until("the state is kept", async || {
         agent.status().await.state_kept
     })
@@ -241,7 +241,7 @@ async fn an_unwritable_state_dir_does_not_stop_the_agent() {
 #[tokio::test]
 async fn an_unwritable_log_dir_does_not_stop_the_agent() {
     let node = Node::counting_to(3).await;
-    fs::write(&node.config.log_dir, "a file in its place").unwrap();
+    fs::write(&*node.config.startup.log_dir, "a file in its place").unwrap();
     check_goes_on(node).await;
 }
 

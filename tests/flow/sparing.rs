@@ -155,7 +155,7 @@ async fn who_only_observes_pulls_nothing() {
 #[tokio::test]
 async fn a_second_opinion_that_is_still_pulling_spares() {
     let node = Node::observing().await;
-    let mut runtime = Runtime::at(&node.config.cri_socket);
+    let mut runtime = Runtime::at(&node.config.startup.cri_socket);
     let mut request = FailRequest {
         pod: PodId {
             uid: "u".to_owned(),

@@ -10,7 +10,8 @@ use std::time::Duration;
 use pullwarden::admin::Health;
 use pullwarden::agent::{self, Question, Surroundings};
 use pullwarden::clock::Clock;
-use pullwarden::config::{Config, Evidence, Given, LogFormat, OwnPod};
+use pullwarden::config::kinds::{AbsolutePath, Word};
+use pullwarden::config::{Config, Evidence, Given, LogFormat, OwnPod, Startup};
 use pullwarden::judge::{NodeMode, Source};
 use pullwarden::metrics::Metrics;
 use pullwarden::shutdown::{self, Trigger};
@@ -49,7 +50,7 @@ pub struct Node {
 impl Drop for Node {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            super::record::holds(&self.config.log_dir);
+            super::record::holds(&self.config.startup.log_dir);
         }
     }
 }
@@ -59,8 +60,11 @@ impl Node {
     pub async fn observing() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let api = ApiServer::start().await;
-        let kubeconfig = dir.path().join("kubeconfig");
-        std::fs::write(&kubeconfig, kubeconfig_for(&api.url())).unwrap();
+        let below = |name: &str| -> AbsolutePath {
+            let path = dir.path().join(name);
+            path.to_str().unwrap().parse().unwrap()
+        };
+        std::fs::write(&*below("kubeconfig"), kubeconfig_for(&api.url())).unwrap();
         let runtime = Runtime::at(&dir.path().join("cri.sock"));
         runtime.up();
         let config = Config {
@@ -68,21 +72,24 @@ impl Node {
             brake: RULES,
             warm_up: Duration::ZERO,
             evidence: Evidence::Auto,
-            cri_socket: dir.path().join("cri.sock"),
-            kubelet_pods_socket: dir.path().join("pods.sock"),
-            own_pod: None,
-            kubeconfig: Some(kubeconfig),
-            state_dir: dir.path().join("state"),
-            log_dir: dir.path().join("log"),
-            log_format: LogFormat::Text,
-            admin_address: "127.0.0.1:0".parse().unwrap(),
-            control_socket: dir.path().join("control.sock"),
             poll: POLL,
+            startup: Startup {
+                node_name: "node1".parse().ok(),
+                cri_socket: below("cri.sock"),
+                kubelet_pods_socket: below("pods.sock"),
+                own_pod: None,
+                kubeconfig: Some(below("kubeconfig")),
+                state_dir: below("state"),
+                log_dir: below("log"),
+                log_format: Word(LogFormat::Text),
+                admin_address: "127.0.0.1:0".parse().unwrap(),
+                control_socket: below("control.sock"),
+            },
         };
         Self {
             api,
             runtime,
-            kubelet: KubeletPods::at(&config.kubelet_pods_socket),
+            kubelet: KubeletPods::at(&config.startup.kubelet_pods_socket),
             config,
             dir,
             ahead: Arc::default(),
@@ -126,12 +133,12 @@ impl Node {
 
     /// The state file.
     pub fn state_file(&self) -> PathBuf {
-        self.config.state_dir.join("state.json")
+        self.config.startup.state_dir.join("state.json")
     }
 
     /// The lines of the node's log.
     pub fn lines(&self) -> Vec<serde_json::Value> {
-        let text = std::fs::read_to_string(self.config.log_dir.join("pulls.jsonl"));
+        let text = std::fs::read_to_string(self.config.startup.log_dir.join("pulls.jsonl"));
         let text = text.unwrap_or_default();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -183,16 +190,22 @@ impl Node {
         let config = &self.config;
         let mut flags = BTreeMap::from([
             ("nodeName", config.policy.node.clone()),
-            ("criSocket", text(&config.cri_socket)),
-            ("kubeletPodsSocket", text(&config.kubelet_pods_socket)),
-            ("stateDir", text(&config.state_dir)),
-            ("logDir", text(&config.log_dir)),
-            ("adminAddress", config.admin_address.to_string()),
-            ("controlSocket", text(&config.control_socket)),
-            ("kubeconfig", text(config.kubeconfig.as_deref().unwrap())),
+            ("criSocket", text(&config.startup.cri_socket)),
+            (
+                "kubeletPodsSocket",
+                text(&config.startup.kubelet_pods_socket),
+            ),
+            ("stateDir", text(&config.startup.state_dir)),
+            ("logDir", text(&config.startup.log_dir)),
+            ("adminAddress", config.startup.admin_address.0.to_string()),
+            ("controlSocket", text(&config.startup.control_socket)),
+            (
+                "kubeconfig",
+                text(config.startup.kubeconfig.as_deref().unwrap()),
+            ),
             ("poll", format!("{}ms", MOST_OFTEN.as_millis())),
         ]);
-        if let Some(OwnPod { namespace, name }) = &config.own_pod {
+        if let Some(OwnPod { namespace, name }) = &config.startup.own_pod {
             flags.insert("ownPod", format!("{namespace}/{name}"));
         }
         let mut given = Given::new(flags, |_| None, Some(file.to_owned()));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pullwarden::config::{Config, Evidence, LogFormat};
+use pullwarden::config::{Config, Evidence, Startup};
 use pullwarden::journal::log::NodeLog;
 use pullwarden::journal::{Journal, Now};
 use pullwarden::judge::{Effect, Event, FailRequest, Judge, Moment, Outcome, PodView, Settings};
@@ -19,16 +19,8 @@ pub fn config(mode: pullwarden::judge::NodeMode) -> Config {
         brake: RULES,
         warm_up: Duration::ZERO,
         evidence: Evidence::Auto,
-        cri_socket: PathBuf::new(),
-        kubelet_pods_socket: PathBuf::new(),
-        own_pod: None,
-        kubeconfig: None,
-        state_dir: PathBuf::new(),
-        log_dir: PathBuf::new(),
-        log_format: LogFormat::Text,
-        admin_address: "127.0.0.1:0".parse().unwrap(),
-        control_socket: PathBuf::new(),
         poll: Duration::from_secs(5),
+        startup: Startup::default(),
     }
 }
 

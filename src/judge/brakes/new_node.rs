@@ -3,7 +3,8 @@
 
 use super::hold::{Brake, Context, Ends, Hold};
 use super::registry;
-use crate::judge::{Class, Reference, Shown};
+use crate::judge::{Class, Reference};
+use crate::text::Shown;
 
 /// The brake.
 pub const BRAKE: Brake = Brake {

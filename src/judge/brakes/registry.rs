@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::hold::{Brake, Context, Ends, Hold};
-use crate::judge::{Reference, Shown};
+use crate::judge::Reference;
+use crate::text::Shown;
 
 /// The brake.
 pub const BRAKE: Brake = Brake {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
-use crate::judge::Shown;
+use crate::text::Shown;
 
 /// `off`, `observe` or `enforce`: lowers the node's mode for one Pod, never raises it.
 pub const ANNOTATION_MODE: &str = "pullwarden.io/mode";

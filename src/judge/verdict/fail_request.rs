@@ -53,7 +53,7 @@ impl FailRequest {
         let asks = record.standing.is_none() && !record.spared;
         let since = record.failing_since();
         Self {
-            pod: PodId::of(view),
+            pod: view.id(),
             image: image.to_owned(),
             cause: error.map_or(Cause::Unrecognised, |last| last.cause),
             failures: record.failures,

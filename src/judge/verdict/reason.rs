@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::judge::brakes::hold::Hold;
-use crate::judge::{ANNOTATION_MODE, Cause, Progress, RestartPolicy, Shown};
+use crate::judge::{ANNOTATION_MODE, Cause, Progress, RestartPolicy};
+use crate::text::Shown;
 
 /// One reason of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,14 +1,14 @@
-//! Texts that others chose: error messages, image references.
+//! Others' texts in a form that is safe to print and to keep.
 
 use std::fmt;
 use std::fmt::Write as _;
 
-use super::redacted;
+use super::redact::redacted;
 
-/// The longest text that is kept, in bytes.
+/// Longest text that is kept, in bytes.
 const KEPT: usize = 1024;
 
-/// A text with its control characters, and those that change how the text around them is shown, escaped.
+/// Text that is shown with its hidden characters escaped.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a>(pub &'a str);
 
@@ -21,7 +21,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The same without secrets and of at most 1 KiB, fit for a log, a file and a condition.
+/// Returns a text without secrets, escaped, and of at most 1 KiB: for logs, files and conditions.
 pub fn printable(text: &str) -> String {
     let mut out = String::new();
     for character in redacted(text).chars() {
@@ -41,14 +41,7 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// FNV-1a: texts are compared across restarts and upgrades, so the hash must not change with the standard library.
-pub fn digest(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-/// Tells characters that steer a terminal, or change how the text around them is shown.
+/// Returns whether a character steers a terminal, or changes how the text around it is shown.
 pub fn is_hidden(character: char) -> bool {
     let invisible = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     character.is_control() || invisible
@@ -59,14 +52,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_hidden_is_shown() {
+    fn hidden_characters_are_escaped() {
         let hostile = "a\u{1b}[31m\r\n\u{202e}é";
         assert_eq!(Shown(hostile).to_string(), "a\\u{1b}[31m\\r\\n\\u{202e}é");
         assert_eq!(printable(hostile), Shown(hostile).to_string());
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn kept_texts_are_bounded() {
         for text in ["x", "é", "\u{1b}", "\u{feff}"] {
             let kept = printable(&text.repeat(100_000));
             assert!(kept.len() <= KEPT && kept.ends_with('…'), "{text:?}");

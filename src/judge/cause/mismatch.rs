@@ -1,14 +1,14 @@
-//! Content that is not what was announced: what the two values of such an error say.
+//! Content that is not as announced: the two values in such an error, compared.
 
-use super::Cause;
+use super::kind::Cause;
 
-/// The digests of no bytes at all.
+/// Digests of no bytes at all.
 const EMPTY: [&str; 2] = [
     "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
 ];
 
-/// The cause of a mismatch that these phrases tell of. Values that cannot be read say nothing.
+/// Returns the cause of a mismatch in these phrases. Values that cannot be read say nothing.
 pub(super) fn cause(phrases: &[&str]) -> Option<Cause> {
     phrases.iter().enumerate().find_map(|(at, phrase)| {
         let after = |head: &str| phrase.strip_prefix(head);
@@ -19,7 +19,7 @@ pub(super) fn cause(phrases: &[&str]) -> Option<Cause> {
             let values = values.split_once(", got ");
             return Some(of_digests(values.map(|(expected, got)| (got, expected))));
         }
-        // What an unpacked layer should have been is not told by all versions.
+        // Not all versions show the digest that the unpacked layer should have.
         if let Some(got) = after("wrong diff id calculated on extraction") {
             return Some(of_digests(Some((got, ""))));
         }
@@ -41,7 +41,7 @@ fn of_digests(values: Option<(&str, &str)>) -> Cause {
     let got = got.trim_matches(['"', ' ']);
     let expected = expected.trim();
     if EMPTY.contains(&got) {
-        // No registry sends an image of nothing: the node's ingest has lost what came.
+        // No registry sends an image without content: the node has lost what came.
         Cause::RuntimeTrouble
     } else if got.contains(':') && got != expected {
         Cause::DigestMismatch
@@ -54,7 +54,7 @@ fn of_sizes(values: Option<(&str, &str)>) -> Cause {
     let number = |text: &str| text.trim().parse::<u64>().ok();
     match values.map(|(got, expected)| (number(got), number(expected))) {
         Some((Some(0), Some(_))) => Cause::RuntimeTrouble,
-        // Fewer bytes: the transfer was cut. More: it was resumed, and a part came twice.
+        // With fewer bytes the transfer was cut. With more it was resumed, and a part came twice.
         Some((Some(got), Some(expected))) if got != expected => Cause::ConnectionBroken,
         _ => Cause::Unrecognised,
     }

@@ -1,21 +1,23 @@
+//! Image references, compared as container runtimes resolve them.
+
 use std::fmt;
 
-/// An image reference, taken apart as runtimes do it: what is left out is filled in.
+/// Parts of an image reference, with the defaults that runtimes fill in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference<'a> {
-    /// The registry's host, with its port if it has one.
+    /// Host of the registry, with its port if the reference has one.
     pub registry: &'a str,
-    /// The repository within the registry; Docker Hub's own images without `library/`.
+    /// Repository in the registry; for Docker Hub's own images without `library/`.
     pub repository: &'a str,
     /// `:tag` or `@digest`.
     version: &'a str,
 }
 
-/// The registry of references that name none.
+/// Registry of references that name none.
 const DOCKER_HUB: &str = "docker.io";
 
 impl<'a> Reference<'a> {
-    /// Takes a reference apart. Whatever is not one gives parts that equal no real one's.
+    /// Parses a reference. A text that is no reference gives parts that equal those of no real one.
     pub fn of(image: &'a str) -> Self {
         let (registry, rest) = match image.split_once('/') {
             Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
@@ -44,8 +46,8 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// Returns whether two texts may name one image: an image ID may be any, and a digest any tag of its
-/// repository.
+/// Returns whether two texts may name the same image. An image ID may be any image, and a digest may
+/// be any tag of its repository.
 pub fn may_be_same_image(a: &str, b: &str) -> bool {
     let is_id = |image: &str| image.starts_with("sha256:");
     if is_id(a) || is_id(b) {
@@ -68,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_is_filled_in() {
+    fn defaults_are_filled_in() {
         for (image, expected) in [
             ("nginx", "docker.io/nginx:latest"),
             ("docker.io/library/nginx", "docker.io/nginx:latest"),
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_told_from_another_by_its_resolved_name() {
+    fn images_are_compared_by_their_resolved_names() {
         for (a, b, expected) in [
             ("busybox", "docker.io/library/busybox:latest", true),
             ("team/app:1", "docker.io/team/app:1", true),

@@ -1,11 +1,11 @@
-//! Texts that others chose, on their way to a terminal: characters that would steer it are escaped.
+//! Others' texts on their way to a terminal: characters that would steer it are escaped.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::judge::is_hidden;
+use crate::text::is_hidden;
 
-/// Returns a text of several lines in which only the line breaks are left of what is hidden.
+/// Returns a text of several lines with all hidden characters escaped but line breaks.
 pub fn lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -17,8 +17,8 @@ pub fn lines(text: &str) -> String {
     out
 }
 
-/// Returns the same JSON with all hidden characters escaped: serde_json escapes those of ASCII only,
-/// and some terminals take U+009B for the beginning of an escape sequence.
+/// Returns the same JSON with all hidden characters escaped. serde_json escapes only those of ASCII,
+/// and some terminals read U+009B as the beginning of an escape sequence.
 pub fn json(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| byte < 0x7f) {
         return Cow::Borrowed(text);
@@ -44,7 +44,7 @@ mod tests {
     const HOSTILE: &str = "é\u{1b}[2J\u{7f}\u{9b}2J\u{202e}\n\ra";
 
     #[test]
-    fn only_line_breaks_are_left() {
+    fn only_line_breaks_stay() {
         assert_eq!(lines(HOSTILE), "é\\u{1b}[2J\\u{7f}\\u{9b}2J\\u{202e}\n\\ra");
     }
 

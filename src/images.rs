@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{Moment, digest};
+use crate::judge::Moment;
+use crate::text::digest::digest;
 
 /// Lists closer together than this tell when an image came.
 const CLOSE: Duration = Duration::from_secs(60);
@@ -20,21 +21,21 @@ pub struct Images {
 
 /// An image that came to the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Arrival {
+pub struct Arrival {
     /// Its tag or digest.
-    pub(super) image: String,
+    pub image: String,
     /// When, if the lists before and after it were close together.
-    pub(super) at: Option<Moment>,
+    pub at: Option<Moment>,
 }
 
 impl Images {
     /// Whether nothing was listed yet on this boot: what comes later cannot be told from what was there.
-    pub(super) fn is_unknown(&self) -> bool {
+    pub fn is_unknown(&self) -> bool {
         self.known.is_none()
     }
 
     /// Takes up a list. What is new on it has been pulled; on a first list nothing is new.
-    pub(super) fn update(&mut self, found: Vec<String>, now: Moment) -> Vec<Arrival> {
+    pub fn update(&mut self, found: Vec<String>, now: Moment) -> Vec<Arrival> {
         let close = self.listed.is_some_and(|listed| now.since(listed) <= CLOSE);
         self.listed = Some(now);
         let names: BTreeSet<u64> = found.iter().map(|name| digest(name)).collect();
@@ -50,7 +51,7 @@ impl Images {
     }
 
     /// The node was started anew: what is on it now was there before anything was pulled.
-    pub(super) fn rebooted(&mut self) {
+    pub fn rebooted(&mut self) {
         *self = Self::default();
     }
 }

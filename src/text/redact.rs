@@ -1,17 +1,17 @@
-//! Secrets in texts that others chose: what stands in a URL before the host and after the path, and the values of credentials.
+//! Removal of secrets: a URL's user, password and query, and the values of credentials.
 //!
-//! A text is read once, word by word: white space, quotes and `<>` end a word. What is taken out leaves `…` in its place, and what
-//! the text's structure hangs on, its quotes, brackets and `: `, stays: the cause of a text is the same before and after.
+//! A text is read once, word by word. White space, quotes and `<>` end a word. `…` replaces a
+//! secret. Quotes, brackets and `: ` stay, so that the text has the same cause before and after.
 
 use std::borrow::Cow;
 
-/// What is left of a secret.
+/// Text in the place of a secret.
 const GONE: &str = "…";
 
-/// What may hang on a word's end without being of it: the punctuation of a sentence, brackets, and the escapes of a quote.
+/// Characters at a word's end that are not part of it: punctuation, brackets, escapes of a quote.
 const TAIL: [char; 10] = [':', ',', ';', '.', ')', ']', '}', '\'', '\\', '!'];
 
-/// Names whose values are secret, in `name=value`: those that end so.
+/// Ends of names whose values are secret, in `name=value`.
 const SECRET: [&str; 9] = [
     "token",
     "password",
@@ -24,7 +24,8 @@ const SECRET: [&str; 9] = [
     "api-key",
 ];
 
-/// Words that follow `basic` or `bearer` in sentences, and the beginnings of what follows them in a challenge.
+/// Words that follow `basic` or `bearer` in a sentence, and beginnings of words that follow them in
+/// a challenge.
 const WORDS: [&str; 13] = [
     "auth",
     "authentication",
@@ -41,9 +42,10 @@ const WORDS: [&str; 13] = [
     "tokens",
 ];
 
-/// A text without secrets: `scheme://…@host`, `…?…` for a query, `Authorization: …`, `Bearer …`, `Basic …`, `token=…`.
+/// Returns a text without secrets: `scheme://…@host`, `…?…` for a query, `Authorization: …`,
+/// `Bearer …`, `Basic …`, `token=…`.
 ///
-/// Takes time in proportion to the text's length. What it leaves, it leaves alone when asked again.
+/// The time is proportional to the text's length. A second call changes nothing.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut kept = 0;
@@ -52,12 +54,12 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
         let end = start + word.len();
         let core = word.trim_end_matches(TAIL);
         let left = in_word(core);
-        // Goes by the word as it is left: asked again, it must read the same.
+        // The rest of the word counts here, so that a second call finds the same.
         let new = match awaits.takes(&left) {
             true => Cow::Borrowed(GONE),
             false => left,
         };
-        // Goes by the word as it was: a scheme that is gone announced a credential all the same.
+        // The whole word counts here: a scheme that was removed did announce a credential.
         awaits = awaits.after(word, core);
         if let Cow::Owned(_) | Cow::Borrowed(GONE) = new {
             out.push_str(&text[kept..start]);
@@ -73,7 +75,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The words of a text, and where they begin.
+/// Returns the words of a text and their places.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let ends = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '`' | '<' | '>');
     let mut at = 0;
@@ -85,22 +87,22 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// What the words before have led up to.
+/// Secret that the words before announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaits {
     Nothing,
     /// `Bearer` or `Basic`: a credential, unless it is a sentence.
     Credential,
-    /// `Authorization:`, or a header like it: a scheme, or a credential.
+    /// `Authorization:` or a header like it: a scheme or a credential follows.
     Header,
-    /// The same in small letters, which a phrase of the runtime's may be too.
+    /// The same in small letters, which may also be a phrase of the runtime.
     Phrase,
-    /// The name of such a header, whose colon has not come yet.
+    /// The name of such a header, before its colon.
     Colon,
 }
 
 impl Awaits {
-    /// Whether a word is the secret that was awaited.
+    /// Returns whether a word is the announced secret.
     fn takes(self, core: &str) -> bool {
         let is_word = || {
             let begins = |word: &&str| {
@@ -122,25 +124,20 @@ impl Awaits {
             }
     }
 
-    /// What is awaited after this word.
+    /// Returns what this word announces.
     fn after(self, word: &str, core: &str) -> Self {
         if word == core && scheme(core) {
             return Self::Credential;
         }
         let name = core.trim_start_matches(['[', '{', '(', '\'', '\\']);
-        let ends = |header: &str| {
-            let at = name.len().checked_sub(header.len());
-            let end = at.and_then(|at| name.get(at..));
-            end.is_some_and(|end| end.eq_ignore_ascii_case(header))
-        };
-        if ends("authorization") || ends("x-registry-auth") {
+        if ends_with(name, "authorization") || ends_with(name, "x-registry-auth") {
             return match (
                 word[core.len()..].starts_with(':'),
                 name.starts_with(char::is_uppercase),
             ) {
                 (true, true) => Self::Header,
                 (true, false) => Self::Phrase,
-                // In JSON the colon follows the name's quote.
+                // In JSON the colon follows the quote after the name.
                 (false, _) if word == core => Self::Colon,
                 (false, _) => Self::Nothing,
             };
@@ -153,23 +150,26 @@ impl Awaits {
     }
 }
 
-/// Whether a word ends with the name of a scheme that a credential follows.
+/// Returns whether a word ends with the name of a scheme. A credential follows it.
 fn scheme(word: &str) -> bool {
     ["bearer", "basic"].iter().any(|scheme| {
-        let Some(at) = word.len().checked_sub(scheme.len()) else {
-            return false;
-        };
-        let end = word.get(at..);
-        let same = end.is_some_and(|end| end.eq_ignore_ascii_case(scheme));
-        same && !word[..at].ends_with(|c: char| c.is_alphanumeric() || "-_/.".contains(c))
+        let goes_on = |c: char| c.is_alphanumeric() || "-_/.".contains(c);
+        ends_with(word, scheme) && !word[..word.len() - scheme.len()].ends_with(goes_on)
     })
 }
 
-/// A word without the secrets in it.
+/// Returns whether a text ends so, in small or capital letters.
+fn ends_with(text: &str, end: &str) -> bool {
+    let at = text.len().checked_sub(end.len());
+    let last = at.and_then(|at| text.get(at..));
+    last.is_some_and(|last| last.eq_ignore_ascii_case(end))
+}
+
+/// Returns a word without its secrets.
 fn in_word(word: &str) -> Cow<'_, str> {
     let place = in_place(word);
     let named = in_assignments(place.as_deref().unwrap_or(word));
-    // The value of a name may have had the `://` that made a path look like a URL.
+    // A removed value may have had the `://` that made a path look like a URL.
     let again = named.as_deref().and_then(in_place);
     match again.or(named).or(place) {
         Some(new) if new != word => Cow::Owned(new),
@@ -177,7 +177,7 @@ fn in_word(word: &str) -> Cow<'_, str> {
     }
 }
 
-/// A word without the secrets of its URL or its path.
+/// Returns a word without the secrets of its URL or path, if it has any.
 fn in_place(word: &str) -> Option<String> {
     match word.split_once("://") {
         Some((head, url)) if !url.is_empty() => in_url(url).map(|url| format!("{head}://{url}")),
@@ -185,13 +185,13 @@ fn in_place(word: &str) -> Option<String> {
     }
 }
 
-/// What follows `://`, if there is a secret in it. All up to the last `@` of host and path is taken for a password, unless what follows that is
-/// the digest of an image.
+/// Returns the part after `://` without its secrets, if it has any. Everything up to the last `@` of
+/// host and path is taken for a password, unless the digest of an image follows.
 fn in_url(url: &str) -> Option<String> {
     let marks = ['?', '#'];
     let before_query = url.find(marks).map_or(url, |at| &url[..at]);
     let at = last_at(before_query).or_else(|| {
-        // A password may have the marks of a query in it: then the host would have a port that is none.
+        // A password may contain the marks of a query. Then the host seems to have an invalid port.
         let first = url[before_query.len()..].find('@')?;
         let at = before_query.len() + first;
         let host = url[at + 1..].split(marks).next()?;
@@ -218,13 +218,13 @@ fn in_url(url: &str) -> Option<String> {
     Some(out)
 }
 
-/// The place of the last `@` that no digest follows.
+/// Returns the place of the last `@` that no digest follows.
 fn last_at(text: &str) -> Option<usize> {
     let mut ats = text.rmatch_indices('@').map(|(at, _)| at);
     ats.find(|at| !is_digest(&text[at + 1..]))
 }
 
-/// Whether this is what follows the `@` of an image's digest: `sha256:` and digits.
+/// Returns whether a text begins with a digest: `sha256:` and digits.
 fn is_digest(text: &str) -> bool {
     text.split_once(':').is_some_and(|(algorithm, digits)| {
         let digits = digits.split(|c: char| !c.is_ascii_hexdigit()).next();
@@ -233,21 +233,22 @@ fn is_digest(text: &str) -> bool {
     })
 }
 
-/// Whether the host of a URL has no port, or a number for one.
+/// Returns whether the host of a URL has no port, or a number as its port.
 fn has_good_port(url: &str) -> bool {
     let host = url.split('/').next().unwrap_or_default();
     let port = host.rsplit_once(':').map_or("", |(_, port)| port);
     host.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A path with a query, without the host: `/v2/a?sig=…`.
+/// Returns a path without its query, if it has one: `/v2/a?…`.
 fn in_path(word: &str) -> Option<String> {
     let (path, query) = word.split_once('?')?;
     let is_query = path.contains('/') && query.contains('=');
     is_query.then(|| format!("{path}?{GONE}"))
 }
 
-/// Secrets by their names: `password=…`, up to a comma, a semicolon or an ampersand.
+/// Returns a word without the values of secret names, if it has any. A comma, a semicolon or an
+/// ampersand ends a value.
 fn in_assignments(word: &str) -> Option<String> {
     if !word.contains('=') {
         return None;
@@ -258,12 +259,7 @@ fn in_assignments(word: &str) -> Option<String> {
     for piece in word.split_inclusive(ends) {
         let bare = piece.trim_end_matches(ends);
         let secret = bare.split_once('=').filter(|(name, value)| {
-            let is = |secret: &&str| {
-                let at = name.len().checked_sub(secret.len());
-                let end = at.and_then(|at| name.get(at..));
-                end.is_some_and(|end| end.eq_ignore_ascii_case(secret))
-            };
-            !value.is_empty() && SECRET.iter().any(is)
+            !value.is_empty() && SECRET.iter().any(|secret| ends_with(name, secret))
         });
         match secret {
             Some((name, _)) => {
@@ -290,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_a_host() {
+    fn secrets_before_a_host_are_removed() {
         check("https://u:p@r.test/v2/", "https://…@r.test/v2/");
         check("(oci://token@r.test/a:1)", "(oci://…@r.test/a:1)");
         check("http://u:p@w@r.test", "http://…@r.test");
@@ -312,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_after_a_path() {
+    fn queries_are_removed() {
         check(
             "Get \"https://r.test:80/b?sig=a,b(c)@d&e\": 403 Forbidden",
             "Get \"https://r.test:80/b?…\": 403 Forbidden",
@@ -337,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_credentials() {
+    fn values_of_credentials_are_removed() {
         check("Authorization: Bearer xyz", "Authorization: Bearer …");
         check(
             "Authorization: xyz, Accept: all",
@@ -366,16 +362,16 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_loses_a_part_reads_as_before() {
-        // A scheme that is a name's value: the word is no scheme any more, what follows it is a credential.
+    fn a_second_call_changes_nothing() {
+        // The value of `token` is a scheme. It is removed, and a credential follows it.
         check("Authorization: token=Bearer xyz", "Authorization: … …");
         check("Authorization: token=Bearer ", "Authorization: … ");
         check("X-Registry-Auth: password=basic", "X-Registry-Auth: …");
         check("Authorization: https://r.test/?Bearer", "Authorization: …");
         check("token=Bearer xyz", "token=… …");
-        // A value with `://` in it: what is left is a path with a query.
+        // A value with `://` in it. The rest is a path with a query.
         check("/v2/?token=https://r.test/", "/v2/?…");
-        // A second `@` behind a password with a mark in it.
+        // A second `@` after a password with a mark in it.
         check("https://u:p?w@x@r.test/a", "https://…@r.test/a");
     }
 

@@ -1,17 +1,7 @@
-use super::Reference;
+//! The image that a waiting message is about.
 
-/// The beginnings of messages that go on with an image's name in quotes: the kubelet's, then
-/// containerd's.
-const HEADS: [&str; 8] = [
-    "Back-off pulling image ",
-    "Failed to pull image ",
-    "Failed to inspect image ",
-    "Failed to apply default image tag ",
-    "Container image ",
-    "failed to pull and unpack image ",
-    "failed to resolve reference ",
-    "failed to parse image reference ",
-];
+use super::{containerd, kubelet};
+use crate::judge::pod::reference::Reference;
 
 /// Longest name that is compared, in bytes. No image with a longer one can be pulled.
 const LONGEST: usize = 512;
@@ -24,7 +14,8 @@ pub fn named_image(message: &str) -> Option<&str> {
     while let Some(rest) = text.strip_prefix("rpc error: code = ") {
         text = rest.split_once(" desc = ")?.1;
     }
-    let rest = HEADS.iter().find_map(|head| text.strip_prefix(head))?;
+    let mut heads = kubelet::BEFORE_IMAGE.iter().chain(containerd::BEFORE_IMAGE);
+    let rest = heads.find_map(|head| text.strip_prefix(head))?;
     let (name, _) = rest.strip_prefix('"')?.split_once('"')?;
     let is_whole = !name.is_empty() && name.len() <= LONGEST && !name.contains(['\\', '…']);
     is_whole.then_some(name)

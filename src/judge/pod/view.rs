@@ -1,54 +1,68 @@
+//! Form in which every source reports a Pod, and in which the node's log keeps it.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::waiting::Waiting;
+use super::id::PodId;
+use crate::judge::waiting::Waiting;
 
-/// One Pod as last reported, whichever source reported it. Only what the judge reads.
+/// Pod as a source last reported it: the fields that the judge reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PodView {
-    /// `metadata.uid`; another Pod of the same name has another.
+    /// `metadata.uid`.
     pub uid: String,
     /// `metadata.namespace`.
     pub namespace: String,
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.resourceVersion`, to tell an older view from a newer one; the kubelet's may be behind its status. Empty if the source
-    /// gave none.
+    /// `metadata.resourceVersion`, which orders the API server's reports. The kubelet's may be
+    /// older than the status beside it. Empty if the source gave none.
     pub resource_version: String,
-    /// `spec.nodeName`; empty while unbound.
+    /// `spec.nodeName`; empty until the Pod is bound to a node.
     pub node: String,
     /// `status.phase`.
     pub phase: Phase,
-    /// Whether `metadata.deletionTimestamp` is set.
+    /// True if `metadata.deletionTimestamp` is set.
     pub deleting: bool,
-    /// Whether the Pod is the API server's mirror of a static Pod.
+    /// True for the API server's mirror of a static Pod.
     pub mirror: bool,
     /// `spec.restartPolicy`.
     pub restart_policy: RestartPolicy,
-    /// The annotations that pullwarden reads.
+    /// Annotations that pullwarden reads.
     pub annotations: BTreeMap<String, String>,
-    /// The controlling owner, if there is one.
+    /// Controlling owner, if the Pod has one.
     pub owner: Option<Owner>,
-    /// Whether the condition `pullwarden.io/ImagePullFailed` is True: our first write was made.
+    /// True if the condition `pullwarden.io/ImagePullFailed` is True, after the agent's first write.
     pub marked: bool,
-    /// Whether our deadline and our annotation are on the Pod: our second write was made.
+    /// True if the Pod has the agent's deadline and annotation, after the agent's second write.
     pub ending: bool,
-    /// Who reported it.
+    /// Source of this report.
     #[serde(default)]
     pub source: Source,
-    /// Whether it is the first that a freshly opened source says of the Pod: that may be older than what was seen before.
+    /// True for the first report of the Pod from a source that was just opened. It may be older
+    /// than the reports before it.
     #[serde(default)]
     pub first: bool,
-    /// Whether the Pod is too large to be judged: then no container is kept.
+    /// True if the Pod is too large to be judged. The view then has no containers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub too_large: bool,
-    /// Init containers, then app containers, as the Pod lists them; then, as if they were containers, the images that these mount.
+    /// Init containers, then app containers, in the order of the spec. Each image that is mounted as
+    /// a volume follows as if it were a container.
     pub containers: Vec<ContainerView>,
 }
 
 impl PodView {
-    /// Whether the Pod has started, its containers of this image past their pull.
+    /// Returns the Pod's identity.
+    pub fn id(&self) -> PodId {
+        PodId {
+            uid: self.uid.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+
+    /// Returns true if the Pod has started and no container of this image is waiting.
     pub fn has_started(&self, image: &str) -> bool {
         let mut of_image = self
             .containers
@@ -61,19 +75,19 @@ impl PodView {
     }
 }
 
-/// Who reports Pods.
+/// Source of Pod reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// The API server: what the kubelet has written to it.
+    /// API server, with the status that the kubelet has written to it.
     #[default]
     ApiServer,
-    /// The kubelet's own socket: its live status.
+    /// Socket of the kubelet, with its live status.
     Kubelet,
 }
 
 impl Source {
-    /// The word used in the configuration, in logs and in metrics.
+    /// Returns the word used in the configuration, in logs and in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApiServer => "apiserver",
@@ -82,25 +96,25 @@ impl Source {
     }
 }
 
-/// The controller that owns a Pod.
+/// Controller that owns a Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner {
     /// `Job`, `ReplicaSet`, …
     pub kind: String,
-    /// The owner's name.
+    /// Name of the owner.
     pub name: String,
-    /// The owner's UID.
+    /// UID of the owner.
     pub uid: String,
 }
 
 /// `status.phase`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Phase {
-    /// Not all containers have been started yet.
+    /// Not all containers have started yet.
     Pending,
-    /// `Running` or `Succeeded`: its containers run, or have run to a good end.
+    /// `Running` or `Succeeded`: the containers run, or have ended well.
     Started,
-    /// Any other phase, and one that is not known to us.
+    /// Any other phase, also one that this version does not know.
     Other,
 }
 
@@ -116,7 +130,7 @@ pub enum RestartPolicy {
 }
 
 impl RestartPolicy {
-    /// Kubernetes' own word for it.
+    /// Returns the word that Kubernetes uses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Always => "Always",
@@ -126,22 +140,23 @@ impl RestartPolicy {
     }
 }
 
-/// One container, init or app, of a Pod.
+/// Container of a Pod, init or app.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerView {
-    /// The container's name, unique in its Pod.
+    /// Name of the container, unique in its Pod.
     pub name: String,
-    /// The image reference as the Pod's spec has it; with the Pod's UID the key of kubelet's back-off and of our counts.
+    /// Image reference as in the Pod spec. With the Pod's UID it is the key of the kubelet's back-off
+    /// and of the failure counts.
     pub image: String,
-    /// When the kubelet pulls the image.
+    /// `imagePullPolicy`.
     #[serde(default)]
     pub pull_policy: PullPolicy,
-    /// What the status says of it.
+    /// State as in the Pod's status.
     pub state: ContainerState,
 }
 
 impl ContainerView {
-    /// Whether its image was pulled.
+    /// Returns true if the kubelet has pulled the image.
     pub fn is_past_pull(&self) -> bool {
         match &self.state {
             ContainerState::Waiting { reason, .. } => Waiting::of(reason) == Waiting::Pulled,
@@ -153,27 +168,27 @@ impl ContainerView {
 /// `imagePullPolicy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PullPolicy {
-    /// Whenever a container is started.
+    /// The kubelet pulls whenever it starts a container.
     Always,
-    /// When the image is not on the node.
+    /// The kubelet pulls if the image is not on the node.
     #[default]
     IfNotPresent,
-    /// Never.
+    /// The kubelet never pulls.
     Never,
 }
 
-/// The state of a container, as far as pulling is concerned.
+/// State of a container, as far as pulling is concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ContainerState {
-    /// `state.waiting`, or no status yet (both empty).
+    /// `state.waiting`; both texts are empty if there is no status yet.
     Waiting {
         /// `waiting.reason`.
         reason: String,
         /// `waiting.message`.
         message: String,
     },
-    /// `state.running`: its image was pulled.
+    /// `state.running`: the kubelet has pulled the image.
     Running,
-    /// `state.terminated`: it ran, so its image was pulled.
+    /// `state.terminated`: the container ran, so the kubelet has pulled the image.
     Terminated,
 }

@@ -1,0 +1,249 @@
+//! Every key of the configuration, in one place: its name, its kind, its meaning and its default.
+//!
+//! Flags, variables, the schema of the chart and `docs/configuration.md` are made from these structs.
+//! The three root structs share one level of the file, which `document` splits among them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::kinds::{AbsolutePath, Address, Count, Name, Poll, Span, Word};
+use super::namespaces::Rule;
+use super::{Evidence, LogFormat, OwnPod};
+use crate::judge::{Action, NodeMode, RestartPolicy};
+
+/// Settings that decide about Pods. The node's log records them in this form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Judging {
+    /// The most that the agent may do to Pods of this node. `observe` writes Events only,
+    /// `opt-in` fails only Pods that ask for it, `enforce` fails every Pod in scope.
+    #[schemars(example = &"enforce")]
+    pub mode: Word<NodeMode>,
+    /// The way in which the agent ends a Pod. `fail` has the kubelet make it Failed, `delete` deletes it.
+    pub action: Word<Action>,
+    /// Consecutive failures after which the agent fails a Pod, in place of the thresholds
+    /// `permanent`, `denied` and `corrupt`. Without it the thresholds count.
+    #[schemars(example = 3)]
+    pub image_pull_failure_count: Option<Count>,
+    /// The thresholds, by the class of the error.
+    pub thresholds: Thresholds,
+    /// Decides which Pods the agent judges.
+    pub scope: Scope,
+    /// Limits how many Pods the agent fails.
+    pub budget: Budget,
+    /// Holds the verdicts of a registry that seems to be in trouble itself.
+    pub registry_brake: RegistryBrake,
+    /// The longest time since the node's start that a refusal waits for a first pull from its
+    /// registry. `0s` switches this brake off.
+    pub new_node_brake: Span,
+    /// The time after its first start on a boot in which the agent only watches.
+    pub warm_up: Span,
+    /// With `on`, the agent asks the runtime to pull the image, without credentials, before it
+    /// fails a Pod. If that pull works, the Pod stays.
+    #[schemars(example = &"on")]
+    pub second_opinion: Word<bool>,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        Self {
+            mode: Word(NodeMode::Observe),
+            action: Word(Action::Fail),
+            image_pull_failure_count: None,
+            thresholds: Thresholds::default(),
+            scope: Scope::default(),
+            budget: Budget::default(),
+            registry_brake: RegistryBrake::default(),
+            new_node_brake: Span::minutes(60),
+            warm_up: Span::minutes(10),
+            second_opinion: Word(false),
+        }
+    }
+}
+
+/// The threshold of each class of errors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// Threshold for errors that do not pass by themselves, such as an image that does not exist.
+    pub permanent: Threshold,
+    /// Threshold for refusals of the registry.
+    pub denied: Threshold,
+    /// Threshold for damaged content.
+    pub corrupt: Threshold,
+    /// Threshold for errors that may pass by themselves, and for errors that the agent does not
+    /// know.
+    pub transient: Threshold,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        let threshold = |failures, minutes| Threshold {
+            failures: Count::of(failures),
+            lasting: Span::minutes(minutes),
+        };
+        Self {
+            permanent: threshold(5, 10),
+            denied: threshold(5, 15),
+            corrupt: threshold(5, 15),
+            transient: threshold(12, 6 * 60),
+        }
+    }
+}
+
+/// Failures, and the time that they must last.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Threshold {
+    /// The consecutive failures that a Pod must have.
+    pub failures: Count,
+    /// The least time from the first of these failures to the last.
+    #[serde(rename = "for")]
+    pub lasting: Span,
+}
+
+/// Pods that are judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scope {
+    /// Restart policies of the Pods that are judged without asking for it.
+    #[schemars(title = "a list of Never, OnFailure, Always", example = ["Never"])]
+    pub restart_policies: Vec<Word<RestartPolicy>>,
+    /// Namespaces whose Pods the agent never judges.
+    #[schemars(title = "a list of names", example = ["kube-system", "monitoring"])]
+    pub exclude_namespaces: Vec<Name>,
+    /// Rules that lower the mode in namespaces, by their names or by a label selector.
+    /// If several rules apply to a namespace, the lowest mode counts.
+    #[schemars(
+        title = "a list of {names, selector, mode}",
+        example = [serde_json::json!({"names": ["team-a"], "mode": "off"})]
+    )]
+    pub namespaces: Vec<Rule>,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        let kube_system = "kube-system".parse().ok();
+        Self {
+            restart_policies: vec![Word(RestartPolicy::Never), Word(RestartPolicy::OnFailure)],
+            exclude_namespaces: kube_system.into_iter().collect(),
+            namespaces: Vec::new(),
+        }
+    }
+}
+
+/// The most Pods that the agent fails in a span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Budget {
+    /// The most Pods that the agent fails on this node within `budget.per`.
+    pub pods: Count,
+    /// The most Pods of one owner that the agent fails on this node within `budget.per`.
+    pub per_owner: Count,
+    /// The span of time that the budget is for.
+    pub per: Span,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            pods: Count::of(10),
+            per_owner: Count::of(3),
+            per: Span::minutes(10),
+        }
+    }
+}
+
+/// Signs by which the agent takes a registry itself to be in trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistryBrake {
+    /// Repositories of the registry that must fail while nothing is pulled from it.
+    pub repositories: Count,
+    /// The span of time in which they must fail.
+    pub within: Span,
+    /// The longest time that verdicts of class `permanent` are held.
+    /// Verdicts of class `denied` are held for 6h, or for this long if it is longer.
+    pub at_most: Span,
+}
+
+impl Default for RegistryBrake {
+    fn default() -> Self {
+        Self {
+            repositories: Count::of(3),
+            within: Span::minutes(15),
+            at_most: Span::minutes(60),
+        }
+    }
+}
+
+/// Settings of how the agent watches its node.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Watching {
+    /// The source that reports Pending Pods. `auto` takes the kubelet's socket where it answers, and the API
+    /// server elsewhere. `kubelet` and `apiserver` take that source only.
+    #[schemars(example = &"kubelet")]
+    pub evidence: Word<Evidence>,
+    /// The time between two polls of the runtime. The agent polls more often after a Pod has
+    /// come, and less often on a calm node.
+    pub poll: Poll,
+}
+
+impl Default for Watching {
+    fn default() -> Self {
+        Self {
+            evidence: Word(Evidence::Auto),
+            poll: Poll::seconds(5),
+        }
+    }
+}
+
+/// Settings that the agent reads at its start only: a change of these takes a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Startup {
+    /// The node's name. Without it the variable `NODE_NAME` counts. One of them is needed.
+    #[schemars(example = &"node-1")]
+    pub node_name: Option<Name>,
+    /// The container runtime's socket.
+    pub cri_socket: AbsolutePath,
+    /// The socket of the kubelet's own Pod service, in Kubernetes 1.37 and later.
+    pub kubelet_pods_socket: AbsolutePath,
+    /// The agent's own Pod. Without it the variables `POD_NAMESPACE` and `POD_NAME` count.
+    /// An agent with in-cluster credentials needs it for every mode but `observe`.
+    #[schemars(example = &"pullwarden/pullwarden-x7k2q")]
+    pub own_pod: Option<OwnPod>,
+    /// The file with credentials for the API server. Without it the agent uses those of its Pod.
+    #[schemars(example = &"/etc/pullwarden/kubeconfig")]
+    pub kubeconfig: Option<AbsolutePath>,
+    /// The folder where the agent keeps its counts.
+    pub state_dir: AbsolutePath,
+    /// The folder of the node's log.
+    pub log_dir: AbsolutePath,
+    /// The form of the process's own log, on standard error.
+    /// With `json` the agent writes the node's log to standard output too.
+    #[schemars(example = &"json")]
+    pub log_format: Word<LogFormat>,
+    /// The address where the agent serves `/livez`, `/readyz` and `/metrics`.
+    pub admin_address: Address,
+    /// The socket where `pullwarden status` and `pullwarden explain` ask the agent.
+    pub control_socket: AbsolutePath,
+}
+
+impl Default for Startup {
+    fn default() -> Self {
+        let path = AbsolutePath::below_root;
+        Self {
+            node_name: None,
+            cri_socket: path("run/containerd/containerd.sock"),
+            kubelet_pods_socket: path("var/lib/kubelet/pods-api/pods-api.sock"),
+            own_pod: None,
+            kubeconfig: None,
+            state_dir: path("var/lib/pullwarden"),
+            log_dir: path("var/log/pullwarden"),
+            log_format: Word(LogFormat::Text),
+            admin_address: Address(([127, 0, 0, 1], 9797).into()),
+            control_socket: path("run/pullwarden/control.sock"),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The structure of a pull error: from what the kubelet shows to the phrases of a runtime.
+//!
+//! A text is taken apart in the reverse order of how it was built: the kubelet's frame, one error
+//! for each credential, a gRPC code, then the runtime's phrases with `: ` between them. Quoted texts
+//! and the registry's own words come from others and are cut out first, so that an image named
+//! `timeout/not-found:429` gives no sign.
+
+use std::borrow::Cow;
+
+use super::kind::Cause;
+use super::kubelet::Reading;
+use super::phrases::Phrases;
+use super::{classify, containerd, crio, docker, kubelet};
+
+impl Cause {
+    /// Returns the cause of a waiting state, by its reason and its message.
+    pub fn of(reason: &str, message: &str) -> Self {
+        match after_quoted(message, kubelet::BACK_OFF) {
+            None => of_attempt(reason, message),
+            Some(rest) => match rest.strip_prefix(": ").and_then(|r| r.split_once(": ")) {
+                Some((reason, message)) => of_attempt(reason, message),
+                None => Self::Unrecognised,
+            },
+        }
+    }
+}
+
+fn of_attempt(reason: &str, message: &str) -> Cause {
+    let mut reasons = kubelet::REASONS.iter();
+    match reasons.find(|(known, _)| *known == reason) {
+        Some((_, Reading::Is(cause))) => *cause,
+        Some((_, Reading::UnlessMilder(judgement))) => {
+            let cause = of_error(message);
+            let is_milder = cause.class().patience() > judgement.class().patience();
+            match is_milder && cause != Cause::Unrecognised {
+                true => cause,
+                false => *judgement,
+            }
+        }
+        Some((_, Reading::ByPresence { absent, present })) => {
+            let rest = after_quoted(message, kubelet::NEVER);
+            match rest.is_some_and(|rest| rest.starts_with(kubelet::PRESENT)) {
+                true => *present,
+                false => *absent,
+            }
+        }
+        None => of_errors(reason, message),
+    }
+}
+
+fn of_errors(reason: &str, message: &str) -> Cause {
+    // With the kubelet's credential checks an error may be the reason itself.
+    let text = if message.is_empty() { reason } else { message };
+    let event = after_quoted(text, kubelet::FAILED).and_then(|r| r.strip_prefix(": "));
+    let errors = credentials(event.unwrap_or(text)).into_iter().map(of_error);
+    // Another credential may still work if one does not, so the most patient answer counts.
+    most_patient(errors).unwrap_or(Cause::Unrecognised)
+}
+
+/// Returns what follows `head` and a quoted text, if the text begins so.
+fn after_quoted<'a>(text: &'a str, head: &str) -> Option<&'a str> {
+    let quoted = text.strip_prefix(head)?.strip_prefix('"')?;
+    let end = end_of_quoted(quoted)?;
+    quoted.get(end + 1..)
+}
+
+/// Returns the errors of a text: with several credentials it is `[error, error]`. Errors have commas
+/// too, so that only a known beginning makes a new one.
+fn credentials(text: &str) -> Vec<&str> {
+    let Some(list) = text.strip_prefix('[') else {
+        return vec![text];
+    };
+    let list = list.strip_suffix(']').unwrap_or(list);
+    let beginnings = [
+        kubelet::BEGINNINGS,
+        containerd::BEGINNINGS,
+        crio::BEGINNINGS,
+        docker::BEGINNINGS,
+    ];
+    let mut errors = Vec::new();
+    let mut start = 0;
+    for (at, comma) in list.match_indices(", ") {
+        let next = at + comma.len();
+        let mut beginnings = beginnings.iter().copied().flatten();
+        if beginnings.any(|beginning| list[next..].starts_with(beginning)) {
+            errors.push(&list[start..at]);
+            start = next;
+        }
+    }
+    errors.push(&list[start..]);
+    errors
+}
+
+fn of_error(text: &str) -> Cause {
+    let (code, text) = code(text);
+    let text = &*of_daemon(text);
+    let text = match text.strip_prefix(crio::IMAGE_OR_ARTIFACT) {
+        Some(text) => text.split(crio::ARTIFACT).next().unwrap_or(text),
+        None => text,
+    };
+    // The registry's own text stands below the first line. Only a list of its error codes is read.
+    let (line, below) = text.split_once('\n').unwrap_or((text, ""));
+    let bare = bare(line);
+    let phrases = phrases(&bare);
+    let of = |more: &[&str]| {
+        let phrases = [phrases.as_slice(), more].concat();
+        classify::cause(&Phrases::new(code, phrases, text))
+    };
+    let listed = below.lines().filter(|_| line.ends_with("errors:"));
+    let listed = listed.filter(|entry| !entry.trim().is_empty());
+    let causes = listed.map(|entry| {
+        let parts: Vec<&str> = entry.split(": ").map(str::trim).collect();
+        // The message is read only if the code says nothing.
+        let taken = if parts[0] == "unknown" { 2 } else { 1 };
+        of(&parts[..taken.min(parts.len())])
+    });
+    most_patient(causes).unwrap_or_else(|| of(&[]))
+}
+
+/// Returns the cause that needs the most patience.
+fn most_patient(causes: impl Iterator<Item = Cause>) -> Option<Cause> {
+    let patience = |cause: &Cause| cause.class().patience();
+    causes.reduce(|a, b| if patience(&b) > patience(&a) { b } else { a })
+}
+
+/// Returns the phrases of a line that has no texts of others any more.
+fn phrases(bare: &str) -> Vec<&str> {
+    let mut phrases = Vec::new();
+    for phrase in bare.split(": ") {
+        // A quoted name may stand before a phrase. An old kubelet puts the error in brackets.
+        let phrase = phrase.trim().trim_start_matches(['"', ' ', '(']);
+        let phrase = match phrase.contains('(') {
+            true => phrase,
+            false => phrase.trim_end_matches(')'),
+        };
+        match phrase.starts_with(docker::COMMAS) {
+            true => phrases.extend(phrase.split(", ")),
+            false => phrases.push(phrase),
+        }
+    }
+    while let Some(&("unknown" | "" | "errors:")) = phrases.last() {
+        phrases.pop();
+    }
+    phrases
+}
+
+/// Returns an error without the frame of Docker's daemon, whose answer may be JSON.
+fn of_daemon(text: &str) -> Cow<'_, str> {
+    let text = text.strip_prefix(docker::DAEMON).unwrap_or(text);
+    let Some(json) = text.strip_prefix(docker::JSON) else {
+        return Cow::Borrowed(text);
+    };
+    let message = &json[..end_of_quoted(json).unwrap_or(json.len())];
+    let mut out = String::with_capacity(message.len());
+    let mut characters = message.chars();
+    while let Some(character) = characters.next() {
+        match (character, character == '\\') {
+            (_, true) => out.extend(characters.next().map(|c| if c == 'n' { '\n' } else { c })),
+            (plain, false) => out.push(plain),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Takes `rpc error: code = X desc = ` off a text. Of several codes the innermost says most.
+fn code(mut text: &str) -> (&str, &str) {
+    let mut code = "";
+    while let Some(rest) = text.strip_prefix("rpc error: code = ") {
+        let Some((outer, rest)) = rest.split_once(" desc = ") else {
+            break;
+        };
+        (code, text) = (named(outer), rest);
+    }
+    (code, text)
+}
+
+/// Returns the name of a gRPC code: old versions show its number.
+fn named(code: &str) -> &str {
+    match code {
+        "1" => "Canceled",
+        "2" => "Unknown",
+        "4" => "DeadlineExceeded",
+        "5" => "NotFound",
+        "14" => "Unavailable",
+        named => named,
+    }
+}
+
+/// Returns a line without texts of others: it empties quoted texts and cuts the registry's words off.
+/// A URL without quotes stays: it has no `: `, and no phrase begins with it. A quoted digest stays
+/// too: it is compared as a value.
+fn bare(line: &str) -> String {
+    let line = containerd::SERVER_MESSAGE
+        .iter()
+        .fold(line, |line, mark| line.split(*mark).next().unwrap_or(line));
+    let mut unquoted = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, quoted)) = rest.split_once('"') {
+        unquoted.push_str(before);
+        unquoted.push('"');
+        let end = end_of_quoted(quoted).unwrap_or(quoted.len());
+        let (inside, after) = quoted.split_at(end);
+        if is_digest(inside) {
+            unquoted.push_str(inside);
+        }
+        unquoted.push('"');
+        rest = after.strip_prefix('"').unwrap_or(after);
+    }
+    unquoted + rest
+}
+
+/// Returns the place of the quote that ends a quoted text.
+fn end_of_quoted(quoted: &str) -> Option<usize> {
+    let mut escaped = false;
+    quoted.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })
+}
+
+fn is_digest(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(algorithm, digits)| {
+        matches!(algorithm, "sha256" | "sha512") && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}

@@ -1,0 +1,46 @@
+//! The words of registries: error codes and messages that the runtimes pass on.
+
+use super::kind::Cause::*;
+use super::sign::Sign::*;
+use super::sign::rows;
+
+rows! {
+    "unauthorized" => Of(Denied);
+    "denied" => Of(Denied);
+    "authentication required" => Of(Denied);
+    "toomanyrequests" => Of(TooManyRequests);
+    "Too Many Requests" => Of(TooManyRequests);
+    "You have reached your pull rate limit" => Of(TooManyRequests);
+    "service unavailable" => Of(RegistryUnavailable);
+    "blob unknown" => Of(MissingContent);
+    "unknown blob" => Of(MissingContent);
+    "manifest unknown" => Of(ImageNotFound);
+    "name unknown" => Of(ImageNotFound);
+    // Harbor's.
+    Named("repository ", " not found") => Of(ImageNotFound);
+    Named("artifact ", " not found") => Of(ImageNotFound);
+    "The image is not signed" => Of(SignatureRefused);
+    "The severity of vulnerability of the image" => Of(SignatureRefused);
+    "PROJECT_POLICY_VIOLATION" => Of(SignatureRefused);
+    "PROJECTPOLICYVIOLATION" => Of(SignatureRefused);
+    With("current image with", "cannot be pulled due to configured policy") => Of(SignatureRefused);
+    // An old registry's of Docker.
+    With("Tag ", " not found in repository ") => Of(ImageNotFound);
+}
+
+/// Words beside a refusal that make it one of rate, not of rights; in small letters. Each has a
+/// character that no image name has, so that no image can pass for one.
+pub(super) const RATE_LIMITED: &[&str] = &[
+    "rate limit",
+    "rate exceeded",
+    "quota exceeded",
+    "\ntoomanyrequests:",
+    "message: toomanyrequests:",
+];
+
+/// Words of Harbor for an image that it has not scanned yet; in small letters.
+pub(super) const NOT_SCANNED: &[&str] = &[
+    "without vulnerability scanning cannot be pulled",
+    "status of vulnerability scanning cannot be pulled",
+    "cannot get the image severity",
+];

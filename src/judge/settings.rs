@@ -1,0 +1,16 @@
+//! The part of a configuration that verdicts depend on.
+
+use std::time::Duration;
+
+use super::{BrakeRules, Policy};
+
+/// What the judge goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which Pods are judged, and by which thresholds.
+    pub policy: Policy,
+    /// Settings of the brakes.
+    pub brakes: BrakeRules,
+    /// Time after the first start on a boot in which no Pod is failed.
+    pub warm_up: Duration,
+}
