@@ -80,7 +80,7 @@ impl Refused {
         denials.any(|cause| cause.message.split(": ").nth(1) == Some(code))
     }
 
-    /// Whether a value of this field is the cause.
+    /// Returns whether a value of this field is the cause.
     pub(crate) fn is_about(&self, field: &str) -> bool {
         let details = self.status.details.iter();
         details
@@ -88,12 +88,12 @@ impl Refused {
             .any(|cause| cause.field == field)
     }
 
-    /// Whether the API server says that there is no such object. A proxy may say 404 of anything.
+    /// Returns whether the API server says that there is no such object. A proxy may answer 404 to anything.
     pub(crate) fn is_not_found(&self) -> bool {
         self.code == 404 && self.status.reason == "NotFound"
     }
 
-    /// Whether the same request may fare better after a while.
+    /// Returns whether the same request may succeed after a while.
     pub(crate) fn passes(&self) -> bool {
         matches!(self.code, 408 | 425 | 429 | 500..)
     }
@@ -117,7 +117,7 @@ impl fmt::Display for ApiError {
 /// Makes a request, and reads its answer.
 ///
 /// # Errors
-/// What the API server refused it with, or why there is no answer.
+/// The API server's refusal, or the reason why there is no answer.
 pub(crate) async fn call<T: DeserializeOwned>(
     client: &Client,
     request: Result<http::Request<Vec<u8>>, Unsendable>,

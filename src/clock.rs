@@ -44,7 +44,7 @@ impl Clock {
         Moment::new(Duration::new(seconds, nanos) + self.ahead())
     }
 
-    /// What the wall clock shows.
+    /// Returns the wall clock's time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn wall(&self) -> Timestamp {
         match self.stands {

@@ -44,7 +44,7 @@ pub struct Runtime {
     images: ImageServiceClient<Channel>,
 }
 
-/// What came of asking the runtime to pull an image.
+/// Result of asking the runtime to pull an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pulled {
     /// It was pulled.
@@ -123,7 +123,7 @@ impl Runtime {
             .collect())
     }
 
-    /// Whether an image is on the node.
+    /// Asks whether an image is on the node.
     pub async fn has_image(&mut self, image: &str) -> Result<bool, Status> {
         let request = wire::ImageStatusRequest { image: spec(image) };
         let answer = whole(self.images.image_status(Request::new(request))).await?;

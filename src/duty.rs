@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::permissions;
 
-/// How often an agent in standby tries to take over.
+/// Interval at which an agent in standby tries to take over.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Held as long as the agent works. The kernel lets go of it however the process ends.

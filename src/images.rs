@@ -29,7 +29,7 @@ pub struct Arrival {
 }
 
 impl Images {
-    /// Whether nothing was listed yet on this boot: what comes later cannot be told from what was there.
+    /// Returns whether nothing was listed yet on this boot. Images that came cannot be told from those that were there.
     pub fn is_unknown(&self) -> bool {
         self.known.is_none()
     }

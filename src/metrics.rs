@@ -2,14 +2,14 @@
 
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::judge::{Because, Cause, Class, Effect, Note, Outcome};
+use crate::judge::{Because, Cause, Effect, Note, Outcome};
 use crate::process::Process;
 use crate::report::Step;
 
@@ -24,7 +24,7 @@ pub struct Metrics {
     pub condemned: Family<ByCause, Counter>,
     /// Pods failed, or deleted.
     pub failed: Family<ByCause, Counter>,
-    /// How long those had been failing.
+    /// Time that those had been failing.
     pub failed_after: FailedAfter,
     /// Cores that failed Pods do not hold any more, times seconds.
     pub given_back_cpu: Amount,
@@ -85,14 +85,16 @@ impl Default for FailedAfter {
 /// By cause and its class.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByCause {
-    cause: Cause,
-    class: Class,
+    cause: &'static str,
+    class: &'static str,
 }
 
 impl From<Cause> for ByCause {
     fn from(cause: Cause) -> Self {
-        let class = cause.class();
-        Self { cause, class }
+        Self {
+            cause: cause.as_str(),
+            class: cause.class().as_str(),
+        }
     }
 }
 
@@ -182,18 +184,6 @@ impl Metrics {
             let by = ByStep { step, result };
             self.writes.get_or_create(&by).inc();
         }
-    }
-}
-
-impl EncodeLabelValue for Cause {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        EncodeLabelValue::encode(&self.as_str(), encoder)
-    }
-}
-
-impl EncodeLabelValue for Class {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        EncodeLabelValue::encode(&self.as_str(), encoder)
     }
 }
 

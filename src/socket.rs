@@ -1,3 +1,5 @@
+//! gRPC over a unix socket.
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use crate::deadline::within;
 /// The kubelet's own limit for an answer; tonic's default of 4 MiB is too small for a full node.
 pub(crate) const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
-/// How long a connection may take to come about.
+/// Time that a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// gRPC over the unix socket at `path`. Connects on first use, and again when that breaks. Its calls go through [`answered`]: tonic's own

@@ -13,7 +13,7 @@ use crate::permissions;
 /// The version of the file's form. An agent that meets a newer one sets the file aside.
 const VERSION: u32 = 3;
 
-/// What is kept.
+/// State that is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
@@ -22,7 +22,7 @@ pub struct State {
     pub boot: String,
     /// Until when the agent only watches on this boot.
     pub warm_up_until: Moment,
-    /// What the brake remembers.
+    /// Memory of the brakes.
     pub brake: BrakeMemory,
     /// The images that were on the node.
     pub images: Images,
@@ -53,13 +53,13 @@ impl State {
     }
 }
 
-/// What every version of the file begins with.
+/// Beginning of every version of the file.
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
 }
 
-/// What was found at the start.
+/// State file that was found at the start.
 #[derive(Debug)]
 pub enum Found {
     /// The state of an earlier run.
@@ -129,7 +129,7 @@ impl StateFile {
         if was_well { result } else { Ok(()) }
     }
 
-    /// Whether the last attempt to keep the state succeeded.
+    /// Returns whether the last attempt to keep the state succeeded.
     pub fn is_well(&self) -> bool {
         self.well
     }

@@ -23,7 +23,7 @@ struct Open {
     task: AbortHandle,
 }
 
-/// Whether a connection has sent its request. Cloning shares it.
+/// Set once a connection has sent its request. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request(Arc<AtomicBool>);
 

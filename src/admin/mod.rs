@@ -25,16 +25,16 @@ use connections::{Connections, Request as Pending};
 /// Without a tick for this long, beyond three polls, the agent is stuck.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// How long a connection may take to send its request: a probe takes milliseconds.
+/// Time that a connection may take to send its request; a probe takes milliseconds.
 const REQUEST: Duration = Duration::from_secs(2);
 
-/// How long a connection may last: somebody who does not read the answer is not waited for.
+/// Time that a connection may last; a client that does not read its answer is not waited for.
 const CONNECTION: Duration = Duration::from_secs(10);
 
-/// How long nothing is accepted after the kernel refused to, for want of descriptors say.
+/// Pause after the kernel refused to accept a connection, for want of descriptors for example.
 const REFUSED: Duration = Duration::from_millis(100);
 
-/// What `/livez` and `/readyz` go by. Cloning shares it.
+/// Health that `/livez` and `/readyz` report. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<Option<(Moment, bool)>>>);
 
@@ -49,10 +49,10 @@ impl Health {
     }
 }
 
-/// What the admin address answers from.
+/// Everything that the admin address answers from.
 #[derive(Debug)]
 pub struct Admin {
-    /// How the agent is doing.
+    /// Health of the agent.
     pub health: Health,
     /// The metrics.
     pub registry: Registry,

@@ -1,6 +1,6 @@
 //! From effects to workers, and from the workers' results and the sources' words to events.
 
-use super::Agent;
+use super::parts::Agent;
 use super::sources::Heard;
 use super::workers::Done;
 use crate::evidence::Sighting;

@@ -1,6 +1,6 @@
 //! Gauges, brought up to date at each poll.
 
-use super::Agent;
+use super::parts::Agent;
 use crate::judge::{BRAKES, Cause, NodeMode, Source};
 use crate::metrics::{ByBrake, ByMode, BySource};
 use crate::view;

@@ -1,13 +1,14 @@
 //! The agent: next event → step → journal → save → effects, for ever.
 //!
-//! It knows the outside world and decides nothing: [`Judge`] does.
+//! It knows the outside world and decides nothing: [`Judge`](crate::judge::Judge) does.
 
 mod carry_out;
 mod freed;
 mod gauges;
-pub mod keeper;
+mod keeper;
 mod labels;
 mod narrate;
+mod parts;
 mod poller;
 mod process;
 mod reverts;
@@ -21,68 +22,24 @@ mod workers;
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
-use crate::admin::Health;
-use crate::clock::Clock;
-use crate::config::{Config, Given};
-use crate::duty::{self, Duty};
+use crate::config::Config;
+use crate::duty;
 use crate::images::Arrival;
-use crate::journal::{Journal, Now};
-use crate::judge::{Event, Judge, Source};
-use crate::metrics::Metrics;
-use crate::shutdown::Shutdown;
-use crate::view::{self as views, Explanation, Status};
-use keeper::Keeper;
-use poller::{Answer, Poller};
-use process::Process;
-use settings::Settings;
-use sources::Sources;
-use tally::Tally;
-use workers::Workers;
+use crate::journal::Now;
+use crate::judge::{Event, Source};
+use crate::view as views;
+use parts::Agent;
+pub use parts::{Question, Surroundings};
+use poller::Answer;
 
 /// Time that a shutdown waits for reports that are under way.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Evidence is closed this long after the last Pod settled.
 const LINGER: Duration = Duration::from_secs(30);
-
-/// A question that comes over the control socket: the answer goes into the sender.
-#[derive(Debug)]
-pub enum Question {
-    /// What `pullwarden status` shows.
-    Status(oneshot::Sender<Status>),
-    /// What `pullwarden explain` shows of one Pod.
-    Explain {
-        /// The Pod's namespace.
-        namespace: String,
-        /// The Pod's name.
-        pod: String,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Explanation>,
-    },
-}
-
-/// What the agent shares with the rest of the process.
-#[derive(Debug)]
-pub struct Surroundings {
-    /// Where time comes from.
-    pub clock: Clock,
-    /// Where the configuration comes from.
-    pub given: Given,
-    /// What is counted.
-    pub metrics: Metrics,
-    /// What `/livez` and `/readyz` go by.
-    pub health: Health,
-    /// The questions of `status` and `explain`.
-    pub questions: mpsc::Receiver<Question>,
-    /// The request to end.
-    pub shutdown: Shutdown,
-    /// Where the duty goes once no other agent works on this node, to be held until all has ended.
-    pub on_duty: Option<oneshot::Sender<Duty>>,
-}
 
 /// Runs the agent until it is asked to end.
 ///
@@ -127,18 +84,6 @@ pub async fn run(config: Config, mut surroundings: Surroundings) -> anyhow::Resu
     }
     agent.end().await;
     Ok(())
-}
-
-struct Agent {
-    judge: Judge,
-    journal: Journal,
-    keeper: Keeper,
-    settings: Settings,
-    poller: Poller,
-    sources: Sources,
-    workers: Workers,
-    tally: Tally,
-    process: Process,
 }
 
 impl Agent {

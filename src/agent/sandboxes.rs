@@ -114,12 +114,12 @@ impl Sandboxes {
         }
     }
 
-    /// How many Pods are unsettled.
+    /// Returns the number of unsettled Pods.
     pub(super) fn unsettled(&self) -> usize {
         self.pods.values().filter(|e| e.settled.is_none()).count()
     }
 
-    /// Whether evidence is wanted: for a Pod that is without any container at its second look, and a little later for one that has some.
+    /// Returns whether evidence is wanted: for a Pod without any container at its second poll, and a little later for one that has some.
     pub(super) fn want_evidence(&self, now: Moment) -> bool {
         self.pods.values().any(|entry| {
             let is_bare = !entry.has_container && !entry.is_new;
@@ -128,7 +128,7 @@ impl Sandboxes {
         })
     }
 
-    /// Whether a Pod has come that had no container at the last look: most have one a moment later, and need no evidence yet.
+    /// Returns whether a Pod has come that had no container at the last poll. Most have one a moment later, and need no evidence yet.
     pub(super) fn is_any_new(&self) -> bool {
         let is_new = |entry: &Entry| entry.is_new && !entry.has_container;
         self.pods.values().any(|e| is_new(e) && e.settled.is_none())
@@ -148,7 +148,7 @@ impl Sandboxes {
         })
     }
 
-    /// Whether the Pod of this UID is on the node.
+    /// Returns whether the Pod of this UID is on the node.
     pub(super) fn has(&self, uid: &str) -> bool {
         self.pods.contains_key(uid)
     }

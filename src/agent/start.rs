@@ -7,13 +7,13 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::keeper::Keeper;
+use super::parts::{Agent, Question, Surroundings};
 use super::poller::Poller;
 use super::process::Process;
 use super::settings::Settings;
 use super::sources::{Sources, Ways};
 use super::tally::Tally;
 use super::workers::Workers;
-use super::{Agent, Question, Surroundings};
 use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::cri::Runtime;

@@ -1,6 +1,6 @@
 //! The agent's part of a view: the facts that nobody else knows.
 
-use super::Agent;
+use super::parts::Agent;
 use crate::view::{EvidenceState, Facts, GuardTried, View};
 
 /// Gathers what `status` and `explain` show of the agent itagent.

@@ -34,7 +34,7 @@ pub(super) enum Done {
         /// is announced only once this is known.
         announced: Option<Result<(), String>>,
     },
-    /// What became of a Pod that would have been failed, and left Pending.
+    /// Fate of a Pod that would have been failed, and left Pending.
     Followed {
         pod: PodId,
         image: String,

@@ -27,7 +27,7 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     vec![control, admin(config.startup.admin_address.0, runs).await]
 }
 
-/// Whether an agent answers on its control socket, or could make one.
+/// Checks that an agent answers on its control socket, or could make one.
 async fn control(path: &Path) -> (Finding, bool) {
     let shown = path.display();
     if UnixStream::connect(path).await.is_ok() {
@@ -65,7 +65,7 @@ async fn control(path: &Path) -> (Finding, bool) {
     (finding, false)
 }
 
-/// Whether the admin address is free, or an agent's already.
+/// Checks that the admin address is free, or an agent's already.
 async fn admin(address: SocketAddr, runs: bool) -> Finding {
     let error = match TcpListener::bind(address).await {
         Ok(_) => return Finding::ok(ADMIN, &format!("{address} is free")),
@@ -93,7 +93,7 @@ async fn admin(address: SocketAddr, runs: bool) -> Finding {
     }
 }
 
-/// Whether who listens there answers as an agent does.
+/// Returns whether the listener answers as an agent does.
 async fn livez(address: SocketAddr) -> io::Result<bool> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET /livez HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

@@ -16,7 +16,7 @@ const NODE: &str = "node";
 /// From this minor version on a Pod's token says which node it is for.
 const OLDEST: u32 = 30;
 
-/// What the API server said.
+/// Answer of the API server.
 pub(super) struct Server {
     pub(super) findings: Vec<Finding>,
     reached: Option<Reached>,
@@ -121,7 +121,7 @@ fn minor_of(version: &Value) -> Option<u32> {
     minor[..digits].parse().ok().filter(|_| major)
 }
 
-/// Whether the token is for the node that the configuration names.
+/// Checks that the token is for the node that the configuration names.
 fn node(config: &Config, review: &Result<Value, String>) -> Finding {
     let own = &config.policy.node;
     let observes = config.policy.mode == NodeMode::Observe;

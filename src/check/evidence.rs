@@ -16,10 +16,10 @@ const WHAT: &str = "evidence";
 /// The first minor version of Kubernetes whose kubelets have the socket unless told otherwise.
 const HAS_SOCKET: u32 = 37;
 
-/// How long the kubelet may take to name its Pods.
+/// Time that the kubelet may take to name its Pods.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What became of asking at the kubelet's socket.
+/// Result of asking at the kubelet's socket.
 #[derive(Debug)]
 pub(super) enum Kubelet {
     /// It is not to be opened.
@@ -62,7 +62,7 @@ pub(super) async fn ask(config: &Config) -> Kubelet {
     answer.unwrap_or_else(|late| Kubelet::Silent(format!("{late} that names all Pods")))
 }
 
-/// What will be used. `minor` is the API server's version, if it is known: where it has the kubelets' socket, the kubelets should too.
+/// Finds the source that will be used. `minor` is the API server's version, if it is known: where it has the kubelets' socket, the kubelets should too.
 pub(super) fn judge(config: &Config, kubelet: &Kubelet, minor: Option<u32>) -> Finding {
     let path = config.startup.kubelet_pods_socket.display();
     let (problem, denied) = match kubelet {

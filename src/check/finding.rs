@@ -1,8 +1,10 @@
+//! One finding of the preflight check.
+
 use serde::Serialize;
 
 use crate::text::printable;
 
-/// How grave a finding is.
+/// Gravity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -17,13 +19,13 @@ pub enum Level {
 /// One thing that was looked at. All but `ok` come with a remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How grave it is.
+    /// Gravity.
     pub level: Level,
-    /// What was looked at.
+    /// Thing that was checked.
     pub what: &'static str,
-    /// What was found, fit to be shown.
+    /// Result, fit to be shown.
     pub found: String,
-    /// What to do about it; empty where nothing is to be done.
+    /// Remedy; empty where nothing is to be done.
     pub remedy: String,
 }
 

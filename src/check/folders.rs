@@ -7,7 +7,7 @@ use rustix::fs::{Access, StatVfs, access, statvfs};
 
 use super::Finding;
 
-/// What the node's log may take, and as much again.
+/// Bytes that the node's log may take, and as many again.
 const ROOM: u64 = 64 * 1024 * 1024;
 
 /// Where the counts are kept.
@@ -46,7 +46,7 @@ fn look(what: &'static str, dir: &Path, remedy: &str) -> Finding {
     }
 }
 
-/// Whether the folder is there already, and what its file system has left.
+/// Finds the nearest folder that exists, and the room on its file system.
 fn usable(dir: &Path) -> Result<(bool, StatVfs), String> {
     let problem = |path: &Path, error: io::Error| match path == dir {
         true => format!("{} cannot be written to: {error}", dir.display()),

@@ -52,7 +52,7 @@ const fn of(verb: &'static str, resource: &'static str) -> Permission {
     Permission { verb, resource }
 }
 
-/// What a permission is to the agent.
+/// Meaning of a permission for the agent.
 #[derive(Debug, PartialEq, Eq)]
 enum Want {
     /// Without it something does not work: how grave that is, and where it comes from.
@@ -100,7 +100,7 @@ impl Permission {
         }
     }
 
-    /// Whether the API server would let it.
+    /// The API server would allow it.
     async fn is_allowed(self, client: &Client) -> Result<bool, String> {
         let (resource, subresource) = self.resource.split_once('/').unwrap_or((self.resource, ""));
         let attributes = json!({"verb": self.verb, "group": "", "resource": resource, "subresource": subresource});

@@ -44,7 +44,7 @@ pub(super) async fn try_open(path: &Path) -> Result<(), Unusable> {
 }
 
 impl Unusable {
-    /// Whether more rights would help.
+    /// More rights would help.
     pub(super) fn is_denied(&self) -> bool {
         matches!(self, Self::Closed(error) if error.kind() == ErrorKind::PermissionDenied)
     }

@@ -1,9 +1,10 @@
 //! `pullwarden check`: the preflight check, printed.
 
 use anyhow::bail;
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use serde_json::json;
 
+use super::arguments;
 use super::printing::{pretty, print};
 use super::screen::{Screen, Tone};
 use crate::check::{self, Finding, Level};
@@ -11,9 +12,17 @@ use crate::check::{self, Finding, Level};
 /// Columns of the thing that was checked, and of the finding.
 const COLUMNS: [usize; 2] = [9, 25];
 
+pub(super) fn command() -> Command {
+    Command::new("check")
+        .about("Check whether this node has what the agent needs: sockets, versions, folders, permissions")
+        .arg(arguments::config())
+        .args(arguments::keys())
+        .arg(arguments::output(["text", "json"]))
+}
+
 /// Checks the node for an agent of this configuration. Faults are a failure.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
-    let config = super::given(matches).load()?;
+    let config = arguments::given(matches).load()?;
     let findings = check::look(&config).await;
     let of = |level| {
         findings

@@ -3,10 +3,11 @@
 use std::io::{BufRead as _, Write as _};
 
 use anyhow::{Context as _, bail};
-use clap::ArgMatches;
+use clap::{Arg, ArgGroup, ArgMatches, Command};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::arguments;
 use super::history::{self, Entry, History};
 use super::printing::{Printed, outcome, pretty, print};
 use super::screen::{Screen, Tone, age};
@@ -23,6 +24,35 @@ const HISTORY: usize = 22;
 
 /// Lines that an entry of the history may take: the last error is above as a whole.
 const STATE_LINES: usize = 3;
+
+pub(super) fn command() -> Command {
+    Command::new("explain")
+        .about("Explain why a Pod was, or was not, failed; or the cause of an error")
+        .arg(
+            Arg::new("pod")
+                .value_name("NAMESPACE/POD")
+                .help("The Pod; the namespace is `default` if none is given"),
+        )
+        .arg(
+            Arg::new("reason")
+                .long("reason")
+                .value_name("REASON")
+                .conflicts_with("pod")
+                .help("A container's waiting reason [default: ErrImagePull]"),
+        )
+        .arg(
+            Arg::new("message")
+                .long("message")
+                .value_name("TEXT")
+                .allow_hyphen_values(true)
+                .conflicts_with("pod")
+                .help("Its waiting message; `-` reads many, one JSON string a line, and prints one JSON object a line"),
+        )
+        .arg(arguments::output(["text", "json"]))
+        .group(ArgGroup::new("what").args(["pod", "reason", "message"]).multiple(true).required(true))
+        .arg(arguments::config())
+        .args(arguments::keys_of(&["controlSocket", "logDir"]))
+}
 
 /// Explains one Pod, or the cause of one or many errors.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
@@ -109,7 +139,7 @@ struct Answer {
 
 async fn explain_pod(matches: &ArgMatches, pod: &str, json: bool) -> anyhow::Result<()> {
     let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
-    let config = super::configuration_of_client(matches)?;
+    let config = arguments::configuration_of_client(matches)?;
     let ask = Ask::Explain {
         namespace: namespace.to_owned(),
         pod: name.to_owned(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use clap::ArgMatches;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 
 use super::printing::{Printed, complain, outcome};
@@ -20,6 +20,37 @@ use crate::text::escaping;
 
 /// Bad lines of one file that are named one by one.
 const NAMED: u64 = 20;
+
+pub(super) fn command() -> Command {
+    Command::new("replay")
+        .about("Replay recorded logs of nodes: which Pods would have been failed, when and why, by the policy in force and by others")
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .action(ArgAction::Append)
+                .help("Another policy, as a configuration in YAML; may be given several times. Only the keys that judging uses are read"),
+        )
+        .arg(
+            Arg::new("output")
+                .short('o')
+                .long("output")
+                .value_name("FORMAT")
+                .value_parser(["table", "json"])
+                .default_value("table")
+                .help("Output format"),
+        )
+        .arg(
+            Arg::new("files")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .action(ArgAction::Append)
+                .required(true)
+                .num_args(1..)
+                .help("Logs of nodes, rotated files too, under any name: pulls.jsonl, pulls.jsonl.1, …"),
+        )
+}
 
 /// Replays the logs. A Pod is printed once the record has no more about it.
 pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot};
 
+use super::arguments;
 use crate::admin::{Admin, Health};
 use crate::agent::Surroundings;
 use crate::clock::Clock;
@@ -25,9 +26,21 @@ impl Drop for Removed<'_> {
     }
 }
 
+/// Note for everybody who lets the agent write.
+const PENDING: &str = "Only Pods in phase Pending are failed. A Pod is Pending until each of its containers has started: \
+    if its main container runs while a sidecar's image cannot be pulled, it is failed as a whole, and the main container ends with it.";
+
+pub(super) fn command() -> Command {
+    Command::new("run")
+        .about("Run the agent of this node")
+        .after_help(PENDING)
+        .arg(arguments::config())
+        .args(arguments::keys())
+}
+
 /// Runs every task, and ends if one of them ends.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
-    let mut given = super::given(matches);
+    let mut given = arguments::given(matches);
     let config = given.load()?;
     telemetry::init(config.startup.log_format.0);
     let clock = Clock::default();

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::ArgMatches;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::arguments;
 use super::printing::{Printed, pretty, print};
 use super::screen::{Screen, Tone, age, is_terminal};
 use crate::control::{self, Ask};
@@ -35,9 +36,24 @@ enum Form {
     Json,
 }
 
+pub(super) fn command() -> Command {
+    Command::new("status")
+        .about("Show the stuck Pods of this node, their failure counts, and the next steps")
+        .arg(arguments::config())
+        .args(arguments::keys_of(&["controlSocket"]))
+        .arg(arguments::output(["table", "wide", "json"]))
+        .arg(
+            Arg::new("watch")
+                .short('w')
+                .long("watch")
+                .action(ArgAction::SetTrue)
+                .help("Repeat it every two seconds, until interrupted"),
+        )
+}
+
 /// Asks the agent of this node and prints its answer; with `--watch` again and again.
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
-    let config = super::configuration_of_client(matches)?;
+    let config = arguments::configuration_of_client(matches)?;
     let form = match matches.get_one::<String>("output").map(String::as_str) {
         Some("json") => Form::Json,
         Some("wide") => Form::Wide,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
 use super::settings::{Judging, Startup, Watching};
-use super::{Fault, KEYS, Key, Source};
+use super::{Fault, Source};
 
 /// Configuration of the agent.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -141,10 +141,13 @@ impl Document {
         }
     }
 
-    /// Reads the settings. A key whose value has a fault keeps its default.
-    pub(super) fn settings(&mut self) -> Option<Settings> {
+    /// Reads the settings of these keys. A key whose value has a fault keeps its default.
+    pub(super) fn settings<'a>(
+        &mut self,
+        paths: impl Iterator<Item = &'a String>,
+    ) -> Option<Settings> {
         let mut document = self.defaults.clone();
-        for Key { path, .. } in KEYS.iter() {
+        for path in paths {
             let Some((source, value)) = self.given.remove(path) else {
                 continue;
             };

@@ -1,3 +1,5 @@
+//! Faults of a configuration, each with its place and its source.
+
 use std::fmt;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! Where the configuration comes from, to read it again when its file has changed.
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -65,7 +65,7 @@ fn config_of(mut document: Document) -> Result<Config, Faults> {
     let has_credentials = ["kubeconfig", "ownPod"]
         .iter()
         .any(|path| document.given.contains_key(*path));
-    let settings = document.settings();
+    let settings = document.settings(KEYS.iter().map(|key| &key.path));
     if !has_node {
         let problem = "is not given, and the environment has no NODE_NAME";
         document.fault("nodeName", Source::Missing, problem.to_owned());

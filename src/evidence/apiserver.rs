@@ -16,7 +16,7 @@ use tower::{BoxError, ServiceBuilder};
 
 use crate::api::chain;
 
-/// How long a connection may take to come about.
+/// Time that a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The way to the API server: a client that is made when it is first needed, and shared by clones. Dropping all of them closes its

@@ -8,10 +8,10 @@ use crate::judge::{
 };
 use crate::text::redacted;
 
-/// What is kept of an image reference, in bytes: more than the longest that can be pulled.
+/// Bytes of an image reference that are kept: more than the longest that can be pulled.
 pub(super) const REFERENCE: usize = 1024;
 
-/// What is kept of a reason, an annotation or what an owner is called, in bytes.
+/// Bytes of a reason, an annotation or an owner's name that are kept.
 pub(super) const SHORT: usize = 256;
 
 /// Views of containers, by their statuses, with so many bytes of each message. Takes time in

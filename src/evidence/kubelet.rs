@@ -101,14 +101,14 @@ fn or_ended(event: Option<WatchPodsEvent>) -> Result<WatchPodsEvent, Status> {
 struct Reader {
     /// The UIDs of the Pods that were last told of as Pending.
     pending: BTreeSet<String>,
-    /// Whether all Pods were named.
+    /// All Pods were named.
     is_complete: bool,
-    /// Whether it was said that a Pod cannot be read.
+    /// It was said that a Pod cannot be read.
     has_complained: bool,
 }
 
 impl Reader {
-    /// What an event is worth; mostly nothing, because most Pods are not Pending.
+    /// Returns the observation in an event; mostly none, because most Pods are not Pending.
     fn read(&mut self, event: &WatchPodsEvent) -> Option<Sighting> {
         let kind = event.r#type();
         match kind {

@@ -49,7 +49,7 @@ impl List {
         Ok(())
     }
 
-    /// What is left when all has come: the list without its elements.
+    /// Rest of the text when all has come: the list without its elements.
     pub(super) fn rest(self) -> Vec<u8> {
         self.rest
     }

@@ -28,7 +28,7 @@ pub use requests::Requests;
 
 use crate::judge::PodView;
 
-/// What a source of evidence says.
+/// Word of a source of evidence.
 #[derive(Debug)]
 pub enum Sighting {
     /// A Pod as last reported.

@@ -12,7 +12,7 @@ use crate::api::{ApiError, call};
 /// The labels of a namespace; of one that is gone, none. Verdicts on the namespace's Pods wait for them.
 ///
 /// # Errors
-/// What the API server answered, if it is not the namespace.
+/// The API server's answer, if it is not the namespace.
 pub async fn labels(client: &Client, name: &str) -> Result<BTreeMap<String, String>, String> {
     let namespaces = Request::new(Namespace::url_path(&(), None));
     let request = namespaces.get_metadata(name, &GetParams::default());

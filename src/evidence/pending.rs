@@ -28,7 +28,7 @@ const WATCH: u32 = 290;
 /// The API server says at least once a minute how far it is. A watch that says nothing for longer than two such words has lost its other end.
 const SILENT: Duration = Duration::from_secs(150);
 
-/// How long the API server may take to go on with a list.
+/// Time that the API server may take to go on with a list.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Watches the Pending Pods of `node`. Ends with the first [`Sighting::Lost`].
@@ -50,9 +50,9 @@ struct Watch {
     api: ApiServer,
     fields: String,
     stage: Stage,
-    /// What is to be told next.
+    /// Observations to be given next.
     told: VecDeque<Sighting>,
-    /// Whether it was said that a Pod cannot be read.
+    /// It was said that a Pod cannot be read.
     has_complained: bool,
 }
 
@@ -65,10 +65,10 @@ enum Stage {
     Ended,
 }
 
-/// What the API server is asked.
+/// Request to the API server.
 type Asked = http::Request<Vec<u8>>;
 
-/// What the API server answers, as it comes.
+/// Answer of the API server, as it comes.
 type Body = Pin<Box<dyn AsyncBufRead + Send>>;
 
 /// A watch that is open.
@@ -76,7 +76,7 @@ struct Watching {
     body: Body,
     /// Where it is taken up when it ends.
     version: String,
-    /// Whether it has said anything yet.
+    /// It has said something.
     has_spoken: bool,
 }
 
@@ -87,7 +87,7 @@ struct Listing {
     named: BTreeSet<String>,
 }
 
-/// What is read of a list besides its elements.
+/// Fields of a list besides its elements.
 #[derive(Deserialize)]
 struct Rest {
     metadata: Metadata,

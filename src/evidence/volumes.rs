@@ -50,7 +50,7 @@ pub(super) fn told_apart(spec: &Spec, mut containers: Vec<ContainerView>) -> Vec
     containers
 }
 
-/// What the state of a container tells of images. References are complete here.
+/// Images that the state of a container is about. References are complete here.
 struct Told {
     own: String,
     /// Those in quotes, as the kubelet and the runtimes write them; none if its own is among them: what else is quoted then may be a registry's.
@@ -113,7 +113,7 @@ mod tests {
         waiting("ErrImagePull", &text)
     }
 
-    /// What is seen of a container `c`, the volume that it mounts and, in this state, a container that does not mount it.
+    /// View of a container `c`, the volume that it mounts and, in this state, a container that does not mount it.
     fn seen(c: &Value, volume: &str) -> Vec<(String, String, ContainerState)> {
         let pod = json!({
             "spec": {

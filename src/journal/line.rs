@@ -117,7 +117,7 @@ pub struct Head {
     pub counts: Option<String>,
     /// The configuration, as far as verdicts depend on it.
     pub config: Value,
-    /// What was known; `None` if that is nothing, or too much for a line.
+    /// Everything that was known; `None` if that is nothing, or too much for a line.
     pub state: Option<State>,
     /// Labels of namespaces that were known. Only where a file begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,14 +127,14 @@ pub struct Head {
     pub views: Option<Vec<PodView>>,
 }
 
-/// What the judge keeps, in the form of the state file.
+/// State that the judge keeps, in the form of the state file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct State {
     /// Until when no Pod is failed.
     pub warm_up_until: Moment,
-    /// What the brakes remember.
+    /// Memory of the brakes.
     pub brake: BrakeMemory,
-    /// What was counted.
+    /// Counts.
     pub ledger: Ledger,
 }
 
@@ -270,7 +270,7 @@ pub struct Report {
     /// `written`, `due`, `spared`, `gone`, `denied` or `failed`.
     #[serde(default)]
     pub ending: String,
-    /// What that means for judging the Pod again.
+    /// Meaning of that for judging the Pod again.
     pub outcome: Outcome,
     /// Our condition may be True.
     pub marked: bool,

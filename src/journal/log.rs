@@ -21,9 +21,9 @@ pub struct NodeLog {
     file: Option<File>,
     size: u64,
     well: bool,
-    /// Whether every line goes to standard output too.
+    /// Every line goes to standard output too.
     echoed: bool,
-    /// Whether the file was begun anew, and lacks a line that says what was so before.
+    /// The file was begun anew, and lacks the line that says what was known before.
     headless: bool,
 }
 
@@ -52,7 +52,7 @@ const LARGEST: u64 = 8 * 1024 * 1024;
 /// It is put aside earlier, at a moment when nothing is half told, if it has only this much room left.
 const ROOM: u64 = 512 * 1024;
 
-/// How many files are kept beside the one that is written to.
+/// Number of files that are kept beside the one that is written to.
 const KEPT: usize = 3;
 
 impl NodeLog {

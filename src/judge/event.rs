@@ -63,7 +63,7 @@ pub enum Event {
         image: String,
         /// Reason why the Pod was not failed.
         because: Because,
-        /// What became of it.
+        /// Fate of the Pod.
         became: Aftermath,
     },
     /// These Pods, by UID, are on the node, and no others.

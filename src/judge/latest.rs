@@ -1,6 +1,8 @@
+//! The newest view of a Pod, and the verdict on it.
+
 use super::{Decision, Moment, PodView, Reason, Verdict};
 
-/// What is known of a Pod that is being judged.
+/// Newest view of a Pod that is being judged, and the verdict on it.
 #[derive(Clone, Debug)]
 pub struct Latest {
     /// Its newest view.
@@ -40,7 +42,7 @@ impl Latest {
         self.verdict.next_by_clock(self.at)
     }
 
-    /// Whether brakes hold it.
+    /// Returns whether brakes hold it.
     pub fn is_braked(&self) -> bool {
         self.braked.is_some()
     }

@@ -6,23 +6,19 @@
 
 pub mod brakes;
 pub mod cause;
+pub mod counting;
 mod effect;
 mod event;
 mod following;
-mod last_state;
 mod latest;
-mod ledger;
-mod observe;
 mod outcome;
 pub mod pod;
-mod record;
 pub mod rules;
 mod seconds;
 mod settings;
 mod sources;
 mod step;
 pub mod verdict;
-mod waiting;
 
 pub use brakes::BRAKES;
 pub use brakes::hold::Hold;
@@ -30,16 +26,18 @@ pub use brakes::memory::{BrakeMemory, Brakes, Spent};
 pub use brakes::registries::Registries;
 pub use brakes::settings::{BrakeRules, Budget, RegistryRule};
 pub use cause::{Cause, Class, named_image, names_image};
+pub use counting::{
+    Because, Denied, ImageRecord, LastError, Ledger, Mark, Observed, PodRecord, Row, Stage,
+    Standing,
+};
 pub use effect::{Effect, Note};
 pub use event::{Event, Labels};
 pub use latest::Latest;
-pub use ledger::{Ledger, Mark, Observed, PodRecord, Stage};
 pub use outcome::{Aftermath, Ending, Outcome, Undone};
 pub use pod::{
     ContainerState, ContainerView, Moment, Owner, Phase, PodId, PodView, PullPolicy, Reference,
     RestartPolicy, Source, may_be_same_image,
 };
-pub use record::{Because, Denied, ImageRecord, LastError, Row, Standing};
 pub use rules::annotation::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes,
 };

@@ -96,7 +96,7 @@ impl From<Outcome> for Ending {
     }
 }
 
-/// What became of a Pod that left Pending without us.
+/// Fate of a Pod that left Pending without us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aftermath {
     /// Its containers are past their pulls.
@@ -118,7 +118,7 @@ impl Aftermath {
     }
 }
 
-/// What became of a condition that was to be taken back.
+/// Result of a try to revert our condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Undone {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{BrakeRules, Policy};
 
-/// What the judge goes by.
+/// Settings that verdicts depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Which Pods are judged, and by which thresholds.

@@ -14,14 +14,14 @@ use super::{
 /// Time after a start within which evidence names each Pod that an earlier run has marked.
 const NAMED_BY: Duration = Duration::from_secs(30);
 
-/// What must survive a restart.
+/// State that must survive a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Until when no Pod is failed on this boot.
     pub warm_up_until: Moment,
-    /// What the brakes remember.
+    /// Memory of the brakes.
     pub memory: BrakeMemory,
-    /// What was counted.
+    /// Counts.
     pub ledger: Ledger,
 }
 
@@ -30,9 +30,9 @@ pub struct Kept {
 pub struct Judge {
     /// The policy in force.
     pub(super) policy: Policy,
-    /// What was counted.
+    /// Counts.
     pub(super) ledger: Ledger,
-    /// What holds verdicts.
+    /// Settings and memory of the brakes.
     pub(super) brake: Brakes,
     /// The newest view of each Pod that is being judged, by UID.
     pub(super) latest: BTreeMap<String, Latest>,
@@ -143,7 +143,7 @@ impl Judge {
         effects
     }
 
-    /// What must survive a restart.
+    /// State that must survive a restart.
     pub fn kept(&self) -> Kept {
         Kept {
             warm_up_until: self.brake.warm_up_until,
@@ -157,12 +157,12 @@ impl Judge {
         &self.policy
     }
 
-    /// What was counted.
+    /// Counts.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// What holds verdicts.
+    /// Settings and memory of the brakes.
     pub fn brake(&self) -> &Brakes {
         &self.brake
     }

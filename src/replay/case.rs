@@ -1,3 +1,5 @@
+//! One Pod under the policies of a replay, and the row that is printed of it.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -6,10 +8,10 @@ use serde::Serialize;
 
 use crate::judge::{Cause, FailRequest, Outcome};
 
-/// What one policy makes of one Pod.
+/// One Pod under one policy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Case {
-    /// What it was failed for, the first time that it would have been failed, or said so; else the last time.
+    /// The request to fail it: the first that would have been carried out, else the last.
     pub(super) condemned: Option<Sentence>,
     /// Why it was spared, and when first.
     pub(super) spared: BTreeMap<String, Timestamp>,
@@ -28,7 +30,7 @@ pub(super) struct Sentence {
     pub(super) failures: u32,
     pub(super) lasting: Duration,
     pub(super) enforce: bool,
-    /// What the report on it came to; `None` while that is not known.
+    /// Outcome of the report; `None` while that is not known.
     pub(super) outcome: Option<Outcome>,
 }
 
@@ -46,7 +48,7 @@ impl Sentence {
     }
 }
 
-/// What a policy would have done with a Pod.
+/// Decision of a policy about a Pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
@@ -77,19 +79,19 @@ impl Decision {
         }
     }
 
-    /// Whether the Pod would have been failed, by an agent that may.
+    /// Returns whether the Pod would have been failed, by an agent that may write.
     pub const fn fails(self) -> bool {
         matches!(self, Self::Failed | Self::WouldFail)
     }
 }
 
 impl Case {
-    /// Whether its sentence has been carried out.
+    /// Returns whether its request has been carried out.
     pub(super) fn is_over(&self) -> bool {
         self.decision().fails()
     }
 
-    /// Whether that was to fail it, not only to say so.
+    /// Returns whether it was failed, not only announced.
     pub(super) fn is_failed(&self) -> bool {
         self.decision() == Decision::Failed
     }
@@ -126,17 +128,17 @@ pub struct Row {
     pub pod: String,
     /// The Pod's UID.
     pub uid: String,
-    /// What became of it by the record.
+    /// Fate of the Pod by the record.
     pub fate: Fate,
     /// When the record tells the last of it.
     pub until: Timestamp,
-    /// Whether the policies differ about it.
+    /// The policies differ about it.
     pub differs: bool,
     /// One for each policy, in the order in which they were given.
     pub policies: Vec<Finding>,
 }
 
-/// What became of a Pod by the record.
+/// Fate of a Pod by the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
@@ -165,13 +167,13 @@ impl Fate {
     }
 }
 
-/// What one policy would have done with a Pod.
+/// Result of one policy for a Pod.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The policy.
     pub policy: String,
-    /// What it would have done.
+    /// The decision.
     pub decision: Decision,
     /// When its time had come.
     pub time: Option<Timestamp>,
@@ -183,7 +185,7 @@ pub struct Finding {
     pub failures: Option<u32>,
     /// Seconds from the first of them.
     pub lasting: Option<u64>,
-    /// Whether it would have been wrong: the Pod started after all. `None` where the record does not tell.
+    /// The decision was wrong: the Pod started after all. `None` where the record does not say.
     pub wrong: Option<bool>,
     /// When the image got past its pull, where the record tells.
     pub healed: Option<Timestamp>,
@@ -218,7 +220,7 @@ impl Finding {
         }
     }
 
-    /// Whether another policy comes to the same, at the same moment.
+    /// Returns whether another policy decides the same, at the same moment.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         let heart = |f: &Self| (f.decision, f.time, f.image.clone(), f.cause);
         heart(self) == heart(other)

@@ -1,3 +1,5 @@
+//! Files of recorded logs, read line by line.
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -85,9 +87,9 @@ impl Log {
 /// The end of a line in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// How many bytes there are before it.
+    /// Number of bytes before it.
     pub byte: u64,
-    /// How many lines there are before it.
+    /// Number of lines before it.
     pub line: u64,
 }
 

@@ -5,6 +5,7 @@
 //! have been carried out at once. What the Pods that come after a failed one would have done is not recorded, and not guessed.
 
 mod case;
+mod expected;
 mod files;
 mod sections;
 mod tally;
@@ -29,10 +30,7 @@ use trial::Trial;
 /// The name of the policy that was in force.
 pub const RECORDED: &str = "recorded";
 
-/// A Pod whose report wrote nothing, or whose place in a budget may be free, is looked at again after this.
-const AGAIN: Duration = Duration::from_secs(10);
-
-/// What became of a Pod that has left may be told so much later.
+/// Time within which the record may say what became of a Pod that has left.
 const AFTERMATH: Duration = Duration::from_secs(60);
 
 /// The record of one node, and what each policy makes of it. Only Pods that have not left are kept.
@@ -40,12 +38,12 @@ const AFTERMATH: Duration = Duration::from_secs(60);
 pub struct Replay {
     node: String,
     trials: Vec<Trial>,
-    /// How often the agent was started.
+    /// Number of times that the agent was started.
     run: u32,
     seen: BTreeMap<String, Seen>,
     leaving: BTreeMap<String, Leaving>,
     last: Option<Timestamp>,
-    /// Whether any policy has had anything to judge by.
+    /// Some policy has had anything to judge by.
     has_judged: bool,
     unjudged: u64,
 }
@@ -88,13 +86,13 @@ impl Replay {
         }
     }
 
-    /// How many Pods something is kept of, by all policies together.
+    /// Returns the number of Pods of which something is kept, by all policies together.
     pub fn kept(&self) -> usize {
         let trials: usize = self.trials.iter().map(Trial::kept).sum();
         trials + self.seen.len() + self.leaving.len()
     }
 
-    /// Whether the record has said, to this version, what was in force.
+    /// Returns whether the record has said, in a form that this version reads, what was in force.
     pub fn has_judged(&self) -> bool {
         self.has_judged
     }
@@ -106,11 +104,14 @@ impl Replay {
 
     /// Where the verdicts by the policy that was in force are not those of the record, the first of them in words.
     pub fn disagreements(&self) -> impl Iterator<Item = &str> {
-        let all = self.trials.iter().flat_map(|trial| &trial.disagreements);
+        let all = self
+            .trials
+            .iter()
+            .flat_map(|trial| &trial.expected.disagreements);
         all.map(String::as_str)
     }
 
-    /// What each policy comes to, so far.
+    /// Returns the sums of each policy so far.
     pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
         self.trials.iter().map(|trial| &trial.tally)
     }

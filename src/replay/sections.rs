@@ -44,25 +44,25 @@ impl Section {
     }
 }
 
-/// What was found in a file.
+/// Contents of a file.
 #[derive(Debug, Default)]
 pub struct Contents {
     /// The lines whose node is known.
     pub sections: Vec<Section>,
-    /// How many lines there are.
+    /// Number of lines.
     pub lines: u64,
-    /// Whether any of them is a line of a node's log.
+    /// Some line is of a node's log.
     pub is_log: bool,
 }
 
-/// What every line has.
+/// Fields that every line has.
 #[derive(Deserialize)]
 struct Common {
     at: Moment,
     time: Timestamp,
 }
 
-/// What a line has that says of which node it and the lines after it are.
+/// Fields of a line that says of which node it and the lines after it are.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]

@@ -1,10 +1,12 @@
+//! Sums of one policy over a record.
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::{Decision, Fate, Finding};
 
-/// What one policy comes to over all that was recorded.
+/// Sums of one policy over the whole record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
@@ -30,7 +32,7 @@ pub struct Tally {
     pub not_written: u64,
     /// Pods that it would have waited for.
     pub waited: u64,
-    /// How many Pods each brake held for a while.
+    /// Number of Pods that each brake held for a while.
     pub brakes: BTreeMap<&'static str, u64>,
     /// Verdicts that are the record's own.
     pub agreed: u64,

@@ -1,8 +1,12 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+//! One policy, judged by over the record of one node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::case::{Case, Sentence};
+use super::expected::{Expected, Said};
 use super::tally::Tally;
 use crate::config::{Config, Faults};
 use crate::journal::line::{self, Head, Line};
@@ -22,51 +26,16 @@ pub(super) struct Trial {
     run: Option<Run>,
     /// The notable Pods that have not left.
     pub(super) cases: BTreeMap<String, Case>,
-    /// What was counted.
+    /// Counts.
     pub(super) tally: Tally,
-    /// Where the verdicts are not what the record says.
-    pub(super) disagreements: Vec<String>,
     /// The verdicts that the record should have next.
-    expected: VecDeque<Expected>,
+    pub(super) expected: Expected,
     /// The Pods whose verdict before the record's beginning is not known: whether their next one is news is not either.
     unsure: BTreeSet<String>,
 }
 
-/// A verdict that the record should have; or may have, if that is not known.
-#[derive(Debug)]
-struct Expected {
-    said: Said,
-    is_sure: bool,
-}
-
-/// A verdict, as it is compared.
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    uid: String,
-    decision: String,
-    reasons: Vec<String>,
-    at: Moment,
-}
-
-impl Said {
-    fn by(verdict: &line::Verdict, at: Moment) -> Self {
-        Self {
-            uid: verdict.of.uid.clone(),
-            decision: verdict.decision.clone(),
-            reasons: verdict.reasons.clone(),
-            at,
-        }
-    }
-
-    fn of(pod: &PodId, verdict: &Verdict, at: Moment) -> Self {
-        Self {
-            uid: pod.uid.clone(),
-            decision: verdict.decision.as_str().to_owned(),
-            reasons: verdict.reasons.iter().map(Reason::to_string).collect(),
-            at,
-        }
-    }
-}
+/// A Pod whose report wrote nothing, or whose place in a budget may be free, is looked at again after this.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// A run of the agent, judged again.
 #[derive(Debug)]
@@ -81,9 +50,6 @@ struct Run {
     last: Moment,
 }
 
-/// So many disagreements are told one by one.
-const TOLD: usize = 20;
-
 impl Trial {
     pub(super) fn of(name: &str, given: Option<Config>) -> Self {
         Self {
@@ -92,13 +58,12 @@ impl Trial {
             run: None,
             cases: BTreeMap::new(),
             tally: Tally::of(name),
-            disagreements: Vec::new(),
-            expected: VecDeque::new(),
+            expected: Expected::default(),
             unsure: BTreeSet::new(),
         }
     }
 
-    /// How many Pods something is kept of.
+    /// Returns the number of Pods of which something is kept.
     pub(super) fn kept(&self) -> usize {
         let run = self.run.as_ref().map_or(0, |run| {
             run.judge.ledger().pods().count() + run.judge.latest().len() + run.open.len()
@@ -106,7 +71,7 @@ impl Trial {
         run + self.cases.len() + self.expected.len() + self.unsure.len()
     }
 
-    /// Whether there is a policy to judge by yet.
+    /// Returns whether there is a policy to judge by yet.
     pub(super) fn is_judging(&self) -> bool {
         self.run.is_some()
     }
@@ -129,7 +94,7 @@ impl Trial {
             _ => {}
         }
         self.close_open();
-        self.miss(time);
+        self.expected.miss(time, &mut self.tally);
         if let Some(ticked) = record.ticked {
             self.run_clock(ticked, time, at);
         }
@@ -162,7 +127,7 @@ impl Trial {
     /// The record tells no more: what was failed last was not failed by it.
     pub(super) fn end(&mut self, time: Timestamp) {
         self.close_open();
-        self.miss(time);
+        self.expected.miss(time, &mut self.tally);
     }
 
     /// Forgets a Pod, whatever became of it.
@@ -298,7 +263,7 @@ impl Trial {
         let is_sure = !self.unsure.remove(uid);
         if self.given.is_none() {
             let said = Said::of(pod, verdict, at);
-            self.expected.push_back(Expected { said, is_sure });
+            self.expected.expect(said, is_sure);
         }
         let observed = &verdict.observed;
         let counted = observed.failed.len() + observed.inferred.len();
@@ -377,7 +342,7 @@ impl Trial {
         };
         run.judge.step(&event, at);
         if outcome != Outcome::Written {
-            run.again = Some(at.after(super::AGAIN));
+            run.again = Some(at.after(AGAIN));
         }
         let case = self.cases.get_mut(&uid);
         if let Some(sentence) = case.and_then(|case| case.condemned.as_mut()) {
@@ -387,44 +352,12 @@ impl Trial {
 
     /// The agent's own verdict: whether it is the one that was come to here, and whether it fails the Pod too.
     fn compare(&mut self, said: &Said, time: Timestamp) {
-        if let Some(run) = &mut self.run
-            && said.decision == "condemn"
-        {
+        let Some(run) = &mut self.run else { return };
+        if said.decision == "condemn" {
             run.open.retain(|(request, _)| request.pod.uid != said.uid);
         }
-        if self.given.is_some() || self.run.is_none() {
-            return;
-        }
-        let passes = |next: &Expected| !next.is_sure && next.said != *said;
-        while self.expected.front().is_some_and(passes) {
-            self.expected.pop_front();
-        }
-        match self.expected.pop_front() {
-            Some(expected) if expected.said == *said => self.tally.agreed += 1,
-            other => {
-                let other = other.map(|other| other.said);
-                self.disagree(format!(
-                    "{time}: the record has {said:?}, this version comes to {other:?}"
-                ));
-            }
-        }
-    }
-
-    /// Verdicts that the record does not have.
-    fn miss(&mut self, time: Timestamp) {
-        for Expected { said, is_sure } in std::mem::take(&mut self.expected) {
-            if is_sure {
-                self.disagree(format!(
-                    "{time}: the record has no verdict, this version comes to {said:?}"
-                ));
-            }
-        }
-    }
-
-    fn disagree(&mut self, text: String) {
-        self.tally.disagreed += 1;
-        if self.disagreements.len() < TOLD {
-            self.disagreements.push(text);
+        if self.given.is_none() {
+            self.expected.compare(said, time, &mut self.tally);
         }
     }
 }

@@ -3,14 +3,14 @@
 use crate::evidence::Requests;
 use crate::judge::Ending;
 
-/// What a report has come to.
+/// Result of a report.
 #[derive(Debug)]
 pub struct Account {
-    /// How it ended.
+    /// End of the report.
     pub ending: Ending,
-    /// Whether the condition may be standing; `None` if that was not found out.
+    /// Our condition may be True; `None` if that is not known.
     pub marked: Option<bool>,
-    /// What the Pod asked for when it was looked at last.
+    /// Resources that the Pod requested at the last check.
     pub requests: Requests,
     /// Each request.
     pub trace: Vec<Trace>,

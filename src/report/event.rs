@@ -1,3 +1,5 @@
+//! Events on a Pod, for its author.
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event as CoreEvent, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -13,10 +15,10 @@ use super::retry::Tries;
 use crate::api::call;
 use crate::judge::{Complaint, FailRequest, PodId};
 
-/// How often an Event is tried: it is the only word that the Pod's author may get.
+/// Number of tries of an Event. It may be all that the Pod's author gets to read.
 const TRIES: usize = 4;
 
-/// What an Event on a Pod says.
+/// Content of an Event on a Pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The Pod was failed.
@@ -63,7 +65,7 @@ impl Event {
 /// Writes an Event on a Pod, once: its name is made of the Pod's UID and what it says. Tried again after a pause unless the answer is final.
 ///
 /// # Errors
-/// What the API server answered.
+/// The API server's answer.
 pub async fn announce(
     client: &Client,
     pod: &PodId,

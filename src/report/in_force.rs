@@ -1,3 +1,5 @@
+//! The policy in force, for reports that are under way.
+
 use std::sync::Arc;
 
 use tokio::sync::watch;

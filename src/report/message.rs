@@ -1,13 +1,15 @@
+//! The text of our condition and of the Event.
+
 use crate::judge::FailRequest;
 use crate::text::Shown;
 
 /// The longest text that goes into a condition or an Event, in bytes.
 const LONGEST: usize = 1024;
 
-/// What stands before the runtime's own answer.
+/// Words before the runtime's own answer.
 const OPINION: &str = "; asked without credentials, the runtime says: ";
 
-/// What a user reads in the Pod's condition and in the Event.
+/// Returns the text of the Pod's condition and of the Event.
 pub(super) fn message(request: &FailRequest) -> String {
     let FailRequest {
         image,

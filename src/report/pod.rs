@@ -115,18 +115,18 @@ struct Door<'a> {
     /// The Pods of the namespace.
     pods: Request,
     pod: &'a PodId,
-    /// Whether our condition may stand on the Pod; `None` as long as that was not found out.
+    /// Our condition may be True on the Pod; `None` as long as that is not known.
     marked: Option<bool>,
-    /// Whether a Pod that is being deleted is so by us.
+    /// A Pod that is being deleted is deleted by us.
     deletes: bool,
-    /// What the Pod asks for.
+    /// Resources that the Pod requests.
     requests: Requests,
-    /// Whether the Pod may be given our annotation.
+    /// The Pod may be given our annotation.
     annotates: bool,
     trace: Vec<Trace>,
 }
 
-/// What the last look found.
+/// Result of the last check.
 enum Looked {
     /// The Pod, as it was failed.
     Due(PodView),
@@ -179,7 +179,7 @@ impl<'a> Door<'a> {
         }
     }
 
-    /// What became of the Pod; unknown while the API server still has it as Pending.
+    /// Reads the fate of the Pod; unknown while the API server still has it as Pending.
     async fn aftermath(&mut self, image: &str) -> Result<Aftermath, Refusal> {
         let view = match self.get().await {
             Ok(pod) => pod.view(),

@@ -1,3 +1,5 @@
+//! What an error of the API server means for a request about a Pod.
+
 use std::time::Duration;
 
 use super::guard::is_off;
@@ -23,7 +25,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it is certain that nothing was written.
+    /// Returns whether it is certain that nothing was written.
     pub(super) fn is_definite(&self) -> bool {
         !matches!(self, Self::Failed(..))
     }

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// The tries of one request, and the pauses between them.
 #[derive(Clone, Debug)]
 pub(super) struct Tries {
-    /// How many tries are left, the present one not counted.
+    /// Number of tries that are left after the present one.
     left: usize,
     /// The next pause, before jitter.
     next: Duration,
@@ -38,7 +38,7 @@ impl Tries {
         self
     }
 
-    /// Whether to try again after this. Waits before it says so: for as long as the API server asks, at least.
+    /// Returns whether to try again after this. Waits first, at least as long as the API server asks.
     pub(super) async fn again(&mut self, refusal: &Refusal) -> bool {
         let asked = match refusal {
             Refusal::Gone | Refusal::Denied { .. } => return false,

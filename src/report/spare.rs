@@ -8,7 +8,7 @@ use crate::cri::{Pulled, Runtime};
 use crate::judge::{Ending, FailRequest, Outcome, Reason};
 use crate::text::redacted;
 
-/// How long the runtime may pull for a second opinion.
+/// Time that the runtime may pull for a second opinion.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks the runtime whether the image is on the node and, if that is wanted, whether it can pull it itself within `patience`. One pull at

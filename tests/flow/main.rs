@@ -47,6 +47,7 @@ mod printing;
 mod properties;
 mod quiet;
 mod races;
+mod recorded;
 mod redacting;
 mod refusals;
 mod registries;

@@ -118,11 +118,20 @@ fn uses(prose: &str) -> Vec<String> {
     found
 }
 
+/// The texts in quotes of JSON. One of a single word is a name, such as that of a field.
+fn prose_of_json(source: &str) -> String {
+    let source = source.replace("\\\"", "'");
+    let quoted = source.split('"').skip(1).step_by(2);
+    let texts = quoted.filter(|text| text.contains(' '));
+    texts.collect::<Vec<_>>().join("\n")
+}
+
 fn prose_of(path: &Path) -> String {
     let text = read(path);
-    match path.extension().is_some_and(|ending| ending == "rs") {
-        true => prose_of_rust(&text),
-        false => text.replace('#', " "),
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("rs") => prose_of_rust(&text),
+        Some("json") => prose_of_json(&text),
+        _ => text.replace('#', " "),
     }
 }
 
@@ -168,4 +177,6 @@ fn words_are_found_in_prose_and_nowhere_else() {
     ] {
         assert_eq!(uses(&prose_of_rust(source)).len(), expected, "{source}");
     }
+    let json = r#"{"undone": {"enum": ["condemn"], "title": "to \"undo\" it"}}"#;
+    assert_eq!(uses(&prose_of_json(json)).len(), 1);
 }

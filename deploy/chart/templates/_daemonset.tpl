@@ -1,5 +1,6 @@
 {{/*
-One DaemonSet: `name`, also of its ConfigMap; `component`, which tells its Pods from others; `nodeSelector`, of what the rollout asks; `affinity`.
+One DaemonSet. `name` is also the name of its ConfigMap. `component` separates its Pods from others. `nodeSelector` is the
+rollout's. `affinity` is its affinity.
 */}}
 {{- define "pullwarden.daemonset" -}}
 {{- $values := .root.Values -}}
@@ -62,7 +63,7 @@ spec:
               valueFrom:
                 fieldRef:
                   fieldPath: spec.nodeName
-            # On which it tries that what must be denied is denied.
+            # The agent's own Pod, on which it tries the write that the policy must deny.
             - name: POD_NAMESPACE
               valueFrom:
                 fieldRef:
@@ -75,7 +76,7 @@ spec:
               valueFrom:
                 fieldRef:
                   fieldPath: status.podIP
-            # The address of an IPv6 Pod has no brackets; the agent takes it as it is.
+            # The address of an IPv6 Pod has no brackets; the agent accepts that.
             - name: PULLWARDEN_ADMIN_ADDRESS
               value: $(POD_IP):9797
             {{- if ne $values.distribution "plain" }}
@@ -155,7 +156,7 @@ spec:
 {{- end -}}
 
 {{/*
-The image, by its digest where that is given.
+The image, by its digest if one is given.
 */}}
 {{- define "pullwarden.image" -}}
 {{- $image := .Values.image -}}
@@ -167,7 +168,7 @@ The image, by its digest where that is given.
 {{- end -}}
 
 {{/*
-Where the distribution has its sockets.
+The folders of the distribution's sockets.
 */}}
 {{- define "pullwarden.places" -}}
 {{- $kubelet := "/var/lib/kubelet" -}}
@@ -186,7 +187,8 @@ podsApi: {{ $kubelet }}/pods-api
 {{- end -}}
 
 {{/*
-This affinity, for nodes that the rollout has not labelled: one more expression in each term, as a node needs to match one term only.
+This affinity, for nodes that the rollout has not labelled. Each term gets one more expression, because a node needs to match
+only one term.
 */}}
 {{- define "pullwarden.unlabelled" -}}
 {{- $unlabelled := dict "key" "pullwarden.io/enforce" "operator" "NotIn" "values" (list "true") -}}

@@ -1,5 +1,6 @@
 {{/*
-A file of deploy/base or deploy/components as it is, but for the namespace. files/ holds links to them, which `helm package` follows.
+A file of deploy/base or deploy/components, unchanged except for the namespace. files/ has links to them, and `helm package`
+follows these.
 */}}
 {{- define "pullwarden.shipped" -}}
 {{- $text := .root.Files.Get (printf "files/%s" .file) | required (printf "files/%s is missing" .file) -}}
@@ -10,7 +11,7 @@ A file of deploy/base or deploy/components as it is, but for the namespace. file
 {{- end -}}
 
 {{/*
-The same of a file with one object, with more labels.
+The same for a file with one object, with more labels.
 */}}
 {{- define "pullwarden.labelled" -}}
 {{- $object := include "pullwarden.shipped" . | fromYaml -}}

@@ -16,7 +16,7 @@ pub struct Brake {
     pub holds: fn(&Context<'_>) -> Option<Hold>,
 }
 
-/// Facts that a brake may read about an image that has reached its threshold.
+/// Input of a brake: one image that has reached its threshold.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// Settings and memory of the brakes.

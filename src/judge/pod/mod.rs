@@ -6,6 +6,7 @@ pub mod id;
 pub mod moment;
 pub mod reference;
 pub mod view;
+pub(in crate::judge) mod waiting;
 
 pub use id::PodId;
 pub use moment::Moment;

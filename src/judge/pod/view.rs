@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::id::PodId;
-use crate::judge::waiting::Waiting;
+use super::waiting::Waiting;
 
 /// Pod as a source last reported it: the fields that the judge reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

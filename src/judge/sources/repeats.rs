@@ -16,7 +16,7 @@ use crate::judge::{Moment, Source};
 /// this long.
 const UNDER_WAY: Duration = Duration::from_secs(30);
 
-/// What is known of one container's states, by their digests, beside the last one.
+/// States of one container beside the last one, by their digests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::judge) struct Repeats {
     /// The state before the last one, if that was seen.

@@ -3,7 +3,7 @@
 use super::fail_request::FailRequest;
 use super::reason::Reason;
 use crate::judge::brakes::namespace;
-use crate::judge::waiting::Waiting;
+use crate::judge::pod::waiting::Waiting;
 use crate::judge::{ContainerState, PodView, Policy};
 
 /// Checks that a Pod, read afresh, is still the one that is to be failed, and still waits for the

@@ -17,7 +17,7 @@ use serde_json::json;
 use testbed::{Node, NodeOptions};
 
 use self::relay::Relay;
-use self::side_by_side::{Member, Yardstick};
+use self::side_by_side::{Member, Taken, Yardstick};
 use super::agent::{Agent, USER};
 use super::cargo::{self, Build};
 use super::interrupt::Interrupt;
@@ -46,6 +46,9 @@ pub struct BenchNode {
     /// How many minutes the quiet node is measured, and again one on which Pods come and go
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=60))]
     minutes: u16,
+    /// Another build of the agent, of the commit before for example, to compare this one with
+    #[arg(long)]
+    against: Option<PathBuf>,
 }
 
 /// The programs that run side by side.
@@ -135,14 +138,20 @@ impl BenchNode {
         let floor = Yardstick::start(node, &programs.floor, &runtime, pods, patience)?;
         let usual = Yardstick::start(node, &programs.usual, of_usual, pods, patience)?;
         agent.until_quiet(self.pods, patience)?;
+        let before = self.against.as_deref().map(|program| {
+            let before = Agent::named(node, program, "before", &node.agent_kubeconfig(), "")?;
+            before.until_quiet(self.pods, patience).map(|()| before)
+        });
+        let before = before.transpose()?;
         patience.pass("letting them rest", REST)?;
 
         let member = |name, pid, api| Member { name, pid, api };
-        let members = [
+        let mut members = vec![
             member("pullwarden", agent.pid(), Some((&relays[0], USER))),
             member("floor", floor.pid(), None),
             member("usual", usual.pid(), Some((&relays[1], USUAL))),
         ];
+        members.extend(before.as_ref().map(|b| member("before", b.pid(), None)));
         let span = Duration::from_secs(60) * self.minutes.into();
         let part = |what: &str, meanwhile: &mut dyn FnMut(Duration) -> Result<()>| {
             side_by_side::measure(node, &members, (what, span), patience, meanwhile)
@@ -168,15 +177,17 @@ impl BenchNode {
             node.plan().kubernetes,
             node.plan().containerd,
         );
-        let rows = |taken: Vec<_>| <[_; 3]>::try_from(taken).ok().context("three are compared");
-        let quiet_well = table::taken(rows(quiet)?, Some(programs.sizes()?));
+        let rows =
+            |taken: &[Taken]| <[Taken; 3]>::try_from(&taken[..3]).context("three are compared");
+        let quiet_well = table::taken(rows(&quiet)?, Some(programs.sizes()?));
+        let against_well = [&quiet, &busy].map(|taken| table::against(taken[0], taken.get(3)));
         println!(
             "\nThe same for as long, while {made} healthy Pods, one every {} s, came and went.\n",
             COMING.as_secs()
         );
-        let busy_well = table::taken(rows(busy)?, None);
+        let busy_well = table::taken(rows(&busy)?, None);
         println!();
-        Ok(quiet_well && busy_well)
+        Ok(quiet_well && busy_well && against_well == [true; 2])
     }
 }
 

@@ -68,6 +68,39 @@ pub fn taken([agent, floor, usual]: [Taken; 3], sizes: Option<[f64; 3]>) -> bool
     memory_well && cpu_well && requests == 0
 }
 
+/// Most that the agent may take more than another build of it, as a multiple.
+const AGAINST: f64 = 1.05;
+
+/// Prints the agent beside another build of it, if there is one. Returns whether the goal is reached.
+pub fn against(agent: Taken, before: Option<&Taken>) -> bool {
+    let Some(before) = before else { return true };
+    let mut well = true;
+    let mut row = |what: &str, unit: &str, agent: f64, before: f64| {
+        let ratio = agent / before;
+        let missed = if ratio <= AGAINST { "" } else { ", MISSED" };
+        well &= ratio <= AGAINST;
+        println!(
+            "  {what:<20}{agent:>8.1} {unit:<4}{before:>8.1} {unit:<4}≤ {AGAINST} ×: {ratio:.3}{missed}"
+        );
+    };
+    println!("\n  {:<20}{:>13}{:>13}   goal", "", "pullwarden", "before");
+    let memory = [agent.memory, before.memory];
+    row(
+        "resident memory",
+        "MiB",
+        memory[0].resident,
+        memory[1].resident,
+    );
+    row(
+        "  anonymous",
+        "MiB",
+        memory[0].anonymous,
+        memory[1].anonymous,
+    );
+    row("CPU a minute", "ms", agent.cpu, before.cpu);
+    well
+}
+
 /// Prints how soon the agent has acted.
 pub fn times(source: &str, times: &Times, pods: u16) {
     let ms = |value: Option<f64>| value.map_or("–".to_owned(), |ms| format!("{ms:.1}"));

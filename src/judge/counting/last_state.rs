@@ -1,20 +1,22 @@
+//! The state that a container was last seen in, and the image that it is about.
+
 use serde::{Deserialize, Serialize};
 
-use super::cause::names_image;
-use super::sources::{Repeats, Said};
-use super::waiting::Waiting;
-use super::{ContainerState, ContainerView, Moment};
+use crate::judge::cause::names_image;
+use crate::judge::pod::waiting::Waiting;
+use crate::judge::sources::{Repeats, Said};
+use crate::judge::{ContainerState, ContainerView, Moment};
 use crate::text::digest::digest;
 use crate::text::printable;
 
 /// The state a container was last seen in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LastState {
+pub(in crate::judge) struct LastState {
     image: String,
     state: String,
     /// Digest of the message.
     message: u64,
-    /// What may be reported again.
+    /// States that may be reported again.
     #[serde(flatten)]
     repeats: Repeats,
     /// Which image the state is about; `None` for the container's own, of which an error or a pull
@@ -60,7 +62,7 @@ impl About {
 }
 
 impl LastState {
-    pub(super) fn of(container: &ContainerView) -> Self {
+    pub(in crate::judge) fn of(container: &ContainerView) -> Self {
         let (state, message) = match &container.state {
             ContainerState::Waiting { reason, message } => (printable(reason), digest(message)),
             ContainerState::Running => ("Running".to_owned(), 0),
@@ -76,7 +78,11 @@ impl LastState {
     }
 
     /// The first state of a container that is seen, and whether the container has entered it by itself.
-    pub(super) fn first(container: &ContainerView, said: Said, now: Moment) -> (Self, bool) {
+    pub(in crate::judge) fn first(
+        container: &ContainerView,
+        said: Said,
+        now: Moment,
+    ) -> (Self, bool) {
         let mut first = Self::of(container);
         first.repeats = Repeats::first(first.digest(), said, now);
         first.about = About::Unknown.then(container, false);
@@ -85,7 +91,12 @@ impl LastState {
     }
 
     /// The state after this one, and whether the container has entered it since.
-    pub(super) fn next(&self, container: &ContainerView, said: Said, now: Moment) -> (Self, bool) {
+    pub(in crate::judge) fn next(
+        &self,
+        container: &ContainerView,
+        said: Said,
+        now: Moment,
+    ) -> (Self, bool) {
         let mut next = Self::of(container);
         let digests = (self.digest(), next.digest());
         let (repeats, is_new) = self.repeats.next(digests, said, now);
@@ -101,12 +112,12 @@ impl LastState {
     }
 
     /// Returns whether the state is an error of the image that the container had before.
-    pub(super) fn is_inherited(&self) -> bool {
+    pub(in crate::judge) fn is_inherited(&self) -> bool {
         self.about == Some(About::Before)
     }
 
     /// Moments of the boot before mean nothing any more.
-    pub(super) fn rebooted(&mut self) {
+    pub(in crate::judge) fn rebooted(&mut self) {
         self.repeats.rebooted();
     }
 

@@ -1,6 +1,8 @@
-/// What a container's waiting reason says about pulling.
+//! What a waiting reason says about pulling.
+
+/// Meaning of a container's waiting reason for pulling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(in crate::judge) enum Waiting {
     /// An attempt has failed: entering this is one failure.
     Attempt,
     /// The pause between two attempts.
@@ -14,7 +16,7 @@ pub(super) enum Waiting {
 }
 
 impl Waiting {
-    pub(super) fn of(reason: &str) -> Self {
+    pub(in crate::judge) fn of(reason: &str) -> Self {
         match reason {
             "" | "ContainerCreating" | "PodInitializing" => Self::Silent,
             "ImagePullBackOff" => Self::BackOff,
@@ -33,10 +35,10 @@ impl Waiting {
     }
 }
 
-/// Whether a reason is an error's text, not a CamelCase name. The kubelet shows the error that way
+/// Returns whether a reason is an error's text, not a CamelCase name. The kubelet shows the error that way
 /// if it gives up before the pull, over an unreadable pull secret for example. It tries again at
 /// each sync, without back-off, and the text stays the same.
-pub(super) fn is_free_text(reason: &str) -> bool {
+pub(in crate::judge) fn is_free_text(reason: &str) -> bool {
     reason.contains(char::is_whitespace)
 }
 

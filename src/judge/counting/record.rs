@@ -1,8 +1,10 @@
+//! The counts of one image.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Class, Moment};
+use crate::judge::{Cause, Class, Moment};
 
 /// The counts of one image in one Pod, since it last got past its pull.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +26,7 @@ pub struct ImageRecord {
     pub held: Option<Moment>,
     /// The last pull from its registry, as known when its last failure was reported.
     pub pulled: Option<Moment>,
-    /// Whether nothing had been pulled from it since the node was started.
+    /// Nothing had been pulled from it since the node was started.
     pub new: bool,
     /// Another Pod of this node has pulled it since the first failure.
     pub sibling: bool,
@@ -40,7 +42,7 @@ pub struct ImageRecord {
 /// Writes that the API server has denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denied {
-    /// How many in a row.
+    /// Number in a row.
     pub times: u32,
     /// Until when none is tried; `None` if that was on another boot.
     pub until: Option<Moment>,
@@ -53,7 +55,7 @@ impl ImageRecord {
     }
 
     /// Counts one failed attempt. False if it was none (the kubelet's own limiter, a cancelled pull).
-    pub(super) fn fail(&mut self, error: LastError, now: Moment) -> bool {
+    pub(in crate::judge) fn fail(&mut self, error: LastError, now: Moment) -> bool {
         let cause = error.cause;
         self.last = Some(error);
         if !cause.counts() {
@@ -113,7 +115,7 @@ impl Because {
 /// Consecutive failures that count for one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// How many.
+    /// Number of failures.
     pub failures: u32,
     /// When the first of them was seen; `None` if that was on another boot.
     pub since: Option<Moment>,
@@ -134,7 +136,7 @@ pub struct Standing {
 /// An error as it was reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastError {
-    /// What we make of it.
+    /// Cause of the error.
     pub cause: Cause,
     /// Its text, at most 1 KiB, control characters escaped.
     pub message: String,

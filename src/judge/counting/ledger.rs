@@ -1,12 +1,14 @@
+//! The counts of all Pods, and the Pods on which our condition may stand.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::last_state::LastState;
-use super::{Because, Denied, ImageRecord, Moment, PodId, PodView, Reference, Source};
+use crate::judge::{Because, Denied, ImageRecord, Moment, PodId, PodView, Reference, Source};
 
-/// What was counted, per Pod UID and image reference. Kept in the state file.
+/// Counts per Pod UID and image reference. Kept in the state file.
 ///
 /// A failure is a container's waiting state *entering* an attempt reason, or entering it again with another message. A transition that
 /// nobody saw makes a count too low, never too high.
@@ -31,7 +33,7 @@ pub struct Mark {
     pub over: bool,
 }
 
-/// What is known of one Pod.
+/// Everything that is known of one Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodRecord {
     /// The Pod's namespace, for people.
@@ -39,24 +41,24 @@ pub struct PodRecord {
     /// The Pod's name, for people.
     pub name: String,
     /// The newest `resourceVersion` seen; an older view of the API server's is ignored.
-    pub(super) resource_version: String,
+    pub(in crate::judge) resource_version: String,
     /// Who reported it last.
     #[serde(default)]
-    pub(super) source: Source,
+    pub(in crate::judge) source: Source,
     /// When the Pod was last known to be on the node.
-    pub(super) last_known: Moment,
+    pub(in crate::judge) last_known: Moment,
     /// The state each container was last seen in.
-    pub(super) containers: BTreeMap<String, LastState>,
+    pub(in crate::judge) containers: BTreeMap<String, LastState>,
     /// The counts, by image reference as the spec has it.
     pub images: BTreeMap<String, ImageRecord>,
-    /// How far the report on this Pod has come.
+    /// Progress of the report on this Pod.
     pub stage: Stage,
-    /// Whether the Pod's author was told of annotations that cannot be read.
+    /// The Pod's author was told of annotations that cannot be read.
     #[serde(default)]
     pub told: bool,
 }
 
-/// How far the report on a Pod has come.
+/// Progress of the report on a Pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// Nothing was reported.
@@ -71,7 +73,7 @@ pub enum Stage {
     Written(Moment),
 }
 
-/// What a view brought that was not known before.
+/// News that a view brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The view was older than what is known, and was ignored.
@@ -90,17 +92,17 @@ pub struct Observed {
     pub started: BTreeMap<String, Because>,
 }
 
-/// How long a standing reason is left alone after a report that wrote nothing.
+/// Time that a standing reason is left alone after a report that wrote nothing.
 const POSTPONED: Duration = Duration::from_secs(300);
 
-/// How long a Pod is left alone after the first denied write, and at most. The first is the kubelet's longest pause.
+/// Time that a Pod is left alone after the first denied write, and the longest. The first is the kubelet's longest pause.
 const DENIED: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3600));
 
 /// A Pod that has not been on the node for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 
 impl Ledger {
-    /// What is known of a Pod.
+    /// Returns what is known of a Pod.
     pub fn pod(&self, uid: &str) -> Option<&PodRecord> {
         self.pods.get(uid)
     }
@@ -158,7 +160,7 @@ impl Ledger {
         }
     }
 
-    /// What is known of an image's registry as its failure is reported: the last pull, and whether there was none since the node was started.
+    /// Notes what is known of an image's registry as its failure is reported: the last pull, and whether there was none since the node was started.
     pub fn note_registry(&mut self, uid: &str, image: &str, pulled: Option<Moment>, new: bool) {
         if let Some(record) = self.image(uid, image) {
             record.pulled = pulled;
@@ -212,7 +214,7 @@ impl Ledger {
     }
 
     /// Drops what was counted of a Pod that is too large to be judged.
-    pub(super) fn shed(&mut self, uid: &str) {
+    pub(in crate::judge) fn shed(&mut self, uid: &str) {
         if let Some(record) = self.pods.get_mut(uid) {
             record.containers.clear();
             record.images.clear();
@@ -229,7 +231,7 @@ impl Ledger {
         self.marks.iter().map(|(uid, mark)| (uid.as_str(), mark))
     }
 
-    /// Whether our condition may stand on this Pod.
+    /// Returns whether our condition may be True on this Pod.
     pub fn is_marked(&self, uid: &str) -> bool {
         self.marks.contains_key(uid)
     }
@@ -258,14 +260,14 @@ impl Ledger {
 
     /// Our condition is not true any more on Pods that are not judged: no later failure completes the
     /// writes there.
-    pub(super) fn unnamed_is_over(&mut self, is_judged: impl Fn(&str) -> bool) {
+    pub(in crate::judge) fn unnamed_is_over(&mut self, is_judged: impl Fn(&str) -> bool) {
         let unnamed = self.marks.iter_mut().filter(|(uid, _)| !is_judged(uid));
         unnamed.for_each(|(_, mark)| mark.over = true);
     }
 
     /// The Pods on which our condition may stand and is not true any more. Not those whose report is
     /// under way, or that the kubelet is ending.
-    pub(super) fn to_revert(&self) -> impl Iterator<Item = PodId> {
+    pub(in crate::judge) fn to_revert(&self) -> impl Iterator<Item = PodId> {
         let is_ours = |uid: &str| {
             let stage = self.pod(uid).map(|record| record.stage);
             matches!(stage, Some(Stage::Writing | Stage::Written(_)))

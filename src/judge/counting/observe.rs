@@ -1,17 +1,19 @@
+//! Brings the counts of a Pod up to date with a view.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::last_state::LastState;
 use super::ledger::{Observed, PodRecord};
-use super::sources::{Said, is_older};
-use super::waiting::{Waiting, is_free_text};
-use super::{
+use crate::judge::pod::waiting::{Waiting, is_free_text};
+use crate::judge::sources::{Said, is_older};
+use crate::judge::{
     Cause, ContainerState, ContainerView, ImageRecord, LastError, Moment, PodView, Standing,
 };
 use crate::text::printable;
 
 impl PodRecord {
     /// Brings the counts up to date with a view.
-    pub(super) fn observe(&mut self, view: &PodView, now: Moment) -> Observed {
+    pub(in crate::judge) fn observe(&mut self, view: &PodView, now: Moment) -> Observed {
         let (version, newest) = (&view.resource_version, &self.resource_version);
         let older = is_older(version, newest);
         if view.source.is_stale(version, newest) {

@@ -1,0 +1,68 @@
+//! The agent as a whole, and what it shares with the rest of the process.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::keeper::Keeper;
+use super::poller::Poller;
+use super::process::Process;
+use super::settings::Settings;
+use super::sources::Sources;
+use super::tally::Tally;
+use super::workers::Workers;
+use crate::admin::Health;
+use crate::clock::Clock;
+use crate::config::Given;
+use crate::duty::Duty;
+use crate::journal::Journal;
+use crate::judge::Judge;
+use crate::metrics::Metrics;
+use crate::shutdown::Shutdown;
+use crate::view::{Explanation, Status};
+
+/// A question that comes over the control socket: the answer goes into the sender.
+#[derive(Debug)]
+pub enum Question {
+    /// Asks for the answer to `pullwarden status`.
+    Status(oneshot::Sender<Status>),
+    /// Asks for the answer to `pullwarden explain` about one Pod.
+    Explain {
+        /// The Pod's namespace.
+        namespace: String,
+        /// The Pod's name.
+        pod: String,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Explanation>,
+    },
+}
+
+/// Handles that the agent shares with the rest of the process.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Where time comes from.
+    pub clock: Clock,
+    /// Where the configuration comes from.
+    pub given: Given,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Health that `/livez` and `/readyz` report.
+    pub health: Health,
+    /// The questions of `status` and `explain`.
+    pub questions: mpsc::Receiver<Question>,
+    /// The request to end.
+    pub shutdown: Shutdown,
+    /// Where the duty goes once no other agent works on this node, to be held until all has ended.
+    pub on_duty: Option<oneshot::Sender<Duty>>,
+}
+
+/// The agent: the judge, and what connects it with the outside world.
+pub(super) struct Agent {
+    pub(super) judge: Judge,
+    pub(super) journal: Journal,
+    pub(super) keeper: Keeper,
+    pub(super) settings: Settings,
+    pub(super) poller: Poller,
+    pub(super) sources: Sources,
+    pub(super) workers: Workers,
+    pub(super) tally: Tally,
+    pub(super) process: Process,
+}
