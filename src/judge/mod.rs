@@ -41,7 +41,7 @@ pub use pod::{
 pub use rules::annotation::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes,
 };
-pub use rules::policy::{Action, Footing, NamespaceRule, NodeMode, Policy, Scope};
+pub use rules::policy::{Action, NamespaceRule, NodeMode, PodRules, Policy, Scope};
 pub use rules::selector::{Requirement, Selector};
 pub use rules::threshold::{Progress, Threshold, Thresholds};
 pub use settings::Settings;

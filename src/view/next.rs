@@ -36,8 +36,8 @@ impl NextStep {
 /// Returns the next steps of a Pod; with an image, only those that concern the image.
 pub(super) fn next(view: &View<'_>, latest: &Latest, image: Option<&str>) -> Vec<NextStep> {
     let record = view.judge.ledger().pod(&latest.view.uid);
-    let footing = view.judge.policy().footing(&latest.view);
-    let observed = footing.is_ok_and(|footing| !footing.enforce);
+    let rules = view.judge.policy().rules_for(&latest.view);
+    let observed = rules.is_ok_and(|rules| !rules.enforce);
     if observed && record.is_some_and(|record| record.stage == Stage::Announced) {
         let text = "nothing: this Pod is only observed; an Event says what would be done";
         return vec![NextStep::now(text)];

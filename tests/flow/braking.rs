@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, BrakeMemory, Reason, Spent};
+use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, BRAKES, BrakeMemory, Reason, Spent};
 
 use crate::support::court::{Court, at, decides_to_fail};
 use crate::support::fault;
@@ -23,6 +23,16 @@ fn of_always(reason: &Reason) -> bool {
 
 fn of_warm_up(reason: &Reason) -> bool {
     reason.brake() == Some("warm-up")
+}
+
+#[test]
+fn every_brake_is_documented() {
+    let schema = include_str!("../../docs/pulls.schema.json");
+    let metrics = include_str!("../../docs/metrics.md");
+    for name in BRAKES.map(|brake| brake.name) {
+        assert!(schema.contains(&format!("\"{name}\"")), "{name}");
+        assert!(metrics.contains(&format!("`{name}`")), "{name}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::judge::{Phase, PodView, Reason, RestartPolicy, Standing};
 /// An error's text keeps the minimum duration of its class: the error may pass by itself.
 const STANDING_WITH_COUNT: Duration = Duration::from_secs(30);
 
-/// Part of the node's configuration that the judge goes by.
+/// Part of the node's configuration that the judge reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Name of the agent's node. Pods of other nodes are not judged.
@@ -106,7 +106,7 @@ pub struct NamespaceRule {
 
 /// Rules for one Pod: the node's policy and the Pod's annotations, taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Footing {
+pub struct PodRules {
     /// True if the Pod may be written to. Otherwise the agent only announces that it would fail it.
     pub enforce: bool,
     /// Failure count that the user gave, for the node or for the Pod.
@@ -150,7 +150,7 @@ impl Policy {
     ///
     /// # Errors
     /// The reason why the Pod is not judged.
-    pub fn footing(&self, view: &PodView) -> Result<Footing, Reason> {
+    pub fn rules_for(&self, view: &PodView) -> Result<PodRules, Reason> {
         if view.phase != Phase::Pending {
             return Err(Reason::NotPending);
         }
@@ -186,7 +186,7 @@ impl Policy {
             NodeMode::OptIn => wishes.mode == Some(PodMode::Enforce),
             NodeMode::Enforce => wishes.mode != Some(PodMode::Observe),
         };
-        Ok(Footing {
+        Ok(PodRules {
             enforce: enforce && ceiling == PodMode::Enforce,
             count: wishes.count.or(self.failure_count),
             labels_unknown: self.lacks_labels(&view.namespace),
@@ -197,10 +197,10 @@ impl Policy {
     pub(in crate::judge) fn minimum_of(
         &self,
         standing: Standing,
-        footing: &Footing,
+        rules: &PodRules,
     ) -> Option<Duration> {
         let threshold = self.thresholds.of(standing.cause.class())?;
-        Some(match footing.count {
+        Some(match rules.count {
             Some(_) if !standing.free_text => STANDING_WITH_COUNT,
             _ => threshold.lasting,
         })

@@ -22,8 +22,8 @@ pub fn judge(
     view: &PodView,
     now: Moment,
 ) -> Verdict {
-    let footing = match policy.footing(view) {
-        Ok(footing) => footing,
+    let rules = match policy.rules_for(view) {
+        Ok(rules) => rules,
         Err(reason) => {
             if reason == Reason::TooLarge {
                 ledger.shed(&view.uid);
@@ -40,7 +40,7 @@ pub fn judge(
     let subject = Subject {
         view,
         policy,
-        footing: &footing,
+        rules: &rules,
         now,
     };
     let (decision, reasons) = decide(ledger, brakes, subject, &observed);

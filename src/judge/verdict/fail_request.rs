@@ -43,7 +43,7 @@ impl FailRequest {
         let Subject {
             view,
             policy,
-            footing,
+            rules,
             now,
         } = subject;
         let error = record.last.as_ref();
@@ -59,11 +59,11 @@ impl FailRequest {
             failures: record.failures,
             lasting: since.map_or(Duration::ZERO, |since| now.since(since)),
             error: error.map(|last| last.message.clone()).unwrap_or_default(),
-            enforce: footing.enforce,
+            enforce: rules.enforce,
             spare_if_present: asks && all(|policy| policy == PullPolicy::IfNotPresent),
             second_opinion: asks
                 && policy.second_opinion
-                && footing.enforce
+                && rules.enforce
                 && all(|policy| policy != PullPolicy::Never),
             opinion: None,
         }

@@ -15,12 +15,12 @@ pub(super) fn hold(
     request: &FailRequest,
 ) -> Vec<Reason> {
     let Subject {
-        view, footing, now, ..
+        view, rules, now, ..
     } = subject;
     let (uid, image) = (&view.uid, &request.image);
     let pod = ledger.pod(uid);
     let announced = pod.is_some_and(|record| record.stage == Stage::Announced);
-    if !footing.enforce && announced {
+    if !rules.enforce && announced {
         return vec![Reason::AlreadyAnnounced];
     }
     let Some(record) = pod.and_then(|record| record.images.get(image)) else {
@@ -33,7 +33,7 @@ pub(super) fn hold(
         record,
         class: request.cause.class(),
         lasting: request.lasting,
-        labels_unknown: footing.labels_unknown,
+        labels_unknown: rules.labels_unknown,
         now,
     });
     if held.is_empty() {

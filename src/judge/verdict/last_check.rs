@@ -15,11 +15,11 @@ pub fn still_due(request: &FailRequest, policy: &Policy, view: &PodView) -> Resu
     if view.uid != request.pod.uid {
         return Err(Reason::Replaced);
     }
-    let footing = policy.footing(view)?;
-    if request.enforce && !footing.enforce {
+    let rules = policy.rules_for(view)?;
+    if request.enforce && !rules.enforce {
         return Err(Reason::NotEnforcedAnyMore);
     }
-    if request.enforce && footing.labels_unknown {
+    if request.enforce && rules.labels_unknown {
         return Err(Reason::Held(namespace::hold()));
     }
     let mut silent = false;

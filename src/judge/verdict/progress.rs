@@ -9,21 +9,18 @@ use crate::judge::{Class, ImageRecord, Moment, Progress};
 /// threshold, or else the first ones, by class. `None` where no threshold applies.
 pub(super) fn progress(subject: Subject<'_>, record: &ImageRecord) -> Option<Progress> {
     let Subject {
-        policy,
-        footing,
-        now,
-        ..
+        policy, rules, now, ..
     } = subject;
     let since = |moment: Option<Moment>| moment.map_or(Duration::ZERO, |m| now.since(m));
     if let Some(standing) = record.standing {
         return Some(Progress::Standing {
             lasting: since(standing.since),
-            minimum: policy.minimum_of(standing, footing)?,
+            minimum: policy.minimum_of(standing, rules)?,
         });
     }
     let class = record.last.as_ref()?.cause.class();
     let covered = |class: Class| class.patience() <= Class::Corrupt.patience();
-    let count = footing.count.filter(|_| covered(class));
+    let count = rules.count.filter(|_| covered(class));
     let by_count = count.map(|need| Progress::Count {
         have: record.in_a_row,
         need,
@@ -31,7 +28,7 @@ pub(super) fn progress(subject: Subject<'_>, record: &ImageRecord) -> Option<Pro
     // Where the user gave a count, it stands in for the thresholds of the classes that it covers.
     let by_class = Class::ALL.into_iter().filter_map(|of| {
         let relevant = of == class || of.patience() > class.patience();
-        if !relevant || (footing.count.is_some() && covered(of)) {
+        if !relevant || (rules.count.is_some() && covered(of)) {
             return None;
         }
         let threshold = policy.thresholds.of(of)?;

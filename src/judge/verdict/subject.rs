@@ -1,6 +1,6 @@
 //! The Pod that is judged, with the rules for it.
 
-use crate::judge::{Footing, Moment, PodView, Policy};
+use crate::judge::{Moment, PodRules, PodView, Policy};
 
 /// Pod that is judged at one moment, with the rules for it.
 #[derive(Clone, Copy, Debug)]
@@ -9,8 +9,8 @@ pub(super) struct Subject<'a> {
     pub view: &'a PodView,
     /// Policy of the node.
     pub policy: &'a Policy,
-    /// The policy and the Pod's annotations, taken together.
-    pub footing: &'a Footing,
+    /// Rules for the Pod, by the policy and the Pod's annotations.
+    pub rules: &'a PodRules,
     /// The present moment.
     pub now: Moment,
 }
