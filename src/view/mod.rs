@@ -2,6 +2,7 @@
 //!
 //! A [`View`] is read-only and needs no agent. Nothing here waits, reads a clock or touches a file.
 
+mod ask;
 mod explain;
 mod facts;
 mod next;
@@ -9,6 +10,7 @@ mod reason;
 mod status;
 mod totals;
 
+pub use ask::Ask;
 pub use explain::{Exemption, Explanation, ImageExplained, Known, explain};
 pub use facts::{EvidenceState, Facts, GuardTried, Unrecognised, View};
 pub use next::NextStep;

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use pullwarden::control::{self, Ask};
+use pullwarden::control;
 use pullwarden::text::is_hidden;
+use pullwarden::view::Ask;
 use pullwarden::view::Status;
 use serde_json::json;
 
