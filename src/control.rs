@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -18,27 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::agent::Question;
 use crate::deadline::within;
 use crate::permissions;
+use crate::view::Ask;
 
 /// Time that one side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes of the longest question: a namespace and a Pod's name take some 320.
 const LONGEST: u64 = 4096;
-
-/// Question to the agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Ask {
-    /// Asks for a [`Status`](crate::view::Status).
-    Status,
-    /// Asks for an [`Explanation`](crate::view::Explanation) of one Pod.
-    Explain {
-        /// The Pod's namespace.
-        namespace: String,
-        /// The Pod's name.
-        pod: String,
-    },
-}
 
 /// Binds the control socket, for root only. A socket that an earlier run left is replaced, unless
 /// it is in use.
@@ -83,30 +68,15 @@ async fn answer(mut stream: UnixStream, agent: &mpsc::Sender<Question>) -> anyho
         .take(LONGEST)
         .read_to_end(&mut question)
         .await?;
-    let text = match serde_json::from_slice(&question).context("reading the question")? {
-        Ask::Status => {
-            let (sender, receiver) = oneshot::channel();
-            ask_agent(agent, Question::Status(sender)).await?;
-            serde_json::to_vec(&receiver.await.context("the agent's answer")?)?
-        }
-        Ask::Explain { namespace, pod } => {
-            let (answer, receiver) = oneshot::channel();
-            let question = Question::Explain {
-                namespace,
-                pod,
-                answer,
-            };
-            ask_agent(agent, question).await?;
-            serde_json::to_vec(&receiver.await.context("the agent's answer")?)?
-        }
-    };
+    let ask = serde_json::from_slice(&question).context("reading the question")?;
+    let (answer, receiver) = oneshot::channel();
+    let question = Question { ask, answer };
+    agent.send(question).await.context("asking the agent")?;
+    let answer = receiver.await.context("the agent's answer")?;
+    let text = serde_json::to_vec(&answer)?;
     stream.write_all(&text).await?;
     stream.shutdown().await?;
     Ok(())
-}
-
-async fn ask_agent(agent: &mpsc::Sender<Question>, question: Question) -> anyhow::Result<()> {
-    agent.send(question).await.context("asking the agent")
 }
 
 /// Asks the agent behind the socket at `path`. The answer's type belongs to the question.

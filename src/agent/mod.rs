@@ -30,7 +30,6 @@ use crate::duty;
 use crate::images::Arrival;
 use crate::journal::Now;
 use crate::judge::{Event, Source};
-use crate::view as views;
 use parts::Agent;
 pub use parts::{Question, Surroundings};
 use poller::Answer;
@@ -219,23 +218,14 @@ impl Agent {
         self.poller.pause(self.settings.config.poll, now)
     }
 
-    fn reply(&self, question: Question) {
+    fn reply(&self, Question { ask, answer }: Question) {
         let facts = view::facts(self);
-        let view = view::of(self, &facts);
-        // Whoever asked may have gone away.
-        let _ = match question {
-            Question::Status(answer) => answer.send(views::status(&view)).is_ok(),
-            Question::Explain {
-                namespace,
-                pod,
-                answer,
-            } => {
-                let why_not = self.poller.sandboxes.why_not(&namespace, &pod);
-                answer
-                    .send(views::explain(&view, &namespace, &pod, why_not))
-                    .is_ok()
-            }
-        };
+        let sandboxes = &self.poller.sandboxes;
+        let why_not = |namespace: &str, pod: &str| sandboxes.why_not(namespace, pod);
+        if let Ok(text) = ask.answer(&view::of(self, &facts), why_not) {
+            // Whoever asked may have gone away.
+            let _ = answer.send(text);
+        }
     }
 
     /// Writes what must survive a restart, and begins a new file of the journal if it is time to.

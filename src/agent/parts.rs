@@ -1,5 +1,6 @@
 //! The agent as a whole, and what it shares with the rest of the process.
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::keeper::Keeper;
@@ -17,22 +18,15 @@ use crate::journal::Journal;
 use crate::judge::Judge;
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
-use crate::view::{Explanation, Status};
+use crate::view::Ask;
 
-/// A question that comes over the control socket: the answer goes into the sender.
+/// A question that comes over the control socket.
 #[derive(Debug)]
-pub enum Question {
-    /// Asks for the answer to `pullwarden status`.
-    Status(oneshot::Sender<Status>),
-    /// Asks for the answer to `pullwarden explain` about one Pod.
-    Explain {
-        /// The Pod's namespace.
-        namespace: String,
-        /// The Pod's name.
-        pod: String,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Explanation>,
-    },
+pub struct Question {
+    /// The question.
+    pub ask: Ask,
+    /// Sender of the answer, in JSON.
+    pub answer: oneshot::Sender<Value>,
 }
 
 /// Handles that the agent shares with the rest of the process.

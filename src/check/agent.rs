@@ -11,9 +11,9 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::Finding;
 use crate::config::Config;
-use crate::control::{self, Ask};
+use crate::control;
 use crate::deadline::within;
-use crate::view::Status;
+use crate::view::{Ask, Status};
 
 const CONTROL: &str = "control socket";
 const ADMIN: &str = "admin address";

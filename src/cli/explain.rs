@@ -11,10 +11,10 @@ use super::arguments;
 use super::history::{self, Entry, History};
 use super::printing::{Printed, outcome, pretty, print};
 use super::screen::{Screen, Tone, age};
-use crate::control::{self, Ask};
+use crate::control;
 use crate::judge::Cause;
 use crate::text::escaping;
-use crate::view::{Explanation, ImageExplained, Known, ReasonShown};
+use crate::view::{Ask, Explanation, ImageExplained, Known, ReasonShown};
 
 /// Column where the text beside a head begins.
 const COLUMN: usize = 9;

@@ -9,10 +9,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::arguments;
 use super::printing::{Printed, pretty, print};
 use super::screen::{Screen, Tone, age, is_terminal};
-use crate::control::{self, Ask};
+use crate::control;
 use crate::judge::{NodeMode, Source};
 use crate::view::{
-    EvidenceState, FailingImage, GuardTried, PodStatus, ReasonKind, ReasonShown, Status,
+    Ask, EvidenceState, FailingImage, GuardTried, PodStatus, ReasonKind, ReasonShown, Status,
     Unrecognised,
 };
 

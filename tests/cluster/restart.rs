@@ -25,8 +25,11 @@ fn killed_between_failures_the_counts_go_on() {
                 agent.start_again();
                 let back = || async { (agent.failures("a") >= 1).then_some(agent.failures("a")) };
                 let after = cluster.until("the agent to be back", back).await;
-                away.push(killed..testbed::unix_micros());
                 assert_eq!(after, wanted, "as many as before");
+                // It sees failures only from when its source of evidence is open.
+                let open = || async { agent.source() };
+                cluster.until("the source to be open", open).await;
+                away.push(killed..testbed::unix_micros());
             }
             assert_failed_by_us(&cluster.until_failed("a").await, "ImageNotFound", &image);
             let log = bed.node.registry_log().unwrap();
@@ -37,7 +40,7 @@ fn killed_between_failures_the_counts_go_on() {
                 .map(|seen| i64::try_from(seen.time).unwrap() * 1000)
                 .collect();
             assert_eq!(agent.failures_logged("a"), 3);
-            // Only an attempt that was made while no agent ran may be missed.
+            // Only an attempt that was made while no agent saw it may be missed.
             let is_away = |at: &&i64| away.iter().any(|away| away.contains(*at));
             let most = 3 + attempts.iter().filter(is_away).count();
             assert!(

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use pullwarden::admin::Admin;
-use pullwarden::control::Ask;
-use pullwarden::view::Status;
+use pullwarden::view::{Ask, Status};
 use pullwarden::{admin, control};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

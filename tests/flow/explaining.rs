@@ -4,12 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use pullwarden::agent::Question;
 use pullwarden::control;
 use pullwarden::judge::{Cause, Class};
-use pullwarden::view::{Explanation, Known};
+use pullwarden::view::Known;
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use crate::support::node::{Agent, Node};
 use crate::support::pod::{DENIED, NOT_FOUND, Pod, STRANGE};
@@ -159,17 +157,6 @@ fn nothing_to_explain_is_a_fault_of_usage() {
     );
 }
 
-async fn ask(agent: &Agent, namespace: &str, pod: &str) -> Explanation {
-    let (answer, receiver) = oneshot::channel();
-    let question = Question::Explain {
-        namespace: namespace.to_owned(),
-        pod: pod.to_owned(),
-        answer,
-    };
-    agent.ask.send(question).await.unwrap();
-    receiver.await.unwrap()
-}
-
 #[tokio::test]
 async fn a_pod_that_is_not_judged_has_its_reason() {
     let node = Node::counting_to(3).await;
@@ -179,14 +166,18 @@ async fn a_pod_that_is_not_judged_has_its_reason() {
     node.add(&system);
     let agent = node.agent();
     until("the Pod out of scope is looked away from", async || {
-        ask(&agent, "default", "always")
+        agent
+            .explain("default", "always")
             .await
             .summary
             .contains("restartPolicy Always is not in scope")
     })
     .await;
-    assert_eq!(ask(&agent, "default", "always").await.known, Known::Settled);
-    let explained = ask(&agent, "kube-system", "dns").await;
+    assert_eq!(
+        agent.explain("default", "always").await.known,
+        Known::Settled
+    );
+    let explained = agent.explain("kube-system", "dns").await;
     assert!(
         explained.summary.contains("excludes the namespace"),
         "{explained:?}"

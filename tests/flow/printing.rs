@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use pullwarden::control::{self, Ask};
+use pullwarden::control;
 use pullwarden::text::is_hidden;
-use pullwarden::view::Status;
+use pullwarden::view::{Ask, Status};
 use serde_json::json;
 
 use super::terminal::{Answering, Running, read};

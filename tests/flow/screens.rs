@@ -4,13 +4,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use pullwarden::agent::Question;
-use pullwarden::view::{EvidenceState, Explanation};
+use pullwarden::view::EvidenceState;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
-use tokio::sync::oneshot;
 use tonic::Status;
 
 use crate::checking::{self, Check};
@@ -157,14 +155,7 @@ async fn check_status(name: &str, node: &Node, agent: &Agent) {
 
 async fn check_explain(name: &str, node: &Node, agent: &Agent, pod: &str) {
     let (namespace, pod_name) = pod.split_once('/').unwrap();
-    let (answer, receiver) = oneshot::channel::<Explanation>();
-    let question = Question::Explain {
-        namespace: namespace.to_owned(),
-        pod: pod_name.to_owned(),
-        answer,
-    };
-    agent.ask.send(question).await.unwrap();
-    let explanation = receiver.await.unwrap();
+    let explanation = agent.explain(namespace, pod_name).await;
     let arguments = ["explain", pod, "--log-dir", "/proc/self/cwd/log"];
     check(
         &format!("explain-{name}"),

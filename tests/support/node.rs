@@ -15,7 +15,8 @@ use pullwarden::config::{Config, Evidence, Given, LogFormat, OwnPod, Startup};
 use pullwarden::judge::{NodeMode, Source};
 use pullwarden::metrics::Metrics;
 use pullwarden::shutdown::{self, Trigger};
-use pullwarden::view::{EvidenceState, Status};
+use pullwarden::view::{Ask, EvidenceState, Explanation, Status};
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -286,12 +287,24 @@ impl Drop for Agent {
 }
 
 impl Agent {
-    /// What `pullwarden status` shows.
-    pub async fn status(&self) -> Status {
-        let (sender, receiver) = oneshot::channel();
-        let question = Question::Status(sender);
+    /// Asks the agent, and returns its answer.
+    pub async fn answer<T: DeserializeOwned>(&self, ask: Ask) -> T {
+        let (answer, receiver) = oneshot::channel();
+        let question = Question { ask, answer };
         self.ask.send(question).await.expect("the agent runs");
-        receiver.await.expect("the agent answers")
+        let answer = receiver.await.expect("the agent answers");
+        serde_json::from_value(answer).unwrap()
+    }
+
+    /// Answer to `pullwarden status`.
+    pub async fn status(&self) -> Status {
+        self.answer(Ask::Status).await
+    }
+
+    /// Answer to `pullwarden explain` about a Pod.
+    pub async fn explain(&self, namespace: &str, pod: &str) -> Explanation {
+        let (namespace, pod) = (namespace.to_owned(), pod.to_owned());
+        self.answer(Ask::Explain { namespace, pod }).await
     }
 
     /// The failures counted for a Pod; 0 if it is not being judged.
