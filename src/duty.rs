@@ -30,7 +30,7 @@ pub async fn wait(dir: &Path, clock: &Clock, health: &Health, metrics: &Metrics)
     loop {
         match take(&path) {
             Ok(Some(file)) => {
-                metrics.standby.set(0);
+                metrics.agent.standby.set(0);
                 if is_told {
                     info!("the other agent has ended, this one takes over");
                 }
@@ -46,7 +46,7 @@ pub async fn wait(dir: &Path, clock: &Clock, health: &Health, metrics: &Metrics)
         if !std::mem::replace(&mut is_told, true) {
             let lock = path.display();
             info!(%lock, "another agent works on this node: in standby until it ends");
-            metrics.standby.set(1);
+            metrics.agent.standby.set(1);
         }
         health.ticked(clock.now(), true);
         sleep(PAUSE).await;

@@ -1,8 +1,10 @@
-//! What the agent counts about itself, for `/metrics`. Labels are closed enums only.
+//! Metrics that the agent keeps about itself, for `/metrics`. A new metric is a row in a group here.
+//! Labels are closed enums only.
 
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,76 +15,35 @@ use crate::judge::{Because, Cause, Effect, Note, Outcome};
 use crate::process::Process;
 use crate::report::Step;
 
-/// All metrics. Cloning shares them.
-#[derive(Clone, Debug, Default)]
-pub struct Metrics {
-    /// Failed pull attempts that were counted.
-    pub failures: Family<ByCause, Counter>,
-    /// Verdicts that were new.
-    pub verdicts: Family<ByDecision, Counter>,
-    /// Pods failed, or that would have been.
-    pub condemned: Family<ByCause, Counter>,
-    /// Pods failed, or deleted.
-    pub failed: Family<ByCause, Counter>,
-    /// Time that those had been failing.
-    pub failed_after: FailedAfter,
-    /// Cores that failed Pods do not hold any more, times seconds.
-    pub given_back_cpu: Amount,
-    /// Bytes of memory, times seconds.
-    pub given_back_memory: Amount,
-    /// Devices, times seconds.
-    pub given_back_devices: Amount,
-    /// Pods that are stuck at present.
-    pub stuck: Family<ByCause, Gauge>,
-    /// 1 for the mode in force.
-    pub mode: Family<ByMode, Gauge>,
-    /// Requests about failed Pods.
-    pub writes: Family<ByStep, Counter>,
-    /// Verdicts that a brake holds at present.
-    pub held: Family<ByBrake, Gauge>,
-    /// Pods that would have been failed, and started after all.
-    pub would_fail_then_started: Family<ByBecause, Counter>,
-    /// Pods on the node.
-    pub sandboxes: Gauge,
-    /// Pods on the node that are unsettled.
-    pub unsettled: Gauge,
-    /// 1 while evidence is open.
-    pub evidence_open: Gauge,
-    /// 1 while the evidence's source cannot be reached.
-    pub evidence_lost: Gauge,
-    /// 1 for the source of evidence that is open.
-    pub evidence_source: Family<BySource, Gauge>,
-    /// Looks at the runtime, those that failed too.
-    pub runtime_looks: Counter,
-    /// Looks at the runtime that failed.
-    pub runtime_errors: Counter,
-    /// 1 while the configuration's file is refused.
-    pub configuration_refused: Gauge,
-    /// Pods that are too large to be judged.
-    pub too_large: Gauge,
-    /// Times that the state file was written and synced, or was to be.
-    pub state_writes: Counter,
-    /// 1 while the state file cannot be written.
-    pub state_unwritable: Gauge,
-    /// 1 while another agent works on this node.
-    pub standby: Gauge,
-}
-
-/// A counter of what has no smallest part.
+/// Counter of an amount that need not be whole.
 type Amount = Counter<f64, AtomicU64>;
 
-/// From a Pod's first counted failure to the write that failed it.
-#[derive(Clone, Debug)]
-pub struct FailedAfter(pub Histogram);
-
-impl Default for FailedAfter {
-    fn default() -> Self {
-        let minutes = [1, 5, 10, 15, 30, 60, 6 * 60, 24 * 60];
-        Self(Histogram::new(minutes.map(|m: u32| f64::from(m * 60))))
-    }
+/// Declares sets of labels, with the values of each label.
+macro_rules! labels {
+    ($($name:ident { $($label:ident: $values:literal),+ })+) => {
+        $(
+            #[doc = concat!("Labels `", stringify!($name), "`.")]
+            #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+            pub struct $name {
+                $(#[doc = $values] pub $label: &'static str,)+
+            }
+        )+
+    };
 }
 
-/// By cause and its class.
+labels! {
+    ByDecision { decision: "`settle`, `wait`, `hold` or `condemn`." }
+    ByStep {
+        step: "`look`, `condition`, `deadline`, `delete`, `take-back` or `event`.",
+        result: "`ok` or `error`."
+    }
+    ByBrake { brake: "A name of [`BRAKES`](crate::judge::BRAKES)." }
+    ByBecause { because: "`observing`, `held` or `spared`." }
+    ByMode { mode: "`observe`, `opt-in` or `enforce`." }
+    BySource { source: "`kubelet` or `apiserver`." }
+}
+
+/// A cause and its class.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByCause {
     cause: &'static str,
@@ -98,69 +59,182 @@ impl From<Cause> for ByCause {
     }
 }
 
-/// By decision.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByDecision {
-    /// `settle`, `wait`, `hold` or `condemn`.
-    pub decision: &'static str,
+/// Declares groups of metrics. A row is a field, its type, the metric's name with its unit if it has
+/// one, and its help text.
+macro_rules! groups {
+    ($(
+        $(#[$about:meta])*
+        $group:ident { $($field:ident: $type:ty = $name:literal $(in $unit:ident)?, $help:literal;)+ }
+    )+) => {
+        $(
+            $(#[$about])*
+            #[derive(Clone, Debug, Default)]
+            pub struct $group {
+                $(#[doc = $help] pub $field: $type,)+
+            }
+
+            impl $group {
+                fn register(&self, registry: &mut Registry) {
+                    $(register!(registry, self.$field, $name, $help $(, $unit)?);)+
+                }
+            }
+        )+
+    };
 }
 
-/// By request and its result.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByStep {
-    /// `look`, `condition`, `deadline`, `delete`, `take-back` or `event`.
-    pub step: &'static str,
-    /// `ok` or `error`.
-    pub result: &'static str,
+macro_rules! register {
+    ($registry:ident, $metric:expr, $name:literal, $help:literal) => {
+        $registry.register($name, $help, $metric.clone())
+    };
+    ($registry:ident, $metric:expr, $name:literal, $help:literal, $unit:ident) => {
+        $registry.register_with_unit($name, $help, Unit::$unit, $metric.clone())
+    };
 }
 
-/// By brake.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByBrake {
-    /// One of [`BRAKES`](crate::judge::BRAKES).
-    pub brake: &'static str,
+groups! {
+    /// Pods whose pulls fail, and the verdicts on them.
+    PodMetrics {
+        failures: Family<ByCause, Counter> = "pull_failures",
+            "Failed image pulls that were counted";
+        verdicts: Family<ByDecision, Counter> = "verdicts",
+            "Verdicts that were new";
+        due: Family<ByCause, Counter> = "pods_condemned",
+            "Pods that had to be failed: the agent failed or skipped them, or only announced it (observing)";
+        stuck: Family<ByCause, Gauge> = "stuck_pods",
+            "Pending Pods in scope whose image cannot be pulled, by the cause of the image that has failed most often";
+        held: Family<ByBrake, Gauge> = "held_pods",
+            "Pods that would be failed now if no brake held them";
+        started: Family<ByBecause, Counter> = "would_fail_then_started",
+            "Pods that would have been failed, and started after all: if there are any, the settings fail Pods too early";
+        too_large: Gauge = "too_large_pods",
+            "Pods that are too large to be judged, and are skipped";
+    }
+
+    /// Pods that were failed, and the requests for it.
+    WriteMetrics {
+        requests: Family<ByStep, Counter> = "writes",
+            "Requests to the API server about Pods to be failed";
+        failed: Family<ByCause, Counter> = "pods_failed",
+            "Pods that were failed, or deleted";
+        failed_after: FailedAfter = "failed_after" in Seconds,
+            "Time from the first counted failure of a failed Pod to the write";
+        freed_cpu: Amount = "given_back_cpu_core" in Seconds,
+            "Cores that failed Pods had requested, times the seconds since, a day at most each";
+        freed_memory: Amount = "given_back_memory_byte" in Seconds,
+            "Bytes of memory that failed Pods had requested, times the seconds since, a day at most each";
+        freed_devices: Amount = "given_back_device" in Seconds,
+            "Devices (extended resources) that failed Pods had requested, times the seconds since, a day at most each";
+    }
+
+    /// Sources that the agent reads: the container runtime, and the evidence of failed pulls.
+    SourceMetrics {
+        sandboxes: Gauge = "sandboxes",
+            "Pods that the container runtime holds";
+        unsettled: Gauge = "unsettled_pods",
+            "Pods that may be waiting for an image";
+        evidence_open: Gauge = "evidence_open",
+            "1 while the source of evidence is open";
+        evidence_lost: Gauge = "evidence_lost",
+            "1 while the source of evidence is open and cannot be reached";
+        evidence_source: Family<BySource, Gauge> = "evidence_source",
+            "1 for the source of evidence that is open";
+        polls: Counter = "runtime_looks",
+            "Polls of the container runtime, with those that failed";
+        failed_polls: Counter = "runtime_errors",
+            "Polls of the container runtime that failed";
+    }
+
+    /// The agent itself: its configuration, its state file and its duty.
+    AgentMetrics {
+        mode: Family<ByMode, Gauge> = "mode",
+            "1 for the node's mode in force";
+        configuration_refused: Gauge = "configuration_refused",
+            "1 while the configuration's file has faults and the one before is in force";
+        state_writes: Counter = "state_writes",
+            "Times that the agent wrote and synced the state file, or tried to";
+        state_unwritable: Gauge = "state_unwritable",
+            "1 while the state file cannot be written";
+        standby: Gauge = "standby",
+            "1 while another agent works on this node and this one waits";
+    }
 }
 
-/// By why the Pod was not failed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByBecause {
-    /// `observing`, `held` or `spared`.
-    pub because: &'static str,
+/// Histogram of the time from a Pod's first counted failure to the write that failed it.
+#[derive(Clone, Debug)]
+pub struct FailedAfter(Histogram);
+
+impl Default for FailedAfter {
+    fn default() -> Self {
+        let minutes = [1, 5, 10, 15, 30, 60, 6 * 60, 24 * 60];
+        Self(Histogram::new(minutes.map(|m: u32| f64::from(m * 60))))
+    }
 }
 
-/// By the node's mode.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByMode {
-    /// `observe`, `opt-in` or `enforce`.
-    pub mode: &'static str,
+impl EncodeMetric for FailedAfter {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.0.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        EncodeMetric::metric_type(&self.0)
+    }
 }
 
-/// By source of evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct BySource {
-    /// `kubelet` or `apiserver`.
-    pub source: &'static str,
+/// All metrics. Cloning shares them.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Pods whose pulls fail.
+    pub pods: PodMetrics,
+    /// Writes to Pods.
+    pub writes: WriteMetrics,
+    /// Sources that the agent reads.
+    pub sources: SourceMetrics,
+    /// The agent itself.
+    pub agent: AgentMetrics,
 }
 
 impl Metrics {
-    /// Counts what followed from an event.
+    /// Registers every metric. A counter with an alert begins at 0, so that its first count is a rise.
+    pub fn register(&self, registry: &mut Registry) {
+        let unknown = Cause::Unrecognised.into();
+        self.pods.failures.get_or_create(&unknown).inc_by(0);
+        let step = Step::TakeBack.as_str();
+        for result in ["ok", "error"] {
+            let by = ByStep { step, result };
+            self.writes.requests.get_or_create(&by).inc_by(0);
+        }
+        for because in Because::ALL.map(Because::as_str) {
+            self.pods
+                .started
+                .get_or_create(&ByBecause { because })
+                .inc_by(0);
+        }
+        registry.register_collector(Box::new(Process));
+        let registry = registry.sub_registry_with_prefix("pullwarden");
+        self.pods.register(registry);
+        self.writes.register(registry);
+        self.sources.register(registry);
+        self.agent.register(registry);
+    }
+
+    /// Counts the effects of an event.
     pub fn count(&self, effects: &[Effect]) {
+        let Self { pods, writes, .. } = self;
         for effect in effects {
             match effect {
                 Effect::Report(request) => {
-                    self.condemned.get_or_create(&request.cause.into()).inc();
+                    pods.due.get_or_create(&request.cause.into()).inc();
                 }
                 Effect::Note(Note::PullFailed { cause, .. }) => {
-                    self.failures.get_or_create(&(*cause).into()).inc();
+                    pods.failures.get_or_create(&(*cause).into()).inc();
                 }
                 Effect::Note(Note::Verdict { verdict, .. }) => {
                     let decision = verdict.decision.as_str();
-                    self.verdicts.get_or_create(&ByDecision { decision }).inc();
+                    pods.verdicts.get_or_create(&ByDecision { decision }).inc();
                 }
                 Effect::Note(Note::StartedAfterAll { because, .. }) => {
                     let because = because.as_str();
-                    let by = ByBecause { because };
-                    self.would_fail_then_started.get_or_create(&by).inc();
+                    pods.started.get_or_create(&ByBecause { because }).inc();
                 }
                 Effect::Note(Note::Ended {
                     request: Some(request),
@@ -168,164 +242,21 @@ impl Metrics {
                     after,
                     ..
                 }) if ending.outcome == Outcome::Written => {
-                    self.failed.get_or_create(&request.cause.into()).inc();
+                    writes.failed.get_or_create(&request.cause.into()).inc();
                     let after = after.unwrap_or(request.lasting);
-                    self.failed_after.0.observe(after.as_secs_f64());
+                    writes.failed_after.0.observe(after.as_secs_f64());
                 }
                 _ => {}
             }
         }
     }
 
-    /// Counts requests about a Pod, each with `ok` or what was answered.
+    /// Counts requests about a Pod, each with `ok` or the answer.
     pub fn count_requests(&self, requests: &[(&'static str, &str)]) {
         for (step, result) in requests {
             let result = if *result == "ok" { "ok" } else { "error" };
             let by = ByStep { step, result };
-            self.writes.get_or_create(&by).inc();
+            self.writes.requests.get_or_create(&by).inc();
         }
-    }
-}
-
-impl Metrics {
-    /// Registers every metric. What an alert waits for begins at 0, so that the first one is a rise.
-    pub fn register(&self, registry: &mut Registry) {
-        self.failures
-            .get_or_create(&Cause::Unrecognised.into())
-            .inc_by(0);
-        let step = Step::TakeBack.as_str();
-        for result in ["ok", "error"] {
-            let by = ByStep { step, result };
-            self.writes.get_or_create(&by).inc_by(0);
-        }
-        for because in Because::ALL {
-            let because = because.as_str();
-            self.would_fail_then_started
-                .get_or_create(&ByBecause { because })
-                .inc_by(0);
-        }
-        registry.register_collector(Box::new(Process));
-        let registry = registry.sub_registry_with_prefix("pullwarden");
-        registry.register(
-            "pull_failures",
-            "Failed image pulls that were counted",
-            self.failures.clone(),
-        );
-        registry.register("verdicts", "Verdicts that were new", self.verdicts.clone());
-        registry.register(
-            "pods_condemned",
-            "Pods whose time had come, failed or (observing) only announced",
-            self.condemned.clone(),
-        );
-        registry.register(
-            "pods_failed",
-            "Pods that were failed, or deleted",
-            self.failed.clone(),
-        );
-        registry.register_with_unit(
-            "failed_after",
-            "From the first counted failure of a Pod that was failed to the write",
-            Unit::Seconds,
-            self.failed_after.0.clone(),
-        );
-        registry.register_with_unit(
-            "given_back_cpu_core",
-            "Cores that Pods asked for, times the seconds since these were failed, a day at most each",
-            Unit::Seconds,
-            self.given_back_cpu.clone(),
-        );
-        registry.register_with_unit(
-            "given_back_memory_byte",
-            "Bytes of memory that Pods asked for, times the seconds since these were failed, a day at most each",
-            Unit::Seconds,
-            self.given_back_memory.clone(),
-        );
-        registry.register_with_unit(
-            "given_back_device",
-            "Devices (extended resources) that Pods asked for, times the seconds since these were failed, a day at most each",
-            Unit::Seconds,
-            self.given_back_devices.clone(),
-        );
-        registry.register(
-            "stuck_pods",
-            "Pending Pods in scope whose image cannot be pulled, by the cause of the image that has failed most often",
-            self.stuck.clone(),
-        );
-        registry.register("mode", "1 for the node's mode in force", self.mode.clone());
-        registry.register(
-            "writes",
-            "Requests to the API server about condemned Pods",
-            self.writes.clone(),
-        );
-        registry.register(
-            "held_pods",
-            "Pods whose time has come and that a brake holds",
-            self.held.clone(),
-        );
-        registry.register(
-            "would_fail_then_started",
-            "Pods that would have been failed, and started after all: what tells whether to trust the settings",
-            self.would_fail_then_started.clone(),
-        );
-        registry.register(
-            "sandboxes",
-            "Pods that the container runtime holds",
-            self.sandboxes.clone(),
-        );
-        registry.register(
-            "unsettled_pods",
-            "Pods that may be waiting for an image",
-            self.unsettled.clone(),
-        );
-        registry.register(
-            "evidence_open",
-            "1 while the source of evidence is open",
-            self.evidence_open.clone(),
-        );
-        registry.register(
-            "evidence_lost",
-            "1 while the source of evidence is open and cannot be reached",
-            self.evidence_lost.clone(),
-        );
-        registry.register(
-            "evidence_source",
-            "1 for the source of evidence that is open",
-            self.evidence_source.clone(),
-        );
-        registry.register(
-            "runtime_looks",
-            "Looks at the container runtime, those that failed too",
-            self.runtime_looks.clone(),
-        );
-        registry.register(
-            "runtime_errors",
-            "Looks at the container runtime that failed",
-            self.runtime_errors.clone(),
-        );
-        registry.register(
-            "configuration_refused",
-            "1 while the configuration's file has faults and the one before is in force",
-            self.configuration_refused.clone(),
-        );
-        registry.register(
-            "too_large_pods",
-            "Pods that are too large to be judged, and are skipped",
-            self.too_large.clone(),
-        );
-        registry.register(
-            "state_writes",
-            "Times that the state file was written and synced to disk, or was to be",
-            self.state_writes.clone(),
-        );
-        registry.register(
-            "state_unwritable",
-            "1 while the state file cannot be written",
-            self.state_unwritable.clone(),
-        );
-        registry.register(
-            "standby",
-            "1 while another agent works on this node and this one waits",
-            self.standby.clone(),
-        );
     }
 }

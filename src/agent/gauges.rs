@@ -11,10 +11,10 @@ pub(super) fn count(agent: &mut Agent) {
     let stuck = view::stuck(&agent.judge);
     for cause in Cause::ALL {
         match stuck.get(&cause) {
-            Some(pods) => _ = metrics.stuck.get_or_create(&cause.into()).set(*pods),
+            Some(pods) => _ = metrics.pods.stuck.get_or_create(&cause.into()).set(*pods),
             // A cause that was never seen has no series.
             None => {
-                if let Some(gauge) = metrics.stuck.get(&cause.into()) {
+                if let Some(gauge) = metrics.pods.stuck.get(&cause.into()) {
                     gauge.set(0);
                 }
             }
@@ -23,25 +23,31 @@ pub(super) fn count(agent: &mut Agent) {
     let held = view::held(&agent.judge);
     for brake in BRAKES.map(|brake| brake.name) {
         let count = held.get(brake).copied().unwrap_or(0);
-        let gauge = metrics.held.get_or_create(&ByBrake { brake });
+        let gauge = metrics.pods.held.get_or_create(&ByBrake { brake });
         gauge.set(amount(count));
     }
-    metrics.too_large.set(amount(agent.judge.too_large()));
+    metrics.pods.too_large.set(amount(agent.judge.too_large()));
     for mode in NodeMode::ALL {
         let in_force = agent.judge.policy().mode == mode;
         let mode = mode.as_str();
-        let gauge = metrics.mode.get_or_create(&ByMode { mode });
+        let gauge = metrics.agent.mode.get_or_create(&ByMode { mode });
         gauge.set(in_force.into());
     }
     let unsettled = agent.poller.sandboxes.unsettled();
-    metrics.unsettled.set(amount(unsettled));
+    metrics.sources.unsettled.set(amount(unsettled));
     let open = agent.sources.source();
-    metrics.evidence_open.set(open.is_some().into());
-    metrics.evidence_lost.set((!agent.sources.well).into());
+    metrics.sources.evidence_open.set(open.is_some().into());
+    metrics
+        .sources
+        .evidence_lost
+        .set((!agent.sources.well).into());
     for source in Source::ALL {
         let is_open = open == Some(source);
         let source = source.as_str();
-        let gauge = metrics.evidence_source.get_or_create(&BySource { source });
+        let gauge = metrics
+            .sources
+            .evidence_source
+            .get_or_create(&BySource { source });
         gauge.set(is_open.into());
     }
     let now = agent.process.clock.now();

@@ -105,6 +105,7 @@ impl Agent {
         let refused = self.settings.refused.is_some();
         self.process
             .metrics
+            .agent
             .configuration_refused
             .set(refused.into());
         self.poller.ask();
@@ -128,7 +129,7 @@ impl Agent {
         match answer {
             Answer::Sandboxes(Ok(found)) => {
                 let sandboxes = i64::try_from(found.len()).unwrap_or(i64::MAX);
-                self.process.metrics.sandboxes.set(sandboxes);
+                self.process.metrics.sources.sandboxes.set(sandboxes);
                 let policy = self.judge.policy();
                 // An open watch tells of changes itself; who rests has a turn with the next one.
                 let again = self.sources.source().is_none();
@@ -152,8 +153,8 @@ impl Agent {
     fn polled(&mut self, polled: &Result<(), tonic::Status>) {
         let now = self.process.now();
         let metrics = &self.process.metrics;
-        metrics.runtime_looks.inc();
-        metrics.runtime_errors.inc_by(polled.is_err().into());
+        metrics.sources.polls.inc();
+        metrics.sources.failed_polls.inc_by(polled.is_err().into());
         self.poller
             .note(polled, &self.settings.config.startup.cri_socket);
         self.process.health.ticked(now.boot, self.poller.well);
@@ -234,10 +235,14 @@ impl Agent {
             self.happen(Event::NewFile);
         }
         if self.keeper.save(&self.judge, &self.poller.images) {
-            self.process.metrics.state_writes.inc();
+            self.process.metrics.agent.state_writes.inc();
         }
         let is_lost = !self.keeper.is_well();
-        self.process.metrics.state_unwritable.set(is_lost.into());
+        self.process
+            .metrics
+            .agent
+            .state_unwritable
+            .set(is_lost.into());
     }
 
     async fn end(mut self) {

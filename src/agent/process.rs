@@ -36,8 +36,8 @@ impl Process {
     /// Brings the counters of freed capacity up to date.
     pub(super) fn count_freed(&mut self, now: Moment) {
         let freed = self.freed.since_last(now);
-        self.metrics.given_back_cpu.inc_by(freed.cpu);
-        self.metrics.given_back_memory.inc_by(freed.memory);
-        self.metrics.given_back_devices.inc_by(freed.devices);
+        self.metrics.writes.freed_cpu.inc_by(freed.cpu);
+        self.metrics.writes.freed_memory.inc_by(freed.memory);
+        self.metrics.writes.freed_devices.inc_by(freed.devices);
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn facts(agent: &Agent) -> Facts {
     };
     Facts {
         runtime: agent.poller.well,
-        polls: agent.process.metrics.runtime_looks.get(),
+        polls: agent.process.metrics.sources.polls.get(),
         evidence,
         evidence_source: source,
         sandboxes: agent.poller.sandboxes.uids().count(),

@@ -80,7 +80,7 @@ async fn a_full_node_costs_little() {
     let before = (
         node.runtime.asked(),
         node.runtime.listed(),
-        agent.metrics.state_writes.get(),
+        agent.metrics.agent.state_writes.get(),
     );
     let mut lines = 0;
     let mut seen = node.lines().len();
@@ -110,7 +110,7 @@ async fn a_full_node_costs_little() {
     }
     let looks = node.runtime.asked() - before.0;
     let images = node.runtime.listed() - before.1;
-    let writes = agent.metrics.state_writes.get() - before.2;
+    let writes = agent.metrics.agent.state_writes.get() - before.2;
     let state = std::fs::metadata(node.state_file()).unwrap().len();
     println!(
         "{} hours: {looks} looks, {images} lists of images, {lines} lines, {writes} writes of the state, {state} bytes of it",

@@ -212,6 +212,7 @@ async fn an_error_that_is_not_known_is_counted_and_shown() {
     assert_eq!(known, [(STRANGE, 2)]);
     let failures = agent
         .metrics
+        .pods
         .failures
         .get_or_create(&Cause::Unrecognised.into())
         .get();

@@ -30,7 +30,7 @@ async fn a_runtime_that_is_not_there_yet_is_waited_for() {
     let agent = node.agent();
     runtime_is(&agent, false).await;
     assert!(node.api.kinds().is_empty());
-    assert!(agent.metrics.runtime_errors.get() > 0);
+    assert!(agent.metrics.sources.failed_polls.get() > 0);
     node.runtime.up();
     runtime_is(&agent, true).await;
     agent.judges(&pod()).await;
@@ -105,7 +105,7 @@ async fn a_runtime_that_stops_in_mid_answer_is_not_waited_for() {
     agent.judges(&pod()).await;
     node.runtime.stop_in_mid_answer(true);
     runtime_is(&agent, false).await;
-    assert!(agent.metrics.runtime_errors.get() > 0);
+    assert!(agent.metrics.sources.failed_polls.get() > 0);
     node.runtime.stop_in_mid_answer(false);
     runtime_is(&agent, true).await;
     node.fail_once(&pod());
@@ -121,7 +121,7 @@ async fn an_api_server_that_is_away_while_failures_are_counted() {
     node.api.down().await;
     agent.evidence_is(EvidenceState::Lost).await;
     until("the metric says so", async || {
-        agent.metrics.evidence_lost.get() == 1
+        agent.metrics.sources.evidence_lost.get() == 1
     })
     .await;
     node.turns(3).await;

@@ -73,12 +73,9 @@ async fn a_stuck_pod_costs_one_get_two_patches_and_an_event() {
     assert!(node.api.kinds().is_empty() && node.api.connections() == 0);
     node.fail_once(&pod());
     node.asked(Kind::PostEvent, 1).await;
-    let source = "kubelet";
-    let gauge = agent
-        .metrics
-        .evidence_source
-        .get_or_create(&BySource { source })
-        .get();
+    let by = BySource { source: "kubelet" };
+    let family = &agent.metrics.sources.evidence_source;
+    let gauge = family.get_or_create(&by).get();
     assert_eq!(gauge, 1);
     // The kubelet ends it.
     node.report(&pod().terminated("c").phase("Failed"));
@@ -322,7 +319,7 @@ async fn without_its_socket_the_kubelet_alone_tells_nothing_and_the_api_server_i
     }
     assert!(node.api.kinds().is_empty() && node.api.connections() == 0);
     assert_eq!(agent.status().await.evidence, EvidenceState::Lost);
-    assert_eq!(agent.metrics.evidence_lost.get(), 1);
+    assert_eq!(agent.metrics.sources.evidence_lost.get(), 1);
     node.kubelet.up();
     node.advance(seconds(30));
     node.asked(Kind::PostEvent, 1).await;

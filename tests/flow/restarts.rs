@@ -226,7 +226,7 @@ async fn an_unwritable_state_dir_does_not_stop_the_agent() {
     let agent = node.agent();
     assert!(!agent.status().await.state_kept);
     until("the metric says so", async || {
-        agent.metrics.state_unwritable.get() == 1
+        agent.metrics.agent.state_unwritable.get() == 1
     })
     .await;
     // As soon as it can be written again, it is.
@@ -295,18 +295,18 @@ async fn a_second_agent_waits_until_the_first_has_ended() {
     first.judges(&pod()).await;
     let second = node.agent();
     until("the second is in standby", async || {
-        second.metrics.standby.get() == 1
+        second.metrics.agent.standby.get() == 1
     })
     .await;
-    let looks = second.metrics.runtime_looks.get();
+    let looks = second.metrics.sources.polls.get();
     node.fail_once(&pod());
     node.asked(Kind::PostEvent, 1).await;
     node.turns(3).await;
     assert_eq!(node.api.count(Kind::PatchPod), 1);
-    assert_eq!(second.metrics.runtime_looks.get(), looks);
+    assert_eq!(second.metrics.sources.polls.get(), looks);
     first.kill().await;
     second.judges(&pod()).await;
-    assert_eq!(second.metrics.standby.get(), 0);
+    assert_eq!(second.metrics.agent.standby.get(), 0);
 }
 
 #[tokio::test]
@@ -316,7 +316,7 @@ async fn an_agent_in_standby_ends_when_asked() {
     node.turns(1).await;
     let second = node.agent();
     until("the second is in standby", async || {
-        second.metrics.standby.get() == 1
+        second.metrics.agent.standby.get() == 1
     })
     .await;
     second.stop().await;

@@ -29,7 +29,7 @@ async fn refused(agent: &Agent) -> String {
         agent.status().await.configuration_refused.is_some()
     })
     .await;
-    assert_eq!(agent.metrics.configuration_refused.get(), 1);
+    assert_eq!(agent.metrics.agent.configuration_refused.get(), 1);
     agent.status().await.configuration_refused.unwrap()
 }
 
@@ -78,7 +78,7 @@ async fn a_file_with_faults_is_refused_whole_and_the_one_before_stays_in_force()
         agent.status().await.configuration_refused.is_none()
     })
     .await;
-    assert_eq!(agent.metrics.configuration_refused.get(), 0);
+    assert_eq!(agent.metrics.agent.configuration_refused.get(), 0);
 }
 
 #[tokio::test]

@@ -235,7 +235,7 @@ async fn an_image_that_comes_to_the_node_under_another_spelling_spares() {
 }
 
 fn counted(agent: &Agent, because: &'static str) -> u64 {
-    let family = &agent.metrics.would_fail_then_started;
+    let family = &agent.metrics.pods.started;
     family.get_or_create(&ByBecause { because }).get()
 }
 
