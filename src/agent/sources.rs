@@ -48,17 +48,13 @@ struct Open {
 }
 
 impl Ways {
-    fn kubelet(&self) -> Open {
+    fn open(&self, source: Source) -> Open {
         Open {
-            source: Source::Kubelet,
-            stream: Box::pin(evidence::watch_kubelet(&self.kubelet)),
-        }
-    }
-
-    fn apiserver(&self) -> Open {
-        Open {
-            source: Source::ApiServer,
-            stream: Box::pin(evidence::watch(self.api.clone(), &self.node)),
+            source,
+            stream: match source {
+                Source::Kubelet => Box::pin(evidence::watch_kubelet(&self.kubelet)),
+                Source::ApiServer => Box::pin(evidence::watch(self.api.clone(), &self.node)),
+            },
         }
     }
 }
@@ -172,15 +168,14 @@ impl Sources {
         if now < self.choice.not_before {
             return;
         }
-        let kubelet = match self.ways.evidence {
-            Evidence::Auto => self.is_kubelet_due(now),
-            Evidence::Kubelet => true,
-            Evidence::ApiServer => false,
+        let source = match self.ways.evidence {
+            Evidence::Only(source) => source,
+            Evidence::Auto => match self.is_kubelet_due(now) {
+                true => Source::Kubelet,
+                false => Source::ApiServer,
+            },
         };
-        self.open = Some(match kubelet {
-            true => self.ways.kubelet(),
-            false => self.ways.apiserver(),
-        });
+        self.open = Some(self.ways.open(source));
         debug!(source = ?self.source(), "evidence opened");
     }
 
@@ -203,7 +198,7 @@ impl Sources {
             && self.source() == Some(Source::ApiServer)
             && self.candidate.is_none();
         if stands_in && self.is_kubelet_due(now) {
-            self.candidate = Some(self.ways.kubelet());
+            self.candidate = Some(self.ways.open(Source::Kubelet));
         }
     }
 
@@ -270,7 +265,7 @@ impl Sources {
             if lasted.is_some() && rested.is_none_or(|at| now.since(at) >= REOPEN) {
                 debug!(error, "the kubelet's stream has ended, opened again");
                 self.choice.reopened = Some(now);
-                self.open = Some(self.ways.kubelet());
+                self.open = Some(self.ways.open(Source::Kubelet));
                 return closed;
             }
             self.choice.kubelet_due = now.after(TRY_KUBELET);
@@ -279,7 +274,7 @@ impl Sources {
                     error,
                     "the kubelet's socket does not answer, the API server is asked instead"
                 );
-                self.open = Some(self.ways.apiserver());
+                self.open = Some(self.ways.open(Source::ApiServer));
                 return closed;
             }
         } else {

@@ -10,6 +10,7 @@ use super::socket::{Unusable, try_open};
 use crate::config::{Config, Evidence};
 use crate::deadline::within;
 use crate::evidence::{Sighting, watch_kubelet};
+use crate::judge::Source;
 
 const WHAT: &str = "evidence";
 
@@ -40,7 +41,7 @@ impl Kubelet {
 
 /// Asks at the kubelet's socket, if the agent would: one watch, until all Pods were named.
 pub(super) async fn ask(config: &Config) -> Kubelet {
-    if config.evidence == Evidence::ApiServer {
+    if config.evidence == Evidence::Only(Source::ApiServer) {
         return Kubelet::NotAsked;
     }
     let path = &config.startup.kubelet_pods_socket;
@@ -85,7 +86,7 @@ pub(super) fn judge(config: &Config, kubelet: &Kubelet, minor: Option<u32>) -> F
             "from Kubernetes 1.37 on kubelets have it: set kubeletPodsSocket to it and, in a Pod, mount its folder; on older nodes set evidence: apiserver"
         }
     };
-    if config.evidence == Evidence::Kubelet {
+    if config.evidence == Evidence::Only(Source::Kubelet) {
         let found = format!("from nobody: {problem}, and evidence: kubelet asks nobody else");
         return Finding::fault(WHAT, &found, remedy);
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::apiserver::post;
 use super::{Finding, Level};
 use crate::config::{Config, Evidence};
-use crate::judge::{Action, NodeMode};
+use crate::judge::{Action, NodeMode, Source};
 
 const WHAT: &str = "permissions";
 
@@ -76,12 +76,12 @@ impl Permission {
             ("patch", "pods") if deletes => Want::Granted,
             ("patch", "pods" | "pods/status") => Want::Needed(Level::Fault, BASE),
             ("list" | "watch", "pods") => match (config.evidence, kubelet_answers) {
-                (Evidence::Kubelet, _) => Want::Unwanted,
+                (Evidence::Only(Source::Kubelet), _) => Want::Unwanted,
                 (Evidence::Auto, true) => Want::Needed(
                     Level::Warning,
                     "apply deploy/base/rbac-apiserver.yaml for the time when the kubelet's socket does not answer, or set evidence: kubelet",
                 ),
-                (Evidence::Auto | Evidence::ApiServer, _) => {
+                (Evidence::Auto | Evidence::Only(Source::ApiServer), _) => {
                     Want::Needed(Level::Fault, "apply deploy/base/rbac-apiserver.yaml")
                 }
             },

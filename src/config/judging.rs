@@ -11,7 +11,7 @@ use super::kinds::{Count, Name, Span, Word};
 use super::namespaces::Rule;
 use super::settings::{self, Judging};
 use super::{Config, Faults, load};
-use crate::judge::{BrakeRules, Budget, Class, Policy, RegistryRule, Scope, Threshold, Thresholds};
+use crate::judge::{BrakeRules, Class, Policy, Scope, Threshold, Thresholds};
 
 /// Values of keys that a configuration must have and that decide about no Pod.
 fn any() -> BTreeMap<&'static str, String> {
@@ -93,18 +93,9 @@ impl Judging {
     }
 
     fn brake(&self) -> BrakeRules {
-        let (budget, registry) = (self.budget, self.registry_brake);
         BrakeRules {
-            budget: Budget {
-                pods: budget.pods.0.get(),
-                per_owner: budget.per_owner.0.get(),
-                per: budget.per.0,
-            },
-            registry: RegistryRule {
-                repositories: registry.repositories.0,
-                within: registry.within.0,
-                at_most: registry.at_most.0,
-            },
+            budget: self.budget.into(),
+            registry: self.registry_brake.into(),
             new_node: self.new_node_brake.0,
         }
     }
@@ -138,16 +129,8 @@ impl Judging {
                     .collect(),
                 namespaces: scope.namespaces.iter().cloned().map(Rule).collect(),
             },
-            budget: settings::Budget {
-                pods: Count::of(brake.budget.pods),
-                per_owner: Count::of(brake.budget.per_owner),
-                per: Span(brake.budget.per),
-            },
-            registry_brake: settings::RegistryBrake {
-                repositories: Count(brake.registry.repositories),
-                within: Span(brake.registry.within),
-                at_most: Span(brake.registry.at_most),
-            },
+            budget: brake.budget.into(),
+            registry_brake: brake.registry.into(),
             new_node_brake: Span(brake.new_node),
             warm_up: Span(warm_up),
             second_opinion: Word(policy.second_opinion),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Evidence, LogFormat, OwnPod};
-use crate::judge::{Action, NodeMode, RestartPolicy};
+use crate::judge::{Action, NodeMode, RestartPolicy, Source};
 
 /// Text, or a number as the text that it would be as a flag.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -252,7 +252,22 @@ words! {
     NodeMode: Observe, OptIn, Enforce;
     Action: Fail, Delete;
     RestartPolicy: Never, OnFailure, Always;
-    Evidence: Auto, Kubelet, ApiServer;
+}
+
+impl Words for Evidence {
+    const ALL: &'static [Self] = &{
+        let mut all = [Self::Auto; Source::ALL.len() + 1];
+        let mut place = 0;
+        while place < Source::ALL.len() {
+            all[place + 1] = Self::Only(Source::ALL[place]);
+            place += 1;
+        }
+        all
+    };
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
 }
 
 impl Words for LogFormat {

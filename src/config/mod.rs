@@ -1,6 +1,7 @@
 //! The configuration: flags over environment over the YAML file over defaults, every fault at once.
 //! A new key is a field in `settings`, with its default. All else is made from there.
 
+mod brakes;
 mod document;
 mod fault;
 mod given;
@@ -21,24 +22,21 @@ pub use settings::Startup;
 
 use crate::judge::{BrakeRules, Policy};
 
-/// The source that reports Pending Pods.
+/// Sources that may report Pending Pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// The kubelet's socket where it answers, else the API server.
     Auto,
-    /// The kubelet's socket; the API server is never asked what is Pending.
-    Kubelet,
-    /// The API server; the kubelet's socket is never opened.
-    ApiServer,
+    /// This source; no other is ever opened.
+    Only(crate::judge::Source),
 }
 
 impl Evidence {
-    /// The word in the configuration.
+    /// Returns the word used in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
-            Self::Kubelet => "kubelet",
-            Self::ApiServer => "apiserver",
+            Self::Only(source) => source.as_str(),
         }
     }
 }

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::brakes::{Budget, RegistryBrake};
 use super::kinds::{AbsolutePath, Address, Count, Name, Poll, Span, Word};
 use super::namespaces::Rule;
 use super::{Evidence, LogFormat, OwnPod};
@@ -128,51 +129,6 @@ impl Default for Scope {
             restart_policies: vec![Word(RestartPolicy::Never), Word(RestartPolicy::OnFailure)],
             exclude_namespaces: kube_system.into_iter().collect(),
             namespaces: Vec::new(),
-        }
-    }
-}
-
-/// The most Pods that the agent fails in a span of time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Budget {
-    /// The most Pods that the agent fails on this node within `budget.per`.
-    pub pods: Count,
-    /// The most Pods of one owner that the agent fails on this node within `budget.per`.
-    pub per_owner: Count,
-    /// The span of time that the budget is for.
-    pub per: Span,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            pods: Count::of(10),
-            per_owner: Count::of(3),
-            per: Span::minutes(10),
-        }
-    }
-}
-
-/// Signs by which the agent takes a registry itself to be in trouble.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RegistryBrake {
-    /// Repositories of the registry that must fail while nothing is pulled from it.
-    pub repositories: Count,
-    /// The span of time in which they must fail.
-    pub within: Span,
-    /// The longest time that verdicts of class `permanent` are held.
-    /// Verdicts of class `denied` are held for 6h, or for this long if it is longer.
-    pub at_most: Span,
-}
-
-impl Default for RegistryBrake {
-    fn default() -> Self {
-        Self {
-            repositories: Count::of(3),
-            within: Span::minutes(15),
-            at_most: Span::minutes(60),
         }
     }
 }

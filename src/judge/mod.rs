@@ -16,15 +16,13 @@ pub mod pod;
 pub mod rules;
 mod seconds;
 mod settings;
-mod sources;
 mod step;
 pub mod verdict;
 
 pub use brakes::BRAKES;
 pub use brakes::hold::Hold;
-pub use brakes::memory::{BrakeMemory, Brakes, Spent};
-pub use brakes::registries::Registries;
-pub use brakes::settings::{BrakeRules, Budget, RegistryRule};
+pub use brakes::registries::{Registries, RegistryRule};
+pub use brakes::state::{BrakeMemory, BrakeRules, Brakes, Budget, Spent};
 pub use cause::{Cause, Class, named_image, names_image};
 pub use counting::{
     Because, Denied, ImageRecord, LastError, Ledger, Mark, Observed, PodRecord, Row, Stage,

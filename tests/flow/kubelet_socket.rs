@@ -248,7 +248,7 @@ async fn an_api_server_that_is_away_does_not_matter_until_the_write() {
 #[tokio::test]
 async fn a_socket_that_is_replaced_is_found() {
     let mut node = node(9).await;
-    node.config.evidence = Evidence::Kubelet;
+    node.config.evidence = Evidence::Only(Source::Kubelet);
     node.add(&pod());
     let agent = node.agent();
     agent.judges(&pod()).await;
@@ -308,7 +308,7 @@ async fn a_socket_that_says_nothing_is_not_waited_for_long() {
 #[tokio::test]
 async fn without_its_socket_the_kubelet_alone_tells_nothing_and_the_api_server_is_not_asked() {
     let mut node = Node::counting_to(1).await;
-    node.config.evidence = Evidence::Kubelet;
+    node.config.evidence = Evidence::Only(Source::Kubelet);
     node.add(&pod());
     node.report(&pod().failing(NOT_FOUND));
     let agent = node.agent();
@@ -329,7 +329,7 @@ async fn without_its_socket_the_kubelet_alone_tells_nothing_and_the_api_server_i
 #[tokio::test]
 async fn the_api_server_alone_leaves_the_socket_be() {
     let mut node = node(1).await;
-    node.config.evidence = Evidence::ApiServer;
+    node.config.evidence = Evidence::Only(Source::ApiServer);
     node.add(&pod());
     let agent = node.agent();
     agent.source_is("apiserver").await;

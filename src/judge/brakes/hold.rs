@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::memory::Brakes;
+use super::state::Brakes;
 use crate::judge::seconds::seconds;
 use crate::judge::{Class, ImageRecord, Moment, PodView};
 

@@ -1,19 +1,18 @@
 //! Brakes: what holds a verdict although the threshold is reached.
 //!
 //! A brake is a file here and a line in [`BRAKES`]. It reads the counts and its settings, and knows
-//! no verdict. `memory` and `registries` keep what the brakes remember.
+//! no verdict. `state` and `registries` have the settings, and keep what the brakes remember.
 
 pub mod always;
 pub mod denied_write;
 pub mod hold;
-pub mod memory;
 pub mod namespace;
 pub mod new_node;
 pub mod node_budget;
 pub mod owner_budget;
 pub mod registries;
 pub mod registry;
-pub mod settings;
+pub mod state;
 pub mod warm_up;
 
 use self::hold::{Brake, Context, Hold};

@@ -1,11 +1,38 @@
-//! Pulls per registry, failed ones and good ones. Kept in the state file.
+//! Pulls per registry, failed ones and good ones, kept in the state file; and the registry brake's settings.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::RegistryRule;
-use crate::judge::{Moment, Reference};
+use crate::judge::{Class, Moment, Reference};
+
+/// Signs that a registry itself, rather than its images, is in trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistryRule {
+    /// So many different repositories fail …
+    pub repositories: NonZeroU32,
+    /// … within this time, and nothing was pulled from the registry in it.
+    pub within: Duration,
+    /// Longest time that verdicts of class permanent are held.
+    pub at_most: Duration,
+}
+
+/// Verdicts of class denied are held no longer than this, or than `at_most` where that is longer.
+/// Three images of one Pod with a wrong pull secret would otherwise hold each other for ever.
+const DENIED_AT_MOST: Duration = Duration::from_secs(6 * 3600);
+
+impl RegistryRule {
+    /// Returns the longest time that verdicts of a class are held; `None` where there is no limit.
+    pub fn limit(&self, class: Class) -> Option<Duration> {
+        match class {
+            Class::Permanent => Some(self.at_most),
+            Class::Denied => Some(self.at_most.max(DENIED_AT_MOST)),
+            Class::Corrupt | Class::Transient | Class::Unknown | Class::Node => None,
+        }
+    }
+}
 
 /// Pulls of this node's Pods, by registry. Kept in the state file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

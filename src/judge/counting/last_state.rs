@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::repeats::{Repeats, Said};
 use crate::judge::cause::names_image;
 use crate::judge::pod::waiting::Waiting;
-use crate::judge::sources::{Repeats, Said};
 use crate::judge::{ContainerState, ContainerView, Moment};
 use crate::text::digest::digest;
 use crate::text::printable;

@@ -6,6 +6,7 @@ mod last_state;
 mod ledger;
 mod observe;
 mod record;
+mod repeats;
 
 pub use ledger::{Ledger, Mark, Observed, PodRecord, Stage};
 pub use record::{Because, Denied, ImageRecord, LastError, Row, Standing};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::last_state::LastState;
 use super::ledger::{Observed, PodRecord};
+use super::repeats::Said;
+use crate::judge::pod::source::is_older;
 use crate::judge::pod::waiting::{Waiting, is_free_text};
-use crate::judge::sources::{Said, is_older};
 use crate::judge::{
     Cause, ContainerState, ContainerView, ImageRecord, LastError, Moment, PodView, Standing,
 };

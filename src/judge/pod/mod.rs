@@ -5,12 +5,12 @@
 pub mod id;
 pub mod moment;
 pub mod reference;
+pub(in crate::judge) mod source;
 pub mod view;
 pub(in crate::judge) mod waiting;
 
 pub use id::PodId;
 pub use moment::Moment;
 pub use reference::{Reference, may_be_same_image};
-pub use view::{
-    ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy, Source,
-};
+pub use source::Source;
+pub use view::{ContainerState, ContainerView, Owner, Phase, PodView, PullPolicy, RestartPolicy};

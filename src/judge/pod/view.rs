@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::id::PodId;
+use super::source::Source;
 use super::waiting::Waiting;
 
 /// Pod as a source last reported it: the fields that the judge reads.
@@ -72,27 +73,6 @@ impl PodView {
         let is_waiting = |c: &ContainerView| matches!(c.state, ContainerState::Waiting { .. });
         let is_there = of_image.peek().is_some();
         self.phase == Phase::Started && !self.deleting && is_there && !of_image.any(is_waiting)
-    }
-}
-
-/// Source of Pod reports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Source {
-    /// API server, with the status that the kubelet has written to it.
-    #[default]
-    ApiServer,
-    /// Socket of the kubelet, with its live status.
-    Kubelet,
-}
-
-impl Source {
-    /// Returns the word used in the configuration, in logs and in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ApiServer => "apiserver",
-            Self::Kubelet => "kubelet",
-        }
     }
 }
 

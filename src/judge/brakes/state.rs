@@ -1,12 +1,11 @@
-//! Memory of the brakes: the Pods that were failed lately, and what is known of registries. Kept in
-//! the state file.
+//! State of the brakes: their settings, from the node's configuration, and their memory, kept in the
+//! state file. The memory has the Pods that were failed lately, and what is known of registries.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::registries::Registries;
-use super::settings::BrakeRules;
+use super::registries::{Registries, RegistryRule};
 use crate::judge::{Moment, PodView, RestartPolicy};
 
 /// Settings and memory of all brakes.
@@ -18,6 +17,29 @@ pub struct Brakes {
     pub rules: BrakeRules,
     /// Memory.
     pub memory: BrakeMemory,
+}
+
+/// Settings of the brakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrakeRules {
+    /// Number of Pods that may be failed.
+    pub budget: Budget,
+    /// Signs that a registry itself is in trouble.
+    pub registry: RegistryRule,
+    /// Longest time that refusals wait for a first pull from their registry since the node started.
+    /// Zero: no time.
+    pub new_node: Duration,
+}
+
+/// Number of Pods that may be failed within a span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Pods of the node.
+    pub pods: u32,
+    /// Pods of one owner.
+    pub per_owner: u32,
+    /// The span of time.
+    pub per: Duration,
 }
 
 /// Memory of all brakes. Kept in the state file.
