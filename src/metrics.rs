@@ -18,7 +18,7 @@ use crate::report::Step;
 /// Counter of an amount that need not be whole.
 type Amount = Counter<f64, AtomicU64>;
 
-/// Declares sets of labels, with the values of each label.
+/// Declares sets of labels. A row is a label and the text about its values.
 macro_rules! labels {
     ($($name:ident { $($label:ident: $values:literal),+ })+) => {
         $(
@@ -28,26 +28,26 @@ macro_rules! labels {
                 $(#[doc = $values] pub $label: &'static str,)+
             }
         )+
+
+        /// Labels, each with a text about its values, for docs/metrics.md.
+        pub const LABELS: &[(&str, &str)] = &[$($((stringify!($label), $values),)+)+];
     };
 }
 
 labels! {
-    ByDecision { decision: "`settle`, `wait`, `hold` or `condemn`." }
+    ByCause {
+        cause: "The cause, as in `pullwarden explain`.",
+        class: "`permanent`, `denied`, `corrupt`, `transient`, `unknown` or `node`."
+    }
+    ByDecision { decision: "`settle`, `wait`, `hold` or `condemn` (fail the Pod)." }
     ByStep {
-        step: "`look`, `condition`, `deadline`, `delete`, `take-back` or `event`.",
+        step: "`look` (read the Pod), `condition`, `deadline`, `delete`, `take-back` (revert the condition) or `event`.",
         result: "`ok` or `error`."
     }
-    ByBrake { brake: "A name of [`BRAKES`](crate::judge::BRAKES)." }
-    ByBecause { because: "`observing`, `held` or `spared`." }
+    ByBrake { brake: "The brake that holds the Pod." }
+    ByBecause { because: "The agent was `observing`, a brake `held` the Pod, or the Pod was `spared`." }
     ByMode { mode: "`observe`, `opt-in` or `enforce`." }
-    BySource { source: "`kubelet` or `apiserver`." }
-}
-
-/// A cause and its class.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByCause {
-    cause: &'static str,
-    class: &'static str,
+    BySource { source: "The source of evidence." }
 }
 
 impl From<Cause> for ByCause {
@@ -95,35 +95,35 @@ groups! {
     /// Pods whose pulls fail, and the verdicts on them.
     PodMetrics {
         failures: Family<ByCause, Counter> = "pull_failures",
-            "Failed image pulls that were counted";
+            "Failed pulls that the agent counted, whatever happened to the Pod later";
         verdicts: Family<ByDecision, Counter> = "verdicts",
-            "Verdicts that were new";
+            "New verdicts";
         due: Family<ByCause, Counter> = "pods_condemned",
-            "Pods that had to be failed: the agent failed or skipped them, or only announced it (observing)";
+            "Pods that the agent decided to fail: it failed them, spared them at the last check, or (observing) only wrote an Event";
         stuck: Family<ByCause, Gauge> = "stuck_pods",
-            "Pending Pods in scope whose image cannot be pulled, by the cause of the image that has failed most often";
+            "Pods in scope that wait for an image that cannot be pulled, each by the cause of its image with the most failures";
         held: Family<ByBrake, Gauge> = "held_pods",
-            "Pods that would be failed now if no brake held them";
+            "Pods that have reached their threshold and that this brake holds; several brakes may hold one Pod";
         started: Family<ByBecause, Counter> = "would_fail_then_started",
             "Pods that would have been failed, and started after all: if there are any, the settings fail Pods too early";
         too_large: Gauge = "too_large_pods",
-            "Pods that are too large to be judged, and are skipped";
+            "Pods that the agent skips because they are too large to be judged";
     }
 
     /// Pods that were failed, and the requests for it.
     WriteMetrics {
         requests: Family<ByStep, Counter> = "writes",
-            "Requests to the API server about Pods to be failed";
+            "Requests to the API server about Pods that the agent decided to fail";
         failed: Family<ByCause, Counter> = "pods_failed",
-            "Pods that were failed, or deleted";
+            "Pods that the agent failed, or deleted";
         failed_after: FailedAfter = "failed_after" in Seconds,
-            "Time from the first counted failure of a failed Pod to the write";
+            "Time from the first counted failure of such a Pod to the write that failed it";
         freed_cpu: Amount = "given_back_cpu_core" in Seconds,
-            "Cores that failed Pods had requested, times the seconds since, a day at most each";
+            "Freed capacity: cores that failed Pods had requested, times the seconds since they were failed";
         freed_memory: Amount = "given_back_memory_byte" in Seconds,
-            "Bytes of memory that failed Pods had requested, times the seconds since, a day at most each";
+            "Freed capacity: bytes of memory that failed Pods had requested, times the seconds since they were failed";
         freed_devices: Amount = "given_back_device" in Seconds,
-            "Devices (extended resources) that failed Pods had requested, times the seconds since, a day at most each";
+            "Freed capacity: devices (GPUs and other extended resources, all kinds together) that failed Pods had requested, times the seconds since they were failed";
     }
 
     /// Sources that the agent reads: the container runtime, and the evidence of failed pulls.
@@ -131,15 +131,15 @@ groups! {
         sandboxes: Gauge = "sandboxes",
             "Pods that the container runtime holds";
         unsettled: Gauge = "unsettled_pods",
-            "Pods that may be waiting for an image";
+            "Pods that the container runtime holds and that may be waiting for an image";
         evidence_open: Gauge = "evidence_open",
-            "1 while the source of evidence is open";
+            "1 while the source of evidence is open; the agent closes it if no Pod may be waiting";
         evidence_lost: Gauge = "evidence_lost",
             "1 while the source of evidence is open and cannot be reached";
         evidence_source: Family<BySource, Gauge> = "evidence_source",
             "1 for the source of evidence that is open";
         polls: Counter = "runtime_looks",
-            "Polls of the container runtime, with those that failed";
+            "Polls of the container runtime, failed ones included";
         failed_polls: Counter = "runtime_errors",
             "Polls of the container runtime that failed";
     }
@@ -149,13 +149,13 @@ groups! {
         mode: Family<ByMode, Gauge> = "mode",
             "1 for the node's mode in force";
         configuration_refused: Gauge = "configuration_refused",
-            "1 while the configuration's file has faults and the one before is in force";
+            "1 while the configuration file has faults and the previous configuration is in force";
         state_writes: Counter = "state_writes",
-            "Times that the agent wrote and synced the state file, or tried to";
+            "Writes of the state file to disk, failed ones included";
         state_unwritable: Gauge = "state_unwritable",
-            "1 while the state file cannot be written";
+            "1 while the agent cannot write its counts to disk";
         standby: Gauge = "standby",
-            "1 while another agent works on this node and this one waits";
+            "1 while another agent works on this node, and this one waits for its end";
     }
 }
 

@@ -137,7 +137,7 @@ impl Default for Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Watching {
     /// The source that reports Pending Pods. `auto` takes the kubelet's socket where it answers, and the API
-    /// server elsewhere. `kubelet` and `apiserver` take that source only.
+    /// server elsewhere. Any other word takes that source only.
     #[schemars(example = &"kubelet")]
     pub evidence: Word<Evidence>,
     /// The time between two polls of the runtime. The agent polls more often after a Pod has

@@ -20,7 +20,7 @@ mod step;
 pub mod verdict;
 
 pub use brakes::BRAKES;
-pub use brakes::hold::Hold;
+pub use brakes::hold::{Brake, Hold};
 pub use brakes::registries::{Registries, RegistryRule};
 pub use brakes::state::{BrakeMemory, BrakeRules, Brakes, Budget, Spent};
 pub use cause::{Cause, Class, named_image, names_image};
@@ -37,7 +37,7 @@ pub use pod::{
     RestartPolicy, Source, may_be_same_image,
 };
 pub use rules::annotation::{
-    ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Complaint, PodMode, Wishes,
+    ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ANNOTATIONS, Annotation, Complaint, PodMode, Wishes,
 };
 pub use rules::policy::{Action, NamespaceRule, NodeMode, PodRules, Policy, Scope};
 pub use rules::selector::{Requirement, Selector};

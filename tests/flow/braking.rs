@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, BRAKES, BrakeMemory, Reason, Spent};
+use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, BRAKES, Brake, BrakeMemory, Reason, Spent};
 
 use crate::support::court::{Court, at, decides_to_fail};
 use crate::support::fault;
+use crate::support::generated::{assert_generated, sentences};
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, DENIED, NOT_FOUND, Pod};
 use crate::support::random::cases;
@@ -27,12 +28,17 @@ fn of_warm_up(reason: &Reason) -> bool {
 
 #[test]
 fn every_brake_is_documented() {
-    let schema = include_str!("../../docs/pulls.schema.json");
-    let metrics = include_str!("../../docs/metrics.md");
-    for name in BRAKES.map(|brake| brake.name) {
-        assert!(schema.contains(&format!("\"{name}\"")), "{name}");
-        assert!(metrics.contains(&format!("`{name}`")), "{name}");
-    }
+    let item = |brake: &Brake| format!("- `{}`: {}\n", brake.name, sentences(brake.about, "  "));
+    let items: String = BRAKES.iter().map(item).collect();
+    let marks = [
+        "<!-- The list of brakes begins. -->\n",
+        "<!-- The list of brakes ends. -->",
+    ];
+    assert_generated("docs/runbook.md", marks, &items);
+    let names = BRAKES.map(|brake| format!("              \"{}\"", brake.name));
+    let before = "\"brakes\": {\n          \"type\": \"array\",\n          \"items\": {\n            \"enum\": [\n";
+    let marks = [before, "\n            ]"];
+    assert_generated("docs/pulls.schema.json", marks, &names.join(",\n"));
 }
 
 #[test]

@@ -1,50 +1,60 @@
-//! The keys of the configuration are the same everywhere: in the agent's types, the reference page, README and the chart.
-//! `KEYS=write` writes the page's list and the chart's schema anew from the types.
+//! The keys of the configuration are the same everywhere: in the agent's types, the reference page and the chart.
+//! `DOCS=write` writes the page's lists and the chart's schema anew from the types.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use pullwarden::config::{Config, KEYS, Key, load, schema};
+use pullwarden::judge::{ANNOTATIONS, Annotation};
 use serde_json::{Value, json};
 
+use crate::support::allowed::read;
+use crate::support::generated::{assert_generated, sentences};
+
 fn text_of(file: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+    read(Path::new(file))
 }
 
-/// The text between two marks of a file is this. Writes it there, if that is asked for.
-#[track_caller]
-fn check(file: &str, [from, to]: [&str; 2], expected: &str) {
-    let text = text_of(file);
-    let (before, rest) = text.split_once(from).unwrap();
-    let (found, after) = rest.split_once(to).unwrap();
-    if std::env::var("KEYS").is_ok_and(|value| value == "write") {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        std::fs::write(path, [before, from, expected, to, after].concat()).unwrap();
-        return;
+/// A value as YAML on one line.
+fn flow_style(value: &Value) -> String {
+    let joined = |items: Vec<String>| items.join(", ");
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", joined(items.iter().map(flow_style).collect())),
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(key, value)| format!("{key}: {}", flow_style(value)));
+            format!("{{ {} }}", joined(fields.collect()))
+        }
+        other => other.to_string(),
     }
-    assert_eq!(
-        found, expected,
-        "{file} differs from the settings; KEYS=write cargo test --test flow keys"
-    );
 }
 
 /// The key and its value as one line of YAML.
 fn yaml(key: &Key, value: &Value) -> String {
     let mut levels = key.path.split('.').rev();
     let last = levels.next().unwrap();
-    let of = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items = items.iter().map(|item| match item {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            });
-            format!("[{}]", items.collect::<Vec<_>>().join(", "))
-        }
-        other => other.to_string(),
-    };
-    let innermost = format!("{last}: {}", of(value));
+    let innermost = format!("{last}: {}", flow_style(value));
     levels.fold(innermost, |inner, level| format!("{level}: {{ {inner} }}"))
+}
+
+/// Every key with its default, as a file of YAML.
+fn every_default() -> String {
+    let mut text = String::new();
+    let mut open: Vec<&str> = Vec::new();
+    for key in KEYS.iter() {
+        let mut levels: Vec<&str> = key.path.split('.').collect();
+        let last = levels.pop().unwrap();
+        let known = levels.iter().zip(&open).take_while(|(a, b)| a == b).count();
+        for (depth, level) in levels.iter().enumerate().skip(known) {
+            text += &format!("{}{level}:\n", "  ".repeat(depth));
+        }
+        let value = flow_style(&key.default);
+        text += &format!("{}{last}: {value}\n", "  ".repeat(levels.len()));
+        open = levels;
+    }
+    text
 }
 
 /// A key's section of the page, one sentence a line.
@@ -64,7 +74,7 @@ fn section(key: &Key) -> String {
     format!(
         "\n### {}\n\n{}\n\n| | |\n|---|---|\n| Takes | {} |\n| Default | {default} |\n| Example | `{}` |\n| Set by | {given} |\n| A change | {change} |\n",
         key.path,
-        key.help.replace(". ", ".\n").replace("; ", ";\n"),
+        sentences(&key.help, ""),
         key.takes,
         yaml(key, &key.example),
     )
@@ -77,17 +87,33 @@ fn the_reference_page_has_every_key() {
         "<!-- The list of keys begins. -->\n",
         "\n<!-- The list of keys ends. -->",
     ];
-    check("docs/configuration.md", marks, &sections);
+    assert_generated("docs/configuration.md", marks, &sections);
     let long = text_of("docs/configuration.md");
     let mut lines = long.lines().filter(|line| !line.starts_with('|'));
     assert_eq!(lines.find(|line| line.chars().count() > 120), None);
 }
 
 #[test]
+fn the_reference_page_has_every_annotation() {
+    let item = |annotation: &Annotation| {
+        let Annotation {
+            name, takes, about, ..
+        } = annotation;
+        format!("- `{name}`: {takes}.\n  {}\n", sentences(about, "  "))
+    };
+    let items: String = ANNOTATIONS.iter().map(item).collect();
+    let marks = [
+        "<!-- The list of annotations begins. -->\n",
+        "<!-- The list of annotations ends. -->",
+    ];
+    assert_generated("docs/configuration.md", marks, &items);
+}
+
+#[test]
 fn the_charts_schema_has_every_key() {
     let config = serde_json::to_string_pretty(&schema()).unwrap();
     let marks = ["\n  \"definitions\": {\n    \"config\": ", "\n  }\n}\n"];
-    check(
+    assert_generated(
         "deploy/chart/values.schema.json",
         marks,
         &config.replace('\n', "\n    "),
@@ -122,20 +148,15 @@ fn every_example_and_default_is_without_faults() {
 }
 
 #[test]
-fn the_readme_lists_every_key_with_its_default() {
-    let readme = text_of("README.md");
-    let start = readme.find("nodeName: null").unwrap();
-    let text = readme[start..].split("```").next().unwrap();
-    assert_eq!(load_of(text), load_of(""));
-    let listed: Value = serde_saphyr::from_str(text).unwrap();
-    for key in KEYS.iter() {
-        let pointer = format!("/{}", key.path.replace('.', "/"));
-        assert!(
-            listed.pointer(&pointer).is_some(),
-            "{} is not listed",
-            key.path
-        );
-    }
+fn the_reference_page_has_a_file_with_every_default() {
+    let text = every_default();
+    assert_eq!(load_of(&text), load_of(""));
+    let marks = [
+        "<!-- The file with every default begins. -->\n",
+        "<!-- The file with every default ends. -->",
+    ];
+    let block = format!("```yaml\n{text}```\n");
+    assert_generated("docs/configuration.md", marks, &block);
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use prometheus_client::registry::Registry;
-use pullwarden::judge::{Cause, NodeMode};
-use pullwarden::metrics::{ByBrake, ByDecision, ByMode, BySource, Metrics};
+use pullwarden::judge::{BRAKES, Cause, NodeMode, Source};
+use pullwarden::metrics::{ByBrake, ByDecision, ByMode, BySource, LABELS, Metrics};
 use serde_json::json;
 
 use crate::support::apiserver::Kind;
+use crate::support::generated::assert_generated;
 use crate::support::node::{Agent, Node};
 use crate::support::pod::Pod;
 use crate::support::until;
@@ -131,63 +132,131 @@ fn what_an_alert_waits_for_begins_at_0() {
     }
 }
 
-/// Every name that a sample may have, and whether it is the plain one.
-fn registered() -> BTreeSet<(String, bool)> {
-    let metrics = Metrics::default();
-    // What has no series yet is not shown.
-    let word = "any";
-    metrics.pods.due.get_or_create(&Cause::Denied.into()).inc();
-    metrics
-        .writes
-        .failed
-        .get_or_create(&Cause::Denied.into())
-        .inc();
-    metrics
-        .pods
-        .stuck
-        .get_or_create(&Cause::Denied.into())
-        .inc();
-    metrics
-        .pods
-        .verdicts
-        .get_or_create(&ByDecision { decision: word })
-        .inc();
-    metrics
-        .pods
-        .held
-        .get_or_create(&ByBrake { brake: word })
-        .inc();
-    metrics
-        .agent
-        .mode
-        .get_or_create(&ByMode { mode: word })
-        .inc();
-    metrics
-        .sources
-        .evidence_source
-        .get_or_create(&BySource { source: word })
-        .inc();
+/// A metric as `/metrics` shows it.
+struct Shown {
+    name: String,
+    kind: String,
+    help: String,
+    /// Labels of its samples.
+    labels: Vec<String>,
+}
+
+impl Shown {
+    /// Endings of the names of its samples. The first is for people.
+    fn endings(&self) -> &'static [&'static str] {
+        match self.kind.as_str() {
+            "counter" => &["_total"],
+            "histogram" => &["", "_bucket", "_sum", "_count"],
+            _ => &[""],
+        }
+    }
+
+    fn row(&self) -> String {
+        let Self {
+            name,
+            kind,
+            help,
+            labels,
+        } = self;
+        let ending = self.endings()[0];
+        let labels = match labels.is_empty() {
+            true => String::new(),
+            false => format!("; {}", labels.join(", ")),
+        };
+        format!("| `{name}{ending}` | {kind}{labels} | {help} |\n")
+    }
+}
+
+/// Every metric, in the order of the groups.
+fn registered() -> Vec<Shown> {
+    let Metrics {
+        pods,
+        writes,
+        sources,
+        agent,
+    } = &Metrics::default();
+    // A family without a series has no sample, and so no labels.
+    let (cause, word) = (Cause::Denied.into(), "any");
+    for family in [&pods.due, &writes.failed] {
+        family.get_or_create(&cause).inc();
+    }
+    pods.stuck.get_or_create(&cause).inc();
+    let decision = ByDecision { decision: word };
+    pods.verdicts.get_or_create(&decision).inc();
+    pods.held.get_or_create(&ByBrake { brake: word }).inc();
+    agent.mode.get_or_create(&ByMode { mode: word }).inc();
+    let source = BySource { source: word };
+    sources.evidence_source.get_or_create(&source).inc();
+    let metrics = Metrics {
+        pods: pods.clone(),
+        writes: writes.clone(),
+        sources: sources.clone(),
+        agent: agent.clone(),
+    };
     let text = shown(&metrics);
-    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    // The rows of its groups, and the two metrics of the process.
+    let named = |kind: &str| {
+        let prefix = format!("# {kind} ");
+        let lines = text
+            .lines()
+            .filter_map(move |line| line.strip_prefix(&prefix));
+        let named = lines.filter_map(|line| line.split_once(' '));
+        named.map(|(name, rest)| (name.to_owned(), rest.to_owned()))
+    };
+    let mut all: Vec<Shown> = named("HELP")
+        .zip(named("TYPE"))
+        .map(|((name, help), (_, kind))| {
+            let start = format!("\n{name}");
+            let sample = text.split(&start).nth(1).unwrap_or_default();
+            let labels = sample.lines().next().and_then(|line| line.split_once('{'));
+            let labels = labels
+                .into_iter()
+                .flat_map(|(_, labels)| labels.split("\","));
+            let labels = labels.filter_map(|label| label.split_once('='));
+            let labels = labels
+                .map(|(label, _)| label.to_owned())
+                .filter(|label| label != "le");
+            Shown {
+                labels: labels.collect(),
+                help: help.trim_end_matches('.').to_owned(),
+                name,
+                kind,
+            }
+        })
+        .collect();
+    // The rows of the groups, and the two metrics of the process, which come first.
     let rows = include_str!("../../src/metrics.rs")
         .matches(" = \"")
         .count();
-    assert_eq!(types.clone().count(), rows + 2, "{text}");
-    types
-        .flat_map(|line| {
-            let (name, kind) = line.split_once(' ').unwrap();
-            let endings: &[&str] = match kind {
-                "counter" => &["_total"],
-                "histogram" => &["", "_bucket", "_sum", "_count"],
-                _ => &[""],
-            };
-            endings
-                .iter()
-                .zip([true, false, false, false])
-                .map(move |(ending, plain)| (format!("{name}{ending}"), plain))
-        })
-        .collect()
+    assert_eq!(all.len(), rows + 2, "{text}");
+    all.rotate_left(2);
+    all
+}
+
+#[test]
+fn the_page_has_every_metric_and_label() {
+    let all = registered();
+    let of_agent = all
+        .iter()
+        .position(|metric| metric.name == "pullwarden_sandboxes");
+    let (of_pods, of_agent) = all.split_at(of_agent.unwrap());
+    for (which, metrics) in [("Pods", of_pods), ("the agent", of_agent)] {
+        let rows: String = metrics.iter().map(Shown::row).collect();
+        let begin = format!("<!-- The metrics of {which} begin. -->\n");
+        let end = format!("<!-- The metrics of {which} end. -->");
+        let table = format!("| | type, labels | |\n|---|---|---|\n{rows}");
+        assert_generated("docs/metrics.md", [&begin, &end], &table);
+    }
+    let quoted = |names: &[&str]| format!(" It is one of `{}`.", names.join("`, `"));
+    let labels = LABELS.iter().map(|(label, about)| {
+        let values = match *label {
+            "brake" => quoted(&BRAKES.map(|brake| brake.name)),
+            "source" => quoted(&Source::ALL.map(Source::as_str)),
+            _ => String::new(),
+        };
+        format!("- `{label}`: {about}{values}\n")
+    });
+    let marks = ["<!-- The labels begin. -->\n", "<!-- The labels end. -->"];
+    assert_generated("docs/metrics.md", marks, &labels.collect::<String>());
 }
 
 /// All words of a text that look like a metric of ours.
@@ -211,14 +280,17 @@ fn texts(folder: &Path, into: &mut Vec<(String, String)>) {
 }
 
 #[test]
-fn every_metric_that_is_named_exists_and_every_one_is_documented() {
+fn every_metric_that_is_named_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for folder in ["deploy", "docs"] {
         texts(&root.join(folder), &mut files);
     }
-    let registered = registered();
-    let names: BTreeSet<&String> = registered.iter().map(|(name, _)| name).collect();
+    let names = registered().into_iter().flat_map(|metric| {
+        let endings = metric.endings().iter();
+        endings.map(move |ending| format!("{}{ending}", metric.name))
+    });
+    let names: BTreeSet<String> = names.collect();
     let mut seen = 0;
     for (path, text) in &files {
         for name in named(text) {
@@ -227,10 +299,6 @@ fn every_metric_that_is_named_exists_and_every_one_is_documented() {
         }
     }
     assert!(seen > 30, "{seen}");
-    let document = std::fs::read_to_string(root.join("docs/metrics.md")).unwrap();
-    for (name, _) in registered.iter().filter(|(_, plain)| *plain) {
-        assert!(document.contains(&format!("`{name}")), "{name}");
-    }
 }
 
 #[test]

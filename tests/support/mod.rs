@@ -4,6 +4,7 @@ pub mod allowed;
 pub mod apiserver;
 pub mod court;
 pub mod fault;
+pub mod generated;
 pub mod imports;
 pub mod kubelet;
 pub mod kubelet_pods;

@@ -5,6 +5,9 @@ use super::hold::{Brake, Context, Ends, Hold};
 /// The brake.
 pub const BRAKE: Brake = Brake {
     name: "denied-write",
+    about: "The API server denied the write about this Pod. The agent tries again after 5 \
+        minutes, and after twice as long each time, up to an hour. `explain` has the API \
+        server's words.",
     holds,
 };
 

@@ -12,6 +12,8 @@ use crate::judge::{Class, ImageRecord, Moment, PodView};
 pub struct Brake {
     /// Name in logs and metrics.
     pub name: &'static str,
+    /// Text for docs/runbook.md: when it holds, and what is likely at fault.
+    pub about: &'static str,
     /// Returns the hold if the brake holds the verdict.
     pub holds: fn(&Context<'_>) -> Option<Hold>,
 }

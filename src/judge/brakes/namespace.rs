@@ -5,6 +5,8 @@ use super::hold::{Brake, Context, Ends, Hold};
 /// The brake.
 pub const BRAKE: Brake = Brake {
     name: "namespace",
+    about: "The API server does not report the namespace's labels, and a rule of \
+        `scope.namespaces` needs them.",
     holds,
 };
 

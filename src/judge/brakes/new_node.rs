@@ -9,6 +9,8 @@ use crate::text::Shown;
 /// The brake.
 pub const BRAKE: Brake = Brake {
     name: "new-node",
+    about: "The registry refuses, and nothing was pulled from it since boot. Most likely the \
+        node's credentials are at fault.",
     holds,
 };
 

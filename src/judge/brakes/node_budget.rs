@@ -6,6 +6,7 @@ use crate::judge::seconds::seconds;
 /// The brake.
 pub const BRAKE: Brake = Brake {
     name: "node-budget",
+    about: "Somebody makes bad Pods faster than the budget of the node allows to fail them.",
     holds,
 };
 

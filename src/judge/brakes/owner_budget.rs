@@ -7,6 +7,7 @@ use crate::judge::seconds::seconds;
 /// The brake.
 pub const BRAKE: Brake = Brake {
     name: "owner-budget",
+    about: "One owner makes bad Pods faster than its budget allows to fail them.",
     holds,
 };
 

@@ -9,6 +9,8 @@ use crate::text::Shown;
 /// The brake.
 pub const BRAKE: Brake = Brake {
     name: "registry",
+    about: "Repositories of one registry fail, and nothing is pulled from it. The registry \
+        is at fault, or a credential that all of them share.",
     holds,
 };
 

@@ -5,6 +5,8 @@ use super::hold::{Brake, Context, Ends, Hold};
 /// The brake.
 pub const BRAKE: Brake = Brake {
     name: "warm-up",
+    about: "After its first start on a boot the agent only watches, for ten minutes unless a longer \
+        time is configured.",
     holds,
 };
 

@@ -6,26 +6,32 @@ use std::num::NonZeroU32;
 
 use crate::text::Shown;
 
-/// `off`, `observe` or `enforce`: lowers the node's mode for one Pod, never raises it.
+/// Mode of one Pod.
 pub const ANNOTATION_MODE: &str = "pullwarden.io/mode";
 
 /// The Pod's own `imagePullFailureCount`.
 pub const ANNOTATION_FAILURE_COUNT: &str = "pullwarden.io/image-pull-failure-count";
 
 /// An annotation that the judge reads.
-struct Annotation {
-    name: &'static str,
+#[derive(Clone, Copy, Debug)]
+pub struct Annotation {
+    /// Name.
+    pub name: &'static str,
     /// Values that it takes, for people.
-    takes: &'static str,
+    pub takes: &'static str,
+    /// Meaning, for docs/configuration.md.
+    pub about: &'static str,
     /// Reads a value into the wishes. `None` if it is not one of those.
     read: fn(&mut Wishes, &str) -> Option<()>,
 }
 
 /// All annotations that the judge reads.
-const ANNOTATIONS: [Annotation; 2] = [
+pub const ANNOTATIONS: [Annotation; 2] = [
     Annotation {
         name: ANNOTATION_MODE,
         takes: "off, observe or enforce",
+        about: "The most that the agent may do to this Pod. A Pod can lower the node's mode, but not \
+                raise it. In mode `opt-in` the agent fails only Pods with `enforce`.",
         read: |wishes, value| {
             let modes = [PodMode::Off, PodMode::Observe, PodMode::Enforce];
             let mode = modes.into_iter().find(|mode| mode.as_str() == value)?;
@@ -36,6 +42,9 @@ const ANNOTATIONS: [Annotation; 2] = [
     Annotation {
         name: ANNOTATION_FAILURE_COUNT,
         takes: "a whole number from 1",
+        about: "Consecutive failures after which the agent fails the Pod. The count takes the \
+                place of the node's count and thresholds. The agent then judges the Pod whatever \
+                its `restartPolicy` is.",
         read: |wishes, value| {
             // Rust would take a sign too.
             let digits = value.bytes().all(|byte| byte.is_ascii_digit());
