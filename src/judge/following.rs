@@ -16,8 +16,7 @@ impl Judge {
         effects: &mut Vec<Effect>,
     ) {
         let uid = &view.uid;
-        let before = self.latest.get(uid).map(|latest| &latest.verdict);
-        let before = before.or_else(|| self.settled.get(uid));
+        let before = self.verdict(uid);
         let is_news =
             verdict.observed.changed || before.is_none_or(|before| !before.is_like(&verdict));
         if is_news {

@@ -172,6 +172,12 @@ impl Judge {
         &self.latest
     }
 
+    /// The last verdict on a Pod.
+    pub fn verdict(&self, uid: &str) -> Option<&Verdict> {
+        let latest = self.latest.get(uid).map(|latest| &latest.verdict);
+        latest.or_else(|| self.settled.get(uid))
+    }
+
     /// Number of Pods on the node that are too large to be judged.
     pub fn too_large(&self) -> usize {
         self.too_large.len()

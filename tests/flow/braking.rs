@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, BRAKES, Brake, BrakeMemory, Reason, Spent};
+use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, BRAKES, Brake, Reason, Spent};
+use serde_json::json;
 
 use crate::support::court::{Court, at, decides_to_fail};
 use crate::support::fault;
@@ -124,13 +125,21 @@ fn each_new_pod_of_an_owner_waits_twice_as_long() {
     }
 }
 
+/// A judge that failed so many Pods like `always("p")` at second 0.
+fn having_failed(pods: u32) -> Court {
+    let mut court = Court::enforcing();
+    court.keep(|kept| {
+        let mut memory = serde_json::to_value(&kept.memory).unwrap();
+        let owner = json!({"owner": "owner-of-p", "image": BAD, "verdicts": pods, "last": at(0)});
+        memory["repeated"] = json!([owner]);
+        kept.memory = serde_json::from_value(memory).unwrap();
+    });
+    court
+}
+
 #[test]
 fn another_owner_and_another_image_wait_ten_minutes() {
-    let mut court = Court::enforcing();
-    for _ in 0..3 {
-        court.brake.spend(&always("p").view(), BAD, at(0));
-    }
-    court.brake.memory.spent.clear();
+    let court = having_failed(3);
     let other_image = Pod::new("i")
         .container("c", "r.test/other:1")
         .owner("owner-of-p")
@@ -148,19 +157,15 @@ fn another_owner_and_another_image_wait_ten_minutes() {
 #[test]
 fn an_owner_is_forgiven_after_six_hours() {
     for (later, least) in [(hours(5), 40), (hours(6), 10)] {
-        let mut court = Court::enforcing();
-        court.brake.spend(&always("p").view(), BAD, at(0));
-        court.brake.spend(&always("p").view(), BAD, at(0));
-        let mut story = Story::of(Kubelet::new(), court);
+        let mut story = Story::of(Kubelet::new(), having_failed(2));
         story.go_on(later);
         // Whoever is failed meanwhile has nothing to do with it.
-        let now = story.moment(later);
-        story.court.brake.spend(&Pod::bad("x").view(), BAD, now);
+        story.start(Pod::bad("x").annotation(ANNOTATION_FAILURE_COUNT, "1"));
         story.start(always("p"));
         story.go_on(later + hours(2));
         let least = minutes(least);
         let waits = waits(&story);
-        assert!((least..least + minutes(6)).contains(&waits[0]), "{waits:?}");
+        assert!((least..least + minutes(6)).contains(&waits[1]), "{waits:?}");
     }
 }
 
@@ -184,9 +189,7 @@ fn a_restart_of_the_agent_loosens_no_brake() {
 
 #[test]
 fn during_the_warm_up_nobody_is_failed() {
-    let mut court = Court::counting_to(1);
-    court.brake.warm_up_until = at(600);
-    let mut story = Story::of(Kubelet::new(), court);
+    let mut story = Story::of(Kubelet::new(), Court::counting_to(1).warming_up(600));
     story.start(Pod::bad("p"));
     story.go_on(hours(1));
     assert!(story.failures[0].held(of_warm_up));
@@ -278,15 +281,14 @@ proptest! {
         spent in 0_usize..12,
         is_new in any::<bool>(),
     ) {
-        let mut free = Court::counting_to(2);
-        free.brake.rules.registry.repositories = std::num::NonZeroU32::MAX;
-        free.brake.rules.new_node = Duration::ZERO;
-        let mut braked = Court::counting_to(2);
-        braked.brake.warm_up_until = at(warm_up);
-        if is_new {
-            braked.brake.memory = BrakeMemory::default();
-        }
-        braked.brake.memory.spent = vec![Spent { at: at(500), owner: "job-a".to_owned(), uid: String::new() }; spent];
+        let mut free = Court::counting_to(2).configured(|settings| {
+            settings.brakes.registry.repositories = std::num::NonZeroU32::MAX;
+            settings.brakes.new_node = Duration::ZERO;
+        });
+        let braked = if is_new { Court::on_new_node() } else { Court::enforcing() };
+        let mut braked = braked.with_count(Some(2)).warming_up(warm_up);
+        let spent = vec![Spent { at: at(500), owner: "job-a".to_owned(), uid: String::new() }; spent];
+        braked.keep(|kept| kept.memory.spent = spent);
         let mut second = 0;
         for (step, later) in steps {
             second += later;

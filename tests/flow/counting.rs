@@ -16,7 +16,7 @@ fn check(reports: &[Pod], expected: u32) {
         court.see(report.clone(), second);
     }
     let failures = court.failures(&reports[0]).unwrap_or(0);
-    assert_eq!(failures, expected, "{:#?}", court.ledger);
+    assert_eq!(failures, expected, "{:#?}", court.ledger());
 }
 
 fn pod() -> Pod {
@@ -203,7 +203,7 @@ fn an_edited_image_starts_at_zero() {
     court.fail(&pod(), NOT_FOUND, 30);
     let verdict = court.see(edited().failing(&of_good(NOT_FOUND)), 60);
     assert!(!decides_to_fail(&verdict));
-    let images = &court.ledger.pod("uid-p").unwrap().images;
+    let images = &court.ledger().pod("uid-p").unwrap().images;
     assert_eq!(images.keys().collect::<Vec<_>>(), [GOOD]);
     assert_eq!(images[GOOD].failures, 1);
     // And back again.
@@ -220,7 +220,7 @@ fn a_status_from_before_an_edit_is_no_failure_of_the_new_image() {
             // The image is mended; the kubelet has not come round to it.
             let verdict = court.see(before.clone().edited("c", GOOD), second);
             assert!(!decides_to_fail(&verdict), "{verdict:?}");
-            let images = &court.ledger.pod("uid-p").unwrap().images;
+            let images = &court.ledger().pod("uid-p").unwrap().images;
             assert_eq!(images.get(GOOD).map_or(0, |image| image.failures), 0);
         }
         // Now it has, and the new one is no better.
@@ -275,7 +275,7 @@ fn a_sibling_past_its_pull_drops_the_count_of_that_image_only() {
         1,
     );
     assert_eq!(verdict.observed.healed, [BAD.to_owned()].into());
-    let images = &court.ledger.pod("uid-p").unwrap().images;
+    let images = &court.ledger().pod("uid-p").unwrap().images;
     assert_eq!((images[BAD].failures, images[GOOD].failures), (0, 1));
 }
 
@@ -304,7 +304,7 @@ fn the_last_error_tells_the_cause() {
     ] {
         let mut court = Court::counting_to(9);
         court.fail(&pod(), message, 0);
-        let last = court.ledger.pod("uid-p").unwrap().images[BAD]
+        let last = court.ledger().pod("uid-p").unwrap().images[BAD]
             .last
             .clone()
             .unwrap();

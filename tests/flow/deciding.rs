@@ -1,8 +1,6 @@
 //! When a Pod is failed: counts, classes, durations, what the clock may decide and what it may not.
 
-use std::num::NonZeroU32;
-
-use pullwarden::judge::{Brakes, Decision, Reason, Spent};
+use pullwarden::judge::{Decision, Reason, Spent};
 
 use crate::support::court::{Court, at, decides_to_fail, request};
 use crate::support::pod::{
@@ -151,8 +149,7 @@ fn slow_is_not_failed() {
 
 #[test]
 fn slow_that_ends_well_is_left_alone() {
-    let mut court = Court::counting_to(3);
-    court.brake.warm_up_until = at(80);
+    let mut court = Court::counting_to(3).warming_up(80);
     for second in [0, 26, 50] {
         assert!(!decides_to_fail(&court.fail(&pod(), NOT_FOUND, second)));
     }
@@ -177,8 +174,7 @@ fn first_seen_in_the_pause_counts_but_does_not_decide() {
 /// A standing reason first seen at 0, with or without a count: the first second at which it fails the Pod, within an hour.
 #[track_caller]
 fn check_standing(reason: &str, count: Option<u32>, expected: Option<u64>) {
-    let mut court = Court::enforcing();
-    court.policy.failure_count = count.and_then(NonZeroU32::new);
+    let mut court = Court::enforcing().with_count(count);
     let pod = pod().waiting("c", reason, "it stands").version("1");
     let decided = (0..3600)
         .step_by(5)
@@ -232,10 +228,6 @@ fn a_standing_reason_that_was_not_written_is_left_alone_for_a_while() {
     let stands = || pod().waiting("c", "InvalidImageName", "");
     court.see(stands(), 0);
     assert!(decides_to_fail(&court.see(stands(), 30)));
-    let view = stands().view();
-    court
-        .ledger
-        .postpone(&view.uid, &view.containers[0].image, at(30));
     assert!(!decides_to_fail(&court.see(stands(), 359)));
     assert!(decides_to_fail(&court.see(stands(), 360)));
 }
@@ -266,8 +258,7 @@ fn after_a_reboot_counts_stay_and_durations_start_again() {
     for second in [1000, 1026, 1050, 1100, 1200] {
         court.fail(&pod(), NOT_FOUND, second);
     }
-    court.restart();
-    court.ledger.rebooted(at(5));
+    court.reboot(at(5));
     assert_eq!(court.failures(&pod()), Some(5));
     for second in [10, 300, 609] {
         assert!(
@@ -283,7 +274,7 @@ fn after_a_reboot_a_standing_reason_stands_anew() {
     let mut court = Court::counting_to(1);
     let stands = || pod().waiting("c", "InvalidImageName", "");
     court.see(stands(), 5000);
-    court.ledger.rebooted(at(3));
+    court.reboot(at(3));
     assert!(!decides_to_fail(&court.see(stands(), 4)));
     assert!(!decides_to_fail(&court.see(stands(), 33)));
     assert!(decides_to_fail(&court.see(stands(), 34)));
@@ -311,8 +302,7 @@ fn the_verdict_names_the_image_that_is_due() {
 
 #[test]
 fn the_warm_up_holds_and_its_end_decides_nothing() {
-    let mut court = Court::counting_to(1);
-    court.brake.warm_up_until = at(600);
+    let mut court = Court::counting_to(1).warming_up(600);
     let verdict = court.fail(&pod(), NOT_FOUND, 599);
     assert_eq!(verdict.decision, Decision::Hold);
     let held = verdict.reasons.last().unwrap();
@@ -324,22 +314,23 @@ fn the_warm_up_holds_and_its_end_decides_nothing() {
     assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 701)));
 }
 
-fn spend(brake: &mut Brakes, times: usize, owner: &str) {
-    for _ in 0..times {
-        brake.memory.spent.push(Spent {
-            at: at(0),
-            owner: owner.to_owned(),
-            uid: String::new(),
-        });
-    }
+/// So many Pods of this owner were failed at second 0.
+fn spend(court: &mut Court, times: usize, owner: &str) {
+    let spent = Spent {
+        at: at(0),
+        owner: owner.to_owned(),
+        uid: String::new(),
+    };
+    let spent = vec![spent; times];
+    court.keep(|kept| kept.memory.spent.extend(spent));
 }
 
 #[test]
 fn the_nodes_budget_holds() {
     let mut court = Court::counting_to(1);
-    spend(&mut court.brake, 9, "others");
+    spend(&mut court, 9, "others");
     assert!(decides_to_fail(&court.clone().fail(&pod(), NOT_FOUND, 1)));
-    spend(&mut court.brake, 1, "others");
+    spend(&mut court, 1, "others");
     let verdict = court.fail(&pod(), NOT_FOUND, 599);
     assert_eq!(verdict.decision, Decision::Hold);
     let held = verdict.reasons.last().unwrap();
@@ -354,7 +345,7 @@ fn the_nodes_budget_holds() {
 #[test]
 fn an_owners_budget_holds_that_owner_only() {
     let mut court = Court::counting_to(1);
-    spend(&mut court.brake, 3, "job-a");
+    spend(&mut court, 3, "job-a");
     let verdict = court.fail(&pod().owner("job-a"), NOT_FOUND, 1);
     let held = verdict.reasons.last().unwrap();
     assert_eq!(held.brake(), Some("owner-budget"));

@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use pullwarden::judge::Moment;
-
-use crate::support::court::{Court, at, decides_to_fail, request};
+use crate::support::court::{Court, decides_to_fail, request};
 use crate::support::fault;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, GOOD, NOT_FOUND, Pod, UNREADABLE_SECRET, back_off};
@@ -26,14 +24,13 @@ fn edited() -> Pod {
 
 /// A court that fails the Pod at the first failure, and has held the old image's at second 1.
 fn holding(before: &Pod) -> Court {
-    let mut court = Court::counting_to(1);
-    court.brake.warm_up_until = at(2);
+    let mut court = Court::counting_to(1).warming_up(2);
     court.see(before.clone(), 1);
     court
 }
 
 fn failures(court: &Court, image: &str) -> u32 {
-    let images = &court.ledger.pod("uid-p").unwrap().images;
+    let images = &court.ledger().pod("uid-p").unwrap().images;
     images.get(image).map_or(0, |image| image.failures)
 }
 
@@ -143,8 +140,8 @@ fn a_mended_image_that_takes_an_hour_to_pull_is_pulled() {
     for kubelet in [Kubelet::new(), Kubelet::old()] {
         for text in [fault::MISSING, UNNAMED] {
             for later in [1, 15, 27, 60] {
-                let mut story = Story::of(kubelet.clone(), Court::counting_to(1));
-                story.court.brake.warm_up_until = Moment::new(minutes(5));
+                let court = Court::counting_to(1).warming_up(5 * 60);
+                let mut story = Story::of(kubelet.clone(), court);
                 story.registries(|r| r.image(BAD, Registry::failing(text)));
                 story.registries(|r| r.image(GOOD, Registry::Takes(hours(1))));
                 story.start(pod());

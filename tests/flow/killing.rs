@@ -5,7 +5,7 @@ use std::time::Duration;
 use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, Class, Decision, NodeMode, Reason, Verdict};
 use serde_json::json;
 
-use crate::support::court::{Court, policy, request};
+use crate::support::court::{Court, request};
 use crate::support::fault;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, Pod, back_off};
@@ -296,11 +296,10 @@ fn an_always_pod_that_asks_waits_ten_minutes_whatever_its_count() {
 #[test]
 fn observing_the_same_is_due_at_the_same_failure() {
     let when = |mode| {
-        let mut court = Court::enforcing();
-        court.policy = policy(mode);
+        let court = Court::enforcing().with_mode(mode);
         let (story, end) = ends(&court, fault::MISSING, hours(1)).remove(0);
         assert_eq!(end.request.enforce, mode == NodeMode::Enforce);
-        let last: &Verdict = &story.failures_of(&pod()).last().unwrap().verdict;
+        let last: &Verdict = &story.failures_of(&pod()).nth(end.nth - 1).unwrap().verdict;
         assert!(matches!(last.decision, Decision::Fail(_)));
         assert_eq!(end.request.cause.class(), Class::Permanent);
         (end.at, end.nth)

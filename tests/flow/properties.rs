@@ -1,6 +1,5 @@
 //! What holds for any sequence of reports, however odd.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -8,7 +7,7 @@ use proptest::prelude::*;
 use pullwarden::judge::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Cause, Class, ContainerState, ContainerView,
     Decision, NodeMode, Phase, PodView, PullPolicy, Reference, RestartPolicy, Source, Verdict,
-    Wishes, judge, still_due,
+    Wishes, still_due,
 };
 
 use crate::support::court::{Court, at, policy, request};
@@ -114,20 +113,11 @@ fn modes() -> impl Strategy<Value = NodeMode> {
 }
 
 fn court(mode: NodeMode, count: Option<u32>) -> Court {
-    let mut court = Court::enforcing();
-    court.policy.mode = mode;
-    court.policy.failure_count = count.and_then(NonZeroU32::new);
-    court
+    Court::enforcing().with_mode(mode).with_count(count)
 }
 
 fn look(court: &mut Court, view: &PodView, second: u64) -> Verdict {
-    judge(
-        &mut court.ledger,
-        &mut court.brake,
-        &court.policy,
-        view,
-        at(second),
-    )
+    court.see_view(view, at(second))
 }
 
 /// How many containers of the bad image this view may show entering an attempt, or in the pause.
@@ -156,7 +146,7 @@ proptest! {
             look(&mut court, view, *second);
             let most = reported.entry(view.uid.clone()).or_default();
             *most += may_count(view);
-            let image = court.ledger.pod(&view.uid).and_then(|pod| pod.images.get(BAD));
+            let image = court.ledger().pod(&view.uid).and_then(|pod| pod.images.get(BAD));
             if let Some(image) = image {
                 prop_assert!(image.failures <= *most);
                 prop_assert!(image.in_a_row <= image.failures);
@@ -177,14 +167,14 @@ proptest! {
                 let verdict = look(&mut often, view, *second);
                 prop_assert!(verdict.observed.failed.is_empty() && verdict.observed.healed.is_empty());
                 if let Some(request) = request(&verdict) {
-                    let stands = often.ledger.pod(&view.uid).unwrap().images[&request.image].standing.is_some();
+                    let stands = often.ledger().pod(&view.uid).unwrap().images[&request.image].standing.is_some();
                     prop_assert!(stands, "decided without news: {:?}", verdict);
                 }
             }
         }
-        for (uid, pod) in once.ledger.pods() {
+        for (uid, pod) in once.ledger().pods() {
             for (image, record) in &pod.images {
-                prop_assert_eq!(record.failures, often.ledger.pod(uid).unwrap().images[image].failures);
+                prop_assert_eq!(record.failures, often.ledger().pod(uid).unwrap().images[image].failures);
             }
         }
     }
@@ -206,7 +196,7 @@ proptest! {
             prop_assert!(verdict.observed.stale || !verdict.reasons.is_empty());
             prop_assert!(verdict.reasons.iter().all(|reason| !reason.to_string().is_empty()));
             if let Some(request) = request(&verdict) {
-                prop_assert_eq!(still_due(request, &court.policy, view), Ok(()));
+                prop_assert_eq!(still_due(request, court.policy(), view), Ok(()));
                 prop_assert!(request.error.len() <= 1024 && !request.error.chars().any(char::is_control));
             }
         }
@@ -223,21 +213,25 @@ proptest! {
                 restarted.restart();
             }
         }
-        prop_assert_eq!(steady.ledger, restarted.ledger);
+        prop_assert_eq!(steady.ledger(), restarted.ledger());
     }
 
     #[test]
     fn a_reboot_never_lets_anything_be_decided_sooner(reports in reports(), after in 0_usize..40) {
         let (mut steady, mut rebooted) = (court(NodeMode::Enforce, None), court(NodeMode::Enforce, None));
+        // The requests of the steady one, by Pod and image, since the image was last pulled.
+        let mut decided = Vec::new();
         for (index, (second, view)) in reports.iter().enumerate() {
             let one = look(&mut steady, view, *second);
             let other = look(&mut rebooted, view, *second);
-            if let Decision::Fail(request) = &other.decision {
-                let sooner = !matches!(&one.decision, Decision::Fail(c) if c.image <= request.image);
-                prop_assert!(!sooner, "{:?} {:?}", one, other);
+            decided.retain(|(uid, image)| *uid != view.uid || !one.observed.healed.contains(image));
+            decided.extend(request(&one).map(|request| (view.uid.clone(), request.image.clone())));
+            if let Some(request) = request(&other) {
+                let before = |(uid, image): &(String, String)| *uid == view.uid && *image <= request.image;
+                prop_assert!(decided.iter().any(before), "{:?} {:?}", one, other);
             }
             if index == after {
-                rebooted.ledger.rebooted(at(*second));
+                rebooted.reboot(at(*second));
             }
         }
     }
@@ -326,13 +320,7 @@ fn many_images_are_judged_in_linear_time() {
         let view = view(images);
         let mut court = Court::counting_to(1);
         let begun = thread_time();
-        let verdict = judge(
-            &mut court.ledger,
-            &mut court.brake,
-            &court.policy,
-            &view,
-            at(1),
-        );
+        let verdict = look(&mut court, &view, 1);
         assert_eq!(verdict.decision, Decision::Wait);
         thread_time() - begun
     };
@@ -461,6 +449,6 @@ fn a_ledger_does_not_grow_with_what_is_said_to_it() {
         let message = format!("{second}{}", "\u{1b}".repeat(10_000));
         court.see(pod.clone().failing(&message), second);
     }
-    let size = serde_json::to_string(&court.ledger).unwrap().len();
+    let size = serde_json::to_string(court.ledger()).unwrap().len();
     assert!(size < 4096, "{size} bytes");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pullwarden::judge::Reason;
+use pullwarden::judge::{Reason, Settings};
 
 use crate::support::court::{Court, at, decides_to_fail};
 use crate::support::fault;
@@ -119,8 +119,8 @@ fn three_refused_images_of_one_pod_do_not_hold_it_for_ever() {
 
 #[test]
 fn a_longer_limit_of_the_registry_brake_holds_refusals_too() {
-    let mut court = Court::enforcing();
-    court.brake.rules.registry.at_most = hours(12);
+    let longer = |settings: &mut Settings| settings.brakes.registry.at_most = hours(12);
+    let court = Court::enforcing().configured(longer);
     let pods = Pod::of_repositories("r.test", 3);
     let mut story = Story::of_failing(court, &pods, fault::FORBIDDEN);
     story.go_on(hours(12));
@@ -159,7 +159,7 @@ fn a_pull_speaks_for_its_registry_for_fifteen_minutes() {
     for pod in &pods {
         court.fail(pod, NOT_FOUND, 120);
     }
-    court.policy.failure_count = std::num::NonZeroU32::new(1);
+    let court = court.with_count(Some(1));
     for (second, held) in [(959, false), (960, true)] {
         let verdict = court.clone().fail(&pods[0], NOT_FOUND, second);
         // The others failed last at 120: lately, until 1020.
@@ -228,8 +228,8 @@ fn after_a_reboot_the_node_is_new_again() {
 }
 
 /// A refusal is known, and the image's next pull is refused too; between the two the first image comes to the new node.
-fn refused_as_a_pull_comes(mut court: Court, known: impl FnOnce(&mut Court)) {
-    court.policy.failure_count = std::num::NonZeroU32::new(2);
+fn refused_as_a_pull_comes(court: Court, known: impl FnOnce(&mut Court)) {
+    let mut court = court.with_count(Some(2));
     known(&mut court);
     // The second pull is made at 37 s. The node's credentials come at 40 s.
     court.arrives("r.test/other:1", at(40));
@@ -252,8 +252,7 @@ fn a_refusal_from_before_the_first_pull_is_held() {
     // It is known from before the node was started anew.
     refused_as_a_pull_comes(Court::enforcing(), |court| {
         court.fail(&pod, DENIED, 5000);
-        court.ledger.rebooted(at(5));
-        court.brake.rebooted(at(5));
+        court.reboot(at(5));
     });
 }
 

@@ -1,6 +1,6 @@
 //! Which Pods are judged, and what their annotations ask for.
 
-use pullwarden::judge::{Decision, NodeMode, Reason, RestartPolicy, Stage, still_due};
+use pullwarden::judge::{Decision, NodeMode, Outcome, Reason, RestartPolicy, still_due};
 
 use crate::support::court::{Court, decides_to_fail, policy, request, settles};
 use crate::support::pod::{BAD, GOOD, NOT_FOUND, Pod};
@@ -20,13 +20,13 @@ fn check_left_alone(pod: &Pod, expected: &Reason) {
         let verdict = court.fail(pod, NOT_FOUND, second);
         assert!(settles(&verdict, expected), "{verdict:?}");
     }
-    assert_eq!(court.ledger.pods().count(), 0);
+    assert_eq!(court.ledger().pods().count(), 0);
     let mut other = Court::counting_to(1);
     let verdict = other.fail(&Pod::bad("p").uid(pod.has_uid()), NOT_FOUND, 0);
     let request = request(&verdict).unwrap();
     let spared = still_due(
         request,
-        &court.policy,
+        court.policy(),
         &pod.clone().failing(NOT_FOUND).view(),
     );
     assert_eq!(spared.as_ref(), Err(expected));
@@ -84,8 +84,7 @@ fn no_annotation_brings_those_in_that_must_stay_out() {
 /// What comes of a Pod's first failure on a node with a count of 1: `None` if nothing, else whether it may be written to.
 #[track_caller]
 fn check(mode: NodeMode, pod: &Pod, expected: Option<bool>) {
-    let mut court = Court::counting_to(1);
-    court.policy.mode = mode;
+    let mut court = Court::counting_to(1).with_mode(mode);
     let verdict = court.fail(pod, NOT_FOUND, 0);
     assert_eq!(
         request(&verdict).map(|c| c.enforce),
@@ -174,12 +173,10 @@ fn always_is_covered_when_the_pod_asks_and_waits_ten_minutes() {
 
 #[test]
 fn always_is_covered_when_the_configuration_says_so() {
-    let mut court = Court::counting_to(1);
-    court
-        .policy
-        .scope
-        .restart_policies
-        .push(RestartPolicy::Always);
+    let mut court = Court::counting_to(1).configured(|settings| {
+        let covered = &mut settings.policy.scope.restart_policies;
+        covered.push(RestartPolicy::Always);
+    });
     let pod = pod().restart("Always");
     court.fail(&pod, NOT_FOUND, 0);
     assert!(decides_to_fail(&court.fail(&pod, NOT_FOUND, 600)));
@@ -187,11 +184,9 @@ fn always_is_covered_when_the_configuration_says_so() {
 
 #[test]
 fn what_would_be_done_is_said_once() {
-    let mut court = Court::counting_to(1);
-    court.policy.mode = NodeMode::Observe;
+    let court = Court::counting_to(1).with_mode(NodeMode::Observe);
+    let mut court = court.with_outcome(Outcome::Due);
     assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 0)));
-    // As the agent notes it.
-    court.ledger.set_stage("uid-p", Stage::Announced);
     let verdict = court.fail(&pod(), NOT_FOUND, 26);
     assert_eq!(verdict.decision, Decision::Hold);
     assert!(verdict.reasons.contains(&Reason::AlreadyAnnounced));
@@ -200,7 +195,7 @@ fn what_would_be_done_is_said_once() {
         !decides_to_fail(&court.fail(&pod(), NOT_FOUND, 50)),
         "nor after a restart"
     );
-    court.policy.mode = NodeMode::Enforce;
+    let mut court = court.with_mode(NodeMode::Enforce);
     assert!(
         decides_to_fail(&court.fail(&pod(), NOT_FOUND, 100)),
         "saying is not doing"
@@ -209,15 +204,11 @@ fn what_would_be_done_is_said_once() {
 
 #[test]
 fn while_it_is_reported_or_ended_nothing_is_decided_again() {
-    for stage in [Stage::Writing, Stage::Written(crate::support::court::at(0))] {
-        let mut court = Court::counting_to(1);
-        court.fail(&pod(), NOT_FOUND, 0);
-        court.ledger.set_stage("uid-p", stage);
-        assert_eq!(
-            court.fail(&pod(), NOT_FOUND, 26).decision,
-            Decision::Wait,
-            "{stage:?}"
-        );
+    for outcome in [None, Some(Outcome::Written)] {
+        let mut court = Court::counting_to(1).with_outcome(outcome);
+        assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 0)));
+        let verdict = court.fail(&pod(), NOT_FOUND, 26);
+        assert_eq!(verdict.decision, Decision::Wait, "{outcome:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use pullwarden::judge::{PodView, Source, judge};
+use pullwarden::judge::{PodView, Source};
 
 use crate::support::court::{Court, at};
 use crate::support::pod::{DENIED, NOT_FOUND, Pod};
@@ -45,13 +45,7 @@ impl Told {
             resource_version: self.version.to_string(),
             ..pod.view()
         };
-        let Court {
-            ledger,
-            brake,
-            policy,
-            ..
-        } = &mut self.court;
-        judge(ledger, brake, policy, &view, at(self.second));
+        self.court.see_view(&view, at(self.second));
         self.court.failures(pod).unwrap_or(0)
     }
 

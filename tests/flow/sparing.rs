@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{self, DeletePod, Get, PatchPod, PatchStatus, PostEvent};
-use crate::support::court::{Court, at, decides_to_fail};
+use crate::support::court::{Court, decides_to_fail};
 use crate::support::node::{Agent, Node};
 use crate::support::pod::{BAD, NOT_FOUND, Pod};
 use crate::support::race::{Race, pod};
@@ -318,8 +318,7 @@ async fn who_was_deleted_has_not_started() {
 
 #[test]
 fn who_was_held_and_started_is_told() {
-    let mut court = Court::counting_to(1);
-    court.brake.warm_up_until = at(600);
+    let mut court = Court::counting_to(1).warming_up(600);
     court.fail(&pod(), NOT_FOUND, 1);
     let verdict = court.see(pod().running("c"), 20);
     assert_eq!(verdict.observed.started.get(BAD), Some(&Because::Held));

@@ -4,10 +4,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pullwarden::judge::{
-    Action, BrakeMemory, BrakeRules, Brakes, Budget, Decision, FailRequest, Ledger, Moment,
-    NodeMode, Policy, Reason, RegistryRule, RestartPolicy, Scope, Threshold, Thresholds, Verdict,
-    judge,
+    Action, BrakeRules, Budget, Decision, Effect, Event, FailRequest, Judge, Kept, Ledger, Moment,
+    NodeMode, Note, Observed, Outcome, PodView, Policy, Reason, RegistryRule, RestartPolicy, Scope,
+    Settings, Threshold, Thresholds, Verdict,
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::pod::{BAD, Pod, back_off};
 
@@ -60,49 +61,141 @@ pub const RULES: BrakeRules = BrakeRules {
     new_node: Duration::from_secs(60 * MINUTE),
 };
 
-/// A brake that is off: no warm-up, nothing spent, the registry of the bad image works.
-pub fn brake() -> Brakes {
-    let mut memory = BrakeMemory::default();
-    memory.registries.pulled(BAD, None);
-    Brakes {
-        warm_up_until: at(0),
-        rules: RULES,
-        memory,
-    }
-}
-
-/// A ledger, a brake and a policy.
+/// A judge on a node that is not new: its warm-up is over, and the registry of the bad image works.
 #[derive(Clone, Debug)]
 pub struct Court {
-    pub ledger: Ledger,
-    pub brake: Brakes,
-    pub policy: Policy,
+    judge: Judge,
+    settings: Settings,
+    now: Moment,
     version: u64,
+    /// Request to fail a Pod that has not ended.
+    report: Option<FailRequest>,
+    /// Outcome of every request to fail a Pod, at once; `None` if the test ends each by itself.
+    outcome: Option<Outcome>,
 }
 
 impl Court {
-    /// Enforcing by DESIGN.md's default thresholds.
+    /// Enforces by DESIGN.md's default thresholds. Every write is refused, so that each failure of
+    /// a Pod is judged as if there had been no verdict before.
     pub fn enforcing() -> Self {
-        Self {
-            ledger: Ledger::default(),
-            brake: brake(),
-            policy: policy(NodeMode::Enforce),
-            version: 0,
-        }
+        let mut court = Self::on_new_node();
+        let image = BAD.to_owned();
+        court.step(&Event::ImageArrived { image, at: None }, at(0));
+        court
     }
 
     /// The same on a node on which nothing was pulled since it was started.
     pub fn on_new_node() -> Self {
-        let mut court = Self::enforcing();
-        court.brake.memory = BrakeMemory::default();
-        court
+        let settings = Settings {
+            policy: policy(NodeMode::Enforce),
+            brakes: RULES,
+            warm_up: Duration::ZERO,
+        };
+        Self {
+            judge: Judge::new(settings.clone(), at(0)),
+            settings,
+            now: at(0),
+            version: 0,
+            report: None,
+            outcome: Some(Outcome::Refused),
+        }
     }
 
     /// Enforcing, with `imagePullFailureCount`.
     pub fn counting_to(count: u32) -> Self {
-        let mut court = Self::enforcing();
-        court.policy.failure_count = NonZeroU32::new(count);
-        court
+        Self::enforcing().with_count(Some(count))
+    }
+
+    /// The same with `imagePullFailureCount`, or without.
+    pub fn with_count(self, count: Option<u32>) -> Self {
+        self.configured(|settings| {
+            settings.policy.failure_count = count.and_then(NonZeroU32::new);
+        })
+    }
+
+    /// The same in this mode.
+    pub fn with_mode(self, mode: NodeMode) -> Self {
+        self.configured(|settings| settings.policy.mode = mode)
+    }
+
+    /// The same with a warm-up until this second.
+    pub fn warming_up(mut self, seconds: u64) -> Self {
+        self.settings.warm_up = Duration::from_secs(seconds);
+        self.keep(|kept| kept.warm_up_until = at(seconds));
+        self
+    }
+
+    /// The same, with another end of each request to fail a Pod.
+    pub fn with_outcome(mut self, outcome: impl Into<Option<Outcome>>) -> Self {
+        self.outcome = outcome.into();
+        self
+    }
+
+    /// The same with other settings.
+    pub fn configured(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.configure(change);
+        self
+    }
+
+    /// Changes the settings.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
+        let settings = Box::new(self.settings.clone());
+        self.step(&Event::Configured(settings), self.now);
+    }
+
+    /// Restarts the agent with what the state file has.
+    pub fn restart(&mut self) {
+        self.keep(|_| ());
+    }
+
+    /// Restarts the agent with another state file.
+    pub fn keep(&mut self, change: impl FnOnce(&mut Kept)) {
+        self.start(change, true, self.now);
+    }
+
+    /// Reboots the node, whose boot clock shows `now` then.
+    pub fn reboot(&mut self, now: Moment) {
+        self.start(|_| (), false, now);
+    }
+
+    fn start(&mut self, change: impl FnOnce(&mut Kept), same_boot: bool, now: Moment) {
+        let kept = self.judge.kept();
+        let mut kept = Kept {
+            ledger: read_back(&kept.ledger),
+            memory: read_back(&kept.memory),
+            ..kept
+        };
+        change(&mut kept);
+        self.judge = Judge::restarted(self.settings.clone(), kept, same_boot, now);
+        (self.now, self.report) = (now, None);
+    }
+
+    /// Gives the judge an event.
+    pub fn step(&mut self, event: &Event, now: Moment) -> Vec<Effect> {
+        self.now = now;
+        let effects = self.judge.step(event, now);
+        for effect in &effects {
+            if let Effect::Report(request) = effect {
+                self.report = Some((**request).clone());
+            }
+        }
+        if let Some(outcome) = self.outcome.filter(|_| self.report.is_some()) {
+            self.end_report(outcome);
+        }
+        effects
+    }
+
+    /// Ends the request to fail a Pod.
+    pub fn end_report(&mut self, outcome: Outcome) {
+        let request = self.report.take().expect("a request to fail a Pod");
+        let event = Event::Reported {
+            pod: request.pod,
+            image: request.image,
+            ending: outcome.into(),
+            marked: Some(false),
+        };
+        self.judge.step(&event, self.now);
     }
 
     /// Judges the Pod as reported anew at `seconds`, under the next `resourceVersion` unless it has one.
@@ -117,13 +210,21 @@ impl Court {
             true => pod,
             false => pod.version(&self.version.to_string()),
         };
-        judge(
-            &mut self.ledger,
-            &mut self.brake,
-            &self.policy,
-            &pod.view(),
-            now,
-        )
+        self.see_view(&pod.view(), now)
+    }
+
+    /// Judges a view as it is.
+    pub fn see_view(&mut self, view: &PodView, now: Moment) -> Verdict {
+        let effects = self.step(&Event::Observed(Box::new(view.clone())), now);
+        let is_taken = |effect: &Effect| !matches!(effect, Effect::AskLabels { .. });
+        if !effects.iter().any(is_taken) {
+            return stale();
+        }
+        let noted = effects.into_iter().find_map(|effect| match effect {
+            Effect::Note(Note::Verdict { verdict, .. }) => Some(*verdict),
+            _ => None,
+        });
+        noted.unwrap_or_else(|| self.judge.verdict(&view.uid).unwrap().clone())
     }
 
     /// One failed pull of the container `c` and the pause after it, as two reports. The first one's verdict. A message about the bad image is
@@ -143,23 +244,43 @@ impl Court {
 
     /// The failures counted for the bad image of this Pod; `None` if nothing is known of it.
     pub fn failures(&self, pod: &Pod) -> Option<u32> {
-        let images = &self.ledger.pod(pod.has_uid())?.images;
+        let images = &self.ledger().pod(pod.has_uid())?.images;
         images.get(BAD).map(|image| image.failures)
     }
 
-    /// The ledger and the brake's memory as they come back from the state file.
-    pub fn restart(&mut self) {
-        let text = serde_json::to_string(&self.ledger).unwrap();
-        self.ledger = serde_json::from_str(&text).unwrap();
-        let text = serde_json::to_string(&self.brake.memory).unwrap();
-        self.brake.memory = serde_json::from_str(&text).unwrap();
-        self.ledger.restarted();
+    /// Everything that was counted.
+    pub fn ledger(&self) -> &Ledger {
+        self.judge.ledger()
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Policy {
+        self.judge.policy()
     }
 
     /// The node's list of images has one more.
     pub fn arrives(&mut self, image: &str, now: Moment) {
-        self.brake.memory.registries.pulled(image, Some(now));
-        self.ledger.pulled_by_another(image, "");
+        let image = image.to_owned();
+        let at = Some(now);
+        self.step(&Event::ImageArrived { image, at }, now);
+    }
+}
+
+/// A part of the state as it comes back from the state file.
+fn read_back<T: Serialize + DeserializeOwned>(part: &T) -> T {
+    serde_json::from_value(serde_json::to_value(part).unwrap()).unwrap()
+}
+
+/// The verdict on a view that is older than what is known: the judge does nothing about it.
+fn stale() -> Verdict {
+    let stale = true;
+    Verdict {
+        decision: Decision::Wait,
+        reasons: vec![Reason::Stale],
+        observed: Observed {
+            stale,
+            ..Observed::default()
+        },
     }
 }
 

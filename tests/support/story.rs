@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pullwarden::judge::{Because, Decision, FailRequest, Moment, PodView, Reason, Stage, Verdict};
+use pullwarden::judge::{Decision, FailRequest, Moment, Outcome, PodView, Reason, Verdict};
 
 use super::court::{Court, request};
 use super::kubelet::Kubelet;
@@ -63,7 +63,7 @@ impl Story {
     pub fn of(kubelet: Kubelet, court: Court) -> Self {
         Self {
             kubelet,
-            court,
+            court: court.with_outcome(None),
             failures: Vec::new(),
             ends: Vec::new(),
             booted: Duration::ZERO,
@@ -132,9 +132,7 @@ impl Story {
     pub fn reboot(&mut self) {
         self.booted = self.kubelet.now();
         self.kubelet.reboot();
-        self.court.restart();
-        self.court.ledger.rebooted(self.moment(self.booted));
-        self.court.brake.rebooted(self.moment(self.booted));
+        self.court.reboot(self.moment(self.booted));
     }
 
     /// What the boot clock shows.
@@ -164,22 +162,23 @@ impl Story {
             assert_eq!(decided, None, "only a newly reported failure decides");
         }
         if let Some(request) = decided {
-            self.report(&view, request, at);
+            self.report(request, at);
         }
     }
 
-    /// What the agent does about a verdict.
-    fn report(&mut self, view: &PodView, request: FailRequest, at: Duration) {
-        let (now, uid) = (self.moment(at), &view.uid);
-        let Court { ledger, brake, .. } = &mut self.court;
-        brake.spend(view, &request.image, now);
+    /// Does what the agent does about a request to fail a Pod.
+    fn report(&mut self, request: FailRequest, at: Duration) {
+        let uid = &request.pod.uid;
         if request.spare_if_present && self.kubelet.has(&request.image) {
-            ledger.note_due(uid, &request.image, Because::Spared);
-            ledger.note_spared(uid, &request.image);
-            return;
+            return self.court.end_report(Outcome::SparedByRuntime);
         }
-        ledger.set_stage(uid, Stage::Written(now));
-        self.kubelet.deadline(uid);
+        match request.enforce {
+            true => self.court.end_report(Outcome::Written),
+            false => self.court.end_report(Outcome::Due),
+        }
+        if request.enforce {
+            self.kubelet.deadline(uid);
+        }
         self.ends.push(End {
             at,
             nth: self.failures.iter().filter(|f| &f.uid == uid).count(),
@@ -188,8 +187,8 @@ impl Story {
     }
 
     fn left(&mut self, view: &PodView) {
-        let failed = self.court.ledger.forget(&view.uid);
-        let failed = failed.is_some_and(|record| matches!(record.stage, Stage::Written(_)));
+        let mut ends = self.ends.iter();
+        let failed = ends.any(|end| end.request.enforce && end.request.pod.uid == view.uid);
         let owner = |pod: &&Pod| pod.view().owner == view.owner;
         let controller = self.controllers.iter().find(owner).filter(|_| failed);
         if let Some(like) = controller.cloned() {
