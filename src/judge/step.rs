@@ -1,14 +1,17 @@
 //! All that is known of one node, and the one way to change it: [`Judge::step`].
 //!
-//! The agent gives it what happens, a replay what the journal has. `following.rs` says what follows
-//! from a verdict.
+//! The agent gives it what happens, a replay what the journal has. `step/following.rs` says what
+//! follows from a verdict.
+
+mod following;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::verdict::deciding::judge;
 use super::{
     Because, BrakeMemory, Brakes, Effect, Event, FailRequest, Labels, Latest, Ledger, Moment, Note,
-    PodId, PodView, Policy, Settings, Stage, Verdict, judge,
+    PodId, PodView, Policy, Settings, Stage, Verdict,
 };
 
 /// Time after a start within which evidence names each Pod that an earlier run has marked.
@@ -29,21 +32,21 @@ pub struct Kept {
 #[derive(Clone, Debug)]
 pub struct Judge {
     /// The policy in force.
-    pub(super) policy: Policy,
+    policy: Policy,
     /// Counts.
-    pub(super) ledger: Ledger,
+    ledger: Ledger,
     /// Settings and memory of the brakes.
-    pub(super) brake: Brakes,
+    brake: Brakes,
     /// The newest view of each Pod that is being judged, by UID.
-    pub(super) latest: BTreeMap<String, Latest>,
+    latest: BTreeMap<String, Latest>,
     /// The last verdict on each Pod that has nothing to judge for now, by UID.
-    pub(super) settled: BTreeMap<String, Verdict>,
+    settled: BTreeMap<String, Verdict>,
     /// The reports that are under way, by the Pod's UID.
-    pub(super) reports: BTreeMap<String, FailRequest>,
+    reports: BTreeMap<String, FailRequest>,
     /// The Pods that left while the report on them was under way, by UID.
-    pub(super) gone: BTreeSet<String>,
+    gone: BTreeSet<String>,
     /// The Pods that are too large to be judged, by UID. Each was said once.
-    pub(super) too_large: BTreeSet<String>,
+    too_large: BTreeSet<String>,
     /// By then evidence has named each Pod that an earlier run has marked.
     named_by: Moment,
 }
@@ -297,13 +300,7 @@ impl Judge {
     }
 
     /// If the report on the Pod is under way, that will find out, and its end forgets the Pod.
-    pub(super) fn left(
-        &mut self,
-        uid: &str,
-        view: Option<&PodView>,
-        now: Moment,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn left(&mut self, uid: &str, view: Option<&PodView>, now: Moment, effects: &mut Vec<Effect>) {
         effects.push(Effect::Stop {
             uid: uid.to_owned(),
         });
@@ -368,13 +365,13 @@ impl Judge {
         self.settled.remove(uid);
     }
 
-    pub(super) fn stage(&self, uid: &str) -> Option<Stage> {
+    fn stage(&self, uid: &str) -> Option<Stage> {
         self.ledger.pod(uid).map(|record| record.stage)
     }
 }
 
 /// A Pod that would have been failed has started after all: the number that says whether to trust the settings.
-pub(super) fn started(pod: PodId, image: &str, because: Because) -> Effect {
+fn started(pod: PodId, image: &str, because: Because) -> Effect {
     Effect::Note(Note::StartedAfterAll {
         pod,
         image: image.to_owned(),

@@ -53,7 +53,7 @@ const REMEMBERED: usize = 256;
 
 impl Registries {
     /// Notes that a pull of this image failed.
-    pub fn failed(&mut self, image: &str, rule: &RegistryRule, now: Moment) {
+    pub(in crate::judge) fn failed(&mut self, image: &str, rule: &RegistryRule, now: Moment) {
         let reference = Reference::of(image);
         self.0.retain(|_, registry| {
             registry
@@ -75,7 +75,7 @@ impl Registries {
 
     /// Notes that this image was pulled: at that moment, or at an unknown one since the node
     /// started.
-    pub fn pulled(&mut self, image: &str, at: Option<Moment>) {
+    pub(in crate::judge) fn pulled(&mut self, image: &str, at: Option<Moment>) {
         let registry = Reference::of(image).registry;
         if !self.0.contains_key(registry) && self.0.len() >= REMEMBERED {
             return;
@@ -115,7 +115,7 @@ impl Registries {
     }
 
     /// Forgets everything after a reboot.
-    pub fn rebooted(&mut self) {
+    pub(in crate::judge) fn rebooted(&mut self) {
         self.0.clear();
     }
 }

@@ -94,7 +94,7 @@ impl BrakeMemory {
 
 impl Brakes {
     /// Takes one Pod, which fails for this image, out of the budget.
-    pub fn spend(&mut self, view: &PodView, image: &str, now: Moment) {
+    pub(in crate::judge) fn spend(&mut self, view: &PodView, image: &str, now: Moment) {
         let per = self.rules.budget.per;
         let memory = &mut self.memory;
         memory.spent.retain(|s| now.since(s.at) < per);
@@ -123,7 +123,7 @@ impl Brakes {
     }
 
     /// Gives the Pod's place back to the budget: the Pod was not failed for this image.
-    pub fn refund(&mut self, uid: &str, image: &str) {
+    pub(in crate::judge) fn refund(&mut self, uid: &str, image: &str) {
         let memory = &mut self.memory;
         let Some(place) = memory.spent.iter().rposition(|spent| spent.uid == uid) else {
             return;
@@ -153,7 +153,7 @@ impl Brakes {
     }
 
     /// Restarts all times after a reboot: the boot clock began again.
-    pub fn rebooted(&mut self, now: Moment) {
+    pub(in crate::judge) fn rebooted(&mut self, now: Moment) {
         for spent in &mut self.memory.spent {
             spent.at = now;
         }

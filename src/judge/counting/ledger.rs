@@ -113,7 +113,7 @@ impl Ledger {
     }
 
     /// Brings the counts up to date with a view of a Pod.
-    pub fn observe(&mut self, view: &PodView, now: Moment) -> Observed {
+    pub(in crate::judge) fn observe(&mut self, view: &PodView, now: Moment) -> Observed {
         let record = self
             .pods
             .entry(view.uid.clone())
@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     /// An image was pulled on this node, by the Pod of this UID or (empty) by one that is not known.
-    pub fn pulled_by_another(&mut self, image: &str, by: &str) {
+    pub(in crate::judge) fn pulled_by_another(&mut self, image: &str, by: &str) {
         let pulled = Reference::of(image);
         for (_, record) in self.pods.iter_mut().filter(|(uid, _)| *uid != by) {
             for (image, record) in &mut record.images {
@@ -147,36 +147,41 @@ impl Ledger {
     }
 
     /// The time of an image had come, and the Pod was not failed.
-    pub fn note_due(&mut self, uid: &str, image: &str, because: Because) {
+    pub(in crate::judge) fn note_due(&mut self, uid: &str, image: &str, because: Because) {
         if let Some(record) = self.image(uid, image) {
             record.due.get_or_insert(because);
         }
     }
 
     /// A brake of its registry holds an image.
-    pub fn note_held(&mut self, uid: &str, image: &str, now: Moment) {
+    pub(in crate::judge) fn note_held(&mut self, uid: &str, image: &str, now: Moment) {
         if let Some(record) = self.image(uid, image) {
             record.held.get_or_insert(now);
         }
     }
 
     /// Notes what is known of an image's registry as its failure is reported: the last pull, and whether there was none since the node was started.
-    pub fn note_registry(&mut self, uid: &str, image: &str, pulled: Option<Moment>, new: bool) {
+    pub(in crate::judge) fn note_registry(
+        &mut self,
+        uid: &str,
+        image: &str,
+        at: Option<Moment>,
+        new: bool,
+    ) {
         if let Some(record) = self.image(uid, image) {
-            record.pulled = pulled;
-            record.new = new;
+            (record.pulled, record.new) = (at, new);
         }
     }
 
     /// An image was spared because of what the node's runtime knows of it: once only.
-    pub fn note_spared(&mut self, uid: &str, image: &str) {
+    pub(in crate::judge) fn note_spared(&mut self, uid: &str, image: &str) {
         if let Some(record) = self.image(uid, image) {
             record.spared = true;
         }
     }
 
     /// The API server has denied to fail a Pod for an image: it is left alone for a while, each time for twice as long.
-    pub fn note_denied(&mut self, uid: &str, image: &str, now: Moment) {
+    pub(in crate::judge) fn note_denied(&mut self, uid: &str, image: &str, now: Moment) {
         if let Some(record) = self.image(uid, image) {
             let before = record.denied.map_or(0, |denied| denied.times);
             let pause = DENIED.0.saturating_mul(2_u32.saturating_pow(before));
@@ -188,7 +193,7 @@ impl Ledger {
     }
 
     /// The Pod's author was told of annotations that cannot be read. False if that was so before.
-    pub fn note_told(&mut self, uid: &str) -> bool {
+    pub(in crate::judge) fn note_told(&mut self, uid: &str) -> bool {
         let record = self.pods.get_mut(uid);
         record.is_some_and(|record| !std::mem::replace(&mut record.told, true))
     }
@@ -197,17 +202,16 @@ impl Ledger {
         self.pods.get_mut(uid)?.images.get_mut(image)
     }
 
-    /// Sets how far the report on a Pod has come. False if nothing is known of it.
-    pub fn set_stage(&mut self, uid: &str, stage: Stage) -> bool {
-        self.pods
-            .get_mut(uid)
-            .map(|record| record.stage = stage)
-            .is_some()
+    /// Sets how far the report on a Pod has come, if something is known of it.
+    pub(in crate::judge) fn set_stage(&mut self, uid: &str, stage: Stage) {
+        if let Some(record) = self.pods.get_mut(uid) {
+            record.stage = stage;
+        }
     }
 
     /// A report on a Pod ended without a write. A standing reason stands anew in five minutes, as long as the kubelet's longest pause: what has
     /// attempts waits for the next one, and what has none must not be tried at every tick.
-    pub fn postpone(&mut self, uid: &str, image: &str, now: Moment) {
+    pub(in crate::judge) fn postpone(&mut self, uid: &str, image: &str, now: Moment) {
         if let Some(standing) = self.image(uid, image).and_then(|i| i.standing.as_mut()) {
             standing.since = Some(now.after(POSTPONED));
         }
@@ -222,7 +226,7 @@ impl Ledger {
     }
 
     /// Forgets a Pod; what was known of it is returned. Its mark stays.
-    pub fn forget(&mut self, uid: &str) -> Option<PodRecord> {
+    pub(in crate::judge) fn forget(&mut self, uid: &str) -> Option<PodRecord> {
         self.pods.remove(uid)
     }
 
@@ -237,7 +241,7 @@ impl Ledger {
     }
 
     /// Our condition may stand on this Pod.
-    pub fn mark(&mut self, uid: &str, namespace: &str, name: &str) {
+    pub(in crate::judge) fn mark(&mut self, uid: &str, namespace: &str, name: &str) {
         let mark = || Mark {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -247,14 +251,14 @@ impl Ledger {
     }
 
     /// If our condition stands on this Pod, it is not true any more.
-    pub fn mark_over(&mut self, uid: &str) {
+    pub(in crate::judge) fn mark_over(&mut self, uid: &str) {
         if let Some(mark) = self.marks.get_mut(uid) {
             mark.over = true;
         }
     }
 
     /// Our condition does not stand on this Pod, or is right: the Pod is being ended.
-    pub fn unmark(&mut self, uid: &str) {
+    pub(in crate::judge) fn unmark(&mut self, uid: &str) {
         self.marks.remove(uid);
     }
 
@@ -282,7 +286,7 @@ impl Ledger {
     }
 
     /// Notes which Pods are on the node and forgets those that have not been for an hour: these, by UID.
-    pub fn keep<'a>(
+    pub(in crate::judge) fn keep<'a>(
         &mut self,
         on_node: impl IntoIterator<Item = &'a str>,
         now: Moment,
@@ -298,7 +302,7 @@ impl Ledger {
     }
 
     /// Every report has ended, some without a word: whatever was under way may have got as far as the condition.
-    pub fn restarted(&mut self) {
+    pub(in crate::judge) fn restarted(&mut self) {
         let mut marked = Vec::new();
         for (uid, record) in &mut self.pods {
             if record.stage == Stage::Writing {
@@ -312,7 +316,7 @@ impl Ledger {
     }
 
     /// The node was started anew: counts stay, but nothing that was measured on the other boot clock does.
-    pub fn rebooted(&mut self, now: Moment) {
+    pub(in crate::judge) fn rebooted(&mut self, now: Moment) {
         for record in self.pods.values_mut() {
             record.last_known = now;
             if matches!(record.stage, Stage::Written(_)) {

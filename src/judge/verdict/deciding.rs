@@ -15,7 +15,7 @@ use crate::judge::{
 
 /// Judges one Pod by its latest view. The view may be one that was judged before: then only the
 /// clock has moved, and only a standing reason can have reached its minimum duration.
-pub fn judge(
+pub(in crate::judge) fn judge(
     ledger: &mut Ledger,
     brakes: &mut Brakes,
     policy: &Policy,

@@ -1,7 +1,7 @@
 //! What follows from a verdict, and from the result of a report.
 
-use super::step::started;
-use super::{
+use super::started;
+use crate::judge::{
     Because, Decision, Effect, Ending, FailRequest, Judge, Latest, Moment, Note, Outcome, PodId,
     PodView, Reason, Stage, Undone, Verdict, Wishes,
 };
