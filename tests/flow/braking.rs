@@ -7,13 +7,13 @@ use proptest::prelude::*;
 use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, BRAKES, Brake, Reason, Spent};
 use serde_json::json;
 
-use crate::support::court::{Court, at, decides_to_fail};
 use crate::support::fault;
 use crate::support::generated::{assert_generated, sentences};
+use crate::support::judge::{TestJudge, at, decides_to_fail};
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, DENIED, NOT_FOUND, Pod};
 use crate::support::random::cases;
-use crate::support::story::{Failure, Story, hours, minutes};
+use crate::support::simulation::{Failure, Simulation, hours, minutes};
 
 fn of_budget(reason: &Reason) -> bool {
     matches!(reason.brake(), Some("node-budget" | "owner-budget"))
@@ -45,14 +45,14 @@ fn every_brake_is_documented() {
 #[test]
 fn thirty_bad_pods_at_once_are_failed_ten_at_a_time() {
     for kubelet in [Kubelet::new(), Kubelet::old().with_jitter(3)] {
-        let mut story = Story::of(kubelet, Court::enforcing());
+        let mut sim = Simulation::of(kubelet, TestJudge::enforcing());
         for n in 0..30 {
-            story.start(Pod::bad(&format!("p{n}")));
+            sim.start(Pod::bad(&format!("p{n}")));
         }
-        story.go_on(hours(2));
-        assert_eq!(story.ends.len(), 30, "all in the end");
-        story.let_go_at_failures();
-        let times: Vec<Duration> = story.ends.iter().map(|end| end.at).collect();
+        sim.run_until(hours(2));
+        assert_eq!(sim.failed.len(), 30, "all in the end");
+        sim.assert_decided_at_failures();
+        let times: Vec<Duration> = sim.failed.iter().map(|end| end.at).collect();
         for (first, eleventh) in times.iter().zip(&times[10..]) {
             assert!(*eleventh - *first >= minutes(10), "{times:?}");
         }
@@ -60,12 +60,12 @@ fn thirty_bad_pods_at_once_are_failed_ten_at_a_time() {
             times[9] < minutes(16) && times[29] < minutes(60),
             "{times:?}"
         );
-        let held = story.failures.iter().filter(|f| f.held(of_budget));
+        let held = sim.failures.iter().filter(|f| f.held(of_budget));
         assert!(held.count() >= 20);
         // The second ten at their next failure after the budget is there again.
-        for end in &story.ends[10..] {
+        for end in &sim.failed[10..] {
             let before = |f: &&Failure| f.uid == end.request.pod.uid && f.at < end.at;
-            let last = story.failures.iter().rfind(before).unwrap();
+            let last = sim.failures.iter().rfind(before).unwrap();
             assert!(last.held(of_budget), "{:?}", last.verdict);
         }
     }
@@ -73,31 +73,28 @@ fn thirty_bad_pods_at_once_are_failed_ten_at_a_time() {
 
 #[test]
 fn an_owner_has_a_budget_of_its_own() {
-    let mut story = Story::of(Kubelet::new(), Court::enforcing());
+    let mut sim = Simulation::of(Kubelet::new(), TestJudge::enforcing());
     for n in 0..6 {
-        story.start(Pod::bad(&format!("a{n}")).owner("job-a"));
+        sim.start(Pod::bad(&format!("a{n}")).owner("job-a"));
     }
-    story.start(Pod::bad("b").owner("job-b"));
-    story.go_on(hours(1));
-    assert_eq!(story.ends.len(), 7);
-    story.let_go_at_failures();
-    let of_a = story.ends.iter().filter(|e| e.request.pod.name != "b");
+    sim.start(Pod::bad("b").owner("job-b"));
+    sim.run_until(hours(1));
+    assert_eq!(sim.failed.len(), 7);
+    sim.assert_decided_at_failures();
+    let of_a = sim.failed.iter().filter(|e| e.request.pod.name != "b");
     let of_a: Vec<Duration> = of_a.map(|end| end.at).collect();
     assert!(of_a[3] - of_a[0] >= minutes(10), "{of_a:?}");
-    let b = story.end_of(&Pod::bad("b")).unwrap();
+    let b = sim.failed_pod(&Pod::bad("b")).unwrap();
     assert!(b.at < minutes(16), "{:?}", b.at);
 }
 
 /// Of each Pod that was failed, how long after its first failure.
-fn waits(story: &Story) -> Vec<Duration> {
-    let wait = |end: &crate::support::story::End| {
-        let mut of_pod = story
-            .failures
-            .iter()
-            .filter(|f| f.uid == end.request.pod.uid);
+fn waits(sim: &Simulation) -> Vec<Duration> {
+    let wait = |end: &crate::support::simulation::FailedPod| {
+        let mut of_pod = sim.failures.iter().filter(|f| f.uid == end.request.pod.uid);
         end.at - of_pod.next().unwrap().at
     };
-    story.ends.iter().map(wait).collect()
+    sim.failed.iter().map(wait).collect()
 }
 
 fn always(name: &str) -> Pod {
@@ -110,61 +107,61 @@ fn always(name: &str) -> Pod {
 #[test]
 fn each_new_pod_of_an_owner_waits_twice_as_long() {
     for kubelet in [Kubelet::new(), Kubelet::old().with_jitter(2)] {
-        let mut story = Story::of(kubelet, Court::enforcing());
-        story.start_controlled(always("p"));
-        story.go_on(hours(5));
-        let waits = waits(&story);
+        let mut sim = Simulation::of(kubelet, TestJudge::enforcing());
+        sim.start_controlled(always("p"));
+        sim.run_until(hours(5));
+        let waits = waits(&sim);
         let least = [10, 20, 40, 60, 60].map(minutes);
         assert!(waits.len() >= least.len(), "{waits:?}");
         for (wait, least) in waits.iter().zip(least) {
             let due = least..least + minutes(6);
             assert!(due.contains(wait), "{waits:?}");
         }
-        assert!(story.failures.iter().any(|f| f.held(of_always)));
-        story.let_go_at_failures();
+        assert!(sim.failures.iter().any(|f| f.held(of_always)));
+        sim.assert_decided_at_failures();
     }
 }
 
 /// A judge that failed so many Pods like `always("p")` at second 0.
-fn having_failed(pods: u32) -> Court {
-    let mut court = Court::enforcing();
-    court.keep(|kept| {
+fn having_failed(pods: u32) -> TestJudge {
+    let mut judge = TestJudge::enforcing();
+    judge.keep(|kept| {
         let mut memory = serde_json::to_value(&kept.memory).unwrap();
         let owner = json!({"owner": "owner-of-p", "image": BAD, "verdicts": pods, "last": at(0)});
         memory["repeated"] = json!([owner]);
         kept.memory = serde_json::from_value(memory).unwrap();
     });
-    court
+    judge
 }
 
 #[test]
 fn another_owner_and_another_image_wait_ten_minutes() {
-    let court = having_failed(3);
+    let judge = having_failed(3);
     let other_image = Pod::new("i")
         .container("c", "r.test/other:1")
         .owner("owner-of-p")
         .restart("Always")
         .annotation(ANNOTATION_FAILURE_COUNT, "2");
     for (pod, least) in [(always("q"), 10), (other_image, 10), (always("p"), 60)] {
-        let mut story = Story::of(Kubelet::new(), court.clone());
-        story.start(pod);
-        story.go_on(hours(2));
+        let mut sim = Simulation::of(Kubelet::new(), judge.clone());
+        sim.start(pod);
+        sim.run_until(hours(2));
         let least = minutes(least);
-        assert!((least..least + minutes(6)).contains(&waits(&story)[0]));
+        assert!((least..least + minutes(6)).contains(&waits(&sim)[0]));
     }
 }
 
 #[test]
 fn an_owner_is_forgiven_after_six_hours() {
     for (later, least) in [(hours(5), 40), (hours(6), 10)] {
-        let mut story = Story::of(Kubelet::new(), having_failed(2));
-        story.go_on(later);
+        let mut sim = Simulation::of(Kubelet::new(), having_failed(2));
+        sim.run_until(later);
         // Whoever is failed meanwhile has nothing to do with it.
-        story.start(Pod::bad("x").annotation(ANNOTATION_FAILURE_COUNT, "1"));
-        story.start(always("p"));
-        story.go_on(later + hours(2));
+        sim.start(Pod::bad("x").annotation(ANNOTATION_FAILURE_COUNT, "1"));
+        sim.start(always("p"));
+        sim.run_until(later + hours(2));
         let least = minutes(least);
-        let waits = waits(&story);
+        let waits = waits(&sim);
         assert!((least..least + minutes(6)).contains(&waits[1]), "{waits:?}");
     }
 }
@@ -174,43 +171,43 @@ fn a_restart_of_the_agent_loosens_no_brake() {
     let tell = |restart: bool| {
         let mut pods = Pod::of_repositories("r.test", 3);
         pods.extend((0..13).map(|n| Pod::new(&format!("p{n}")).container("c", "other.test/bad:1")));
-        let mut story = Story::of_failing(Court::on_new_node(), &pods, fault::MISSING);
-        story.start_controlled(always("a"));
+        let mut sim = Simulation::of_failing(TestJudge::on_new_node(), &pods, fault::MISSING);
+        sim.start_controlled(always("a"));
         for minute in 0..180 {
-            story.go_on(minutes(minute));
+            sim.run_until(minutes(minute));
             if restart {
-                story.court.restart();
+                sim.judge.restart();
             }
         }
-        story.told()
+        sim.summary()
     };
     assert_eq!(tell(true), tell(false));
 }
 
 #[test]
 fn during_the_warm_up_nobody_is_failed() {
-    let mut story = Story::of(Kubelet::new(), Court::counting_to(1).warming_up(600));
-    story.start(Pod::bad("p"));
-    story.go_on(hours(1));
-    assert!(story.failures[0].held(of_warm_up));
-    let first = story.failures.iter().find(|f| f.at >= minutes(10));
-    assert_eq!(story.ends[0].at, first.unwrap().at);
-    story.let_go_at_failures();
+    let mut sim = Simulation::of(Kubelet::new(), TestJudge::counting_to(1).warming_up(600));
+    sim.start(Pod::bad("p"));
+    sim.run_until(hours(1));
+    assert!(sim.failures[0].held(of_warm_up));
+    let first = sim.failures.iter().find(|f| f.at >= minutes(10));
+    assert_eq!(sim.failed[0].at, first.unwrap().at);
+    sim.assert_decided_at_failures();
 }
 
 #[test]
 fn a_reboot_gives_no_budget_back() {
-    let mut story = Story::of(Kubelet::new(), Court::counting_to(2));
+    let mut sim = Simulation::of(Kubelet::new(), TestJudge::counting_to(2));
     for n in 0..12 {
-        story.start(Pod::bad(&format!("p{n}")));
+        sim.start(Pod::bad(&format!("p{n}")));
     }
-    story.go_on(minutes(5));
-    assert_eq!(story.ends.len(), 10);
-    story.reboot();
-    story.go_on(minutes(15));
-    assert_eq!(story.ends.len(), 10, "ten minutes from the reboot on");
-    story.go_on(minutes(25));
-    assert_eq!(story.ends.len(), 12);
+    sim.run_until(minutes(5));
+    assert_eq!(sim.failed.len(), 10);
+    sim.reboot();
+    sim.run_until(minutes(15));
+    assert_eq!(sim.failed.len(), 10, "ten minutes from the reboot on");
+    sim.run_until(minutes(25));
+    assert_eq!(sim.failed.len(), 12);
 }
 
 /// What happens to one of a few Pods at some second.
@@ -248,24 +245,24 @@ fn nth(n: usize) -> Pod {
 }
 
 /// Judges one step. Whether it fails the Pod; it may only where it is a newly reported failure.
-fn judge(court: &mut Court, step: Step, second: u64) -> bool {
+fn fails(judge: &mut TestJudge, step: Step, second: u64) -> bool {
     match step {
-        Step::Fails(n, text) => decides_to_fail(&court.fail(&nth(n), text, second)),
+        Step::Fails(n, text) => decides_to_fail(&judge.fail(&nth(n), text, second)),
         Step::Again(n) => {
-            let paused = decides_to_fail(&court.see(nth(n).pausing(NOT_FOUND), second));
+            let paused = decides_to_fail(&judge.see(nth(n).pausing(NOT_FOUND), second));
             assert!(!paused, "a pause decided");
             false
         }
         Step::Runs(n) => {
-            assert!(!decides_to_fail(&court.see(nth(n).running("c"), second)));
+            assert!(!decides_to_fail(&judge.see(nth(n).running("c"), second)));
             false
         }
         Step::Arrives(n) => {
-            court.arrives(&format!("r.test/b{n}:1"), at(second));
+            judge.arrives(&format!("r.test/b{n}:1"), at(second));
             false
         }
         Step::Restarts => {
-            court.restart();
+            judge.restart();
             false
         }
     }
@@ -281,18 +278,18 @@ proptest! {
         spent in 0_usize..12,
         is_new in any::<bool>(),
     ) {
-        let mut free = Court::counting_to(2).configured(|settings| {
+        let mut free = TestJudge::counting_to(2).configured(|settings| {
             settings.brakes.registry.repositories = std::num::NonZeroU32::MAX;
             settings.brakes.new_node = Duration::ZERO;
         });
-        let braked = if is_new { Court::on_new_node() } else { Court::enforcing() };
+        let braked = if is_new { TestJudge::on_new_node() } else { TestJudge::enforcing() };
         let mut braked = braked.with_count(Some(2)).warming_up(warm_up);
         let spent = vec![Spent { at: at(500), owner: "job-a".to_owned(), uid: String::new() }; spent];
         braked.keep(|kept| kept.memory.spent = spent);
         let mut second = 0;
         for (step, later) in steps {
             second += later;
-            let (free, braked) = (judge(&mut free, step, second), judge(&mut braked, step, second));
+            let (free, braked) = (fails(&mut free, step, second), fails(&mut braked, step, second));
             prop_assert!(free || !braked, "{step:?} at {second}");
         }
     }

@@ -2,7 +2,7 @@
 
 use pullwarden::judge::Cause;
 
-use crate::support::court::{Court, decides_to_fail};
+use crate::support::judge::{TestJudge, decides_to_fail};
 use crate::support::pod::{
     BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE, UNREADABLE_SECRET,
     back_off,
@@ -11,12 +11,12 @@ use crate::support::pod::{
 /// Reports of one Pod, and the failures that are counted after the last.
 #[track_caller]
 fn check(reports: &[Pod], expected: u32) {
-    let mut court = Court::counting_to(99);
+    let mut judge = TestJudge::counting_to(99);
     for (second, report) in (0..).zip(reports) {
-        court.see(report.clone(), second);
+        judge.see(report.clone(), second);
     }
-    let failures = court.failures(&reports[0]).unwrap_or(0);
-    assert_eq!(failures, expected, "{:#?}", court.ledger());
+    let failures = judge.failures(&reports[0]).unwrap_or(0);
+    assert_eq!(failures, expected, "{:#?}", judge.ledger());
 }
 
 fn pod() -> Pod {
@@ -157,31 +157,31 @@ fn init_containers_count_as_others_do() {
 
 #[test]
 fn a_view_older_than_the_last_is_ignored() {
-    let mut court = Court::counting_to(1);
-    court.see(pod().version("10"), 0);
-    let verdict = court.see(failing().version("9"), 1);
+    let mut judge = TestJudge::counting_to(1);
+    judge.see(pod().version("10"), 0);
+    let verdict = judge.see(failing().version("9"), 1);
     assert!(verdict.observed.stale && !decides_to_fail(&verdict));
-    assert_eq!(court.failures(&pod()), None);
+    assert_eq!(judge.failures(&pod()), None);
     // One digit more is newer, whatever the text's order says.
-    court.see(pausing().version("10"), 2);
-    assert_eq!(court.failures(&pod()), Some(1));
-    court.see(failing().version("9"), 3);
-    assert_eq!(court.failures(&pod()), Some(1));
+    judge.see(pausing().version("10"), 2);
+    assert_eq!(judge.failures(&pod()), Some(1));
+    judge.see(failing().version("9"), 3);
+    assert_eq!(judge.failures(&pod()), Some(1));
 }
 
 #[test]
 fn the_same_state_after_a_restart_is_not_counted_again() {
-    let mut court = Court::counting_to(2);
-    court.see(failing().version("5"), 0);
-    court.restart();
-    let verdict = court.see(failing().version("5"), 1);
+    let mut judge = TestJudge::counting_to(2);
+    judge.see(failing().version("5"), 0);
+    judge.restart();
+    let verdict = judge.see(failing().version("5"), 1);
     assert!(verdict.observed.failed.is_empty() && !decides_to_fail(&verdict));
     // Nor as the answer of another list, with a version of its own.
-    assert!(!decides_to_fail(&court.see(failing().version("6"), 2)));
-    assert_eq!(court.failures(&pod()), Some(1));
-    court.see(pausing().version("7"), 3);
+    assert!(!decides_to_fail(&judge.see(failing().version("6"), 2)));
+    assert_eq!(judge.failures(&pod()), Some(1));
+    judge.see(pausing().version("7"), 3);
     assert!(
-        decides_to_fail(&court.see(failing().version("8"), 4)),
+        decides_to_fail(&judge.see(failing().version("8"), 4)),
         "the counts went on"
     );
 }
@@ -198,46 +198,46 @@ fn of_good(message: &str) -> String {
 
 #[test]
 fn an_edited_image_starts_at_zero() {
-    let mut court = Court::counting_to(3);
-    court.fail(&pod(), NOT_FOUND, 0);
-    court.fail(&pod(), NOT_FOUND, 30);
-    let verdict = court.see(edited().failing(&of_good(NOT_FOUND)), 60);
+    let mut judge = TestJudge::counting_to(3);
+    judge.fail(&pod(), NOT_FOUND, 0);
+    judge.fail(&pod(), NOT_FOUND, 30);
+    let verdict = judge.see(edited().failing(&of_good(NOT_FOUND)), 60);
     assert!(!decides_to_fail(&verdict));
-    let images = &court.ledger().pod("uid-p").unwrap().images;
+    let images = &judge.ledger().pod("uid-p").unwrap().images;
     assert_eq!(images.keys().collect::<Vec<_>>(), [GOOD]);
     assert_eq!(images[GOOD].failures, 1);
     // And back again.
-    court.see(pausing(), 90);
-    assert_eq!(court.failures(&pod()), Some(1));
+    judge.see(pausing(), 90);
+    assert_eq!(judge.failures(&pod()), Some(1));
 }
 
 #[test]
 fn a_status_from_before_an_edit_is_no_failure_of_the_new_image() {
     for before in [failing(), pausing()] {
-        let mut court = Court::counting_to(1);
-        court.see(before.clone(), 0);
+        let mut judge = TestJudge::counting_to(1);
+        judge.see(before.clone(), 0);
         for second in 1..5 {
             // The image is mended; the kubelet has not come round to it.
-            let verdict = court.see(before.clone().edited("c", GOOD), second);
+            let verdict = judge.see(before.clone().edited("c", GOOD), second);
             assert!(!decides_to_fail(&verdict), "{verdict:?}");
-            let images = &court.ledger().pod("uid-p").unwrap().images;
+            let images = &judge.ledger().pod("uid-p").unwrap().images;
             assert_eq!(images.get(GOOD).map_or(0, |image| image.failures), 0);
         }
         // Now it has, and the new one is no better.
-        let verdict = court.see(edited().failing(&of_good(NOT_FOUND)), 9);
+        let verdict = judge.see(edited().failing(&of_good(NOT_FOUND)), 9);
         assert!(decides_to_fail(&verdict), "{verdict:?}");
     }
 }
 
 #[test]
 fn a_recreated_pod_starts_at_zero() {
-    let mut court = Court::counting_to(2);
-    court.fail(&pod(), NOT_FOUND, 0);
+    let mut judge = TestJudge::counting_to(2);
+    judge.fail(&pod(), NOT_FOUND, 0);
     let again = || pod().uid("another");
-    assert!(!decides_to_fail(&court.see(again().failing(NOT_FOUND), 30)));
-    assert_eq!(court.failures(&again()), Some(1));
+    assert!(!decides_to_fail(&judge.see(again().failing(NOT_FOUND), 30)));
+    assert_eq!(judge.failures(&again()), Some(1));
     assert_eq!(
-        court.failures(&pod()),
+        judge.failures(&pod()),
         Some(1),
         "nobody said that the first one is gone"
     );
@@ -259,15 +259,15 @@ fn a_container_past_its_pull_drops_the_count() {
 
 #[test]
 fn a_sibling_past_its_pull_drops_the_count_of_that_image_only() {
-    let mut court = Court::counting_to(9);
+    let mut judge = TestJudge::counting_to(9);
     let pod = || pod().container("d", BAD).container("e", GOOD);
-    court.see(
+    judge.see(
         pod()
             .failing(NOT_FOUND)
             .waiting("e", "ErrImagePull", &of_good(NOT_FOUND)),
         0,
     );
-    let verdict = court.see(
+    let verdict = judge.see(
         pod()
             .pausing(NOT_FOUND)
             .running("d")
@@ -275,7 +275,7 @@ fn a_sibling_past_its_pull_drops_the_count_of_that_image_only() {
         1,
     );
     assert_eq!(verdict.observed.healed, [BAD.to_owned()].into());
-    let images = &court.ledger().pod("uid-p").unwrap().images;
+    let images = &judge.ledger().pod("uid-p").unwrap().images;
     assert_eq!((images[BAD].failures, images[GOOD].failures), (0, 1));
 }
 
@@ -302,9 +302,9 @@ fn the_last_error_tells_the_cause() {
         (NO_HOST, Cause::HostNotFound),
         (STRANGE, Cause::Unrecognised),
     ] {
-        let mut court = Court::counting_to(9);
-        court.fail(&pod(), message, 0);
-        let last = court.ledger().pod("uid-p").unwrap().images[BAD]
+        let mut judge = TestJudge::counting_to(9);
+        judge.fail(&pod(), message, 0);
+        let last = judge.ledger().pod("uid-p").unwrap().images[BAD]
             .last
             .clone()
             .unwrap();

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::court::Court;
 use crate::support::fault;
+use crate::support::judge::TestJudge;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, Pod};
 use crate::support::registry::Registry;
-use crate::support::story::{Story, everywhere, hours, minutes};
+use crate::support::simulation::{Simulation, hours, minutes, on_each_node};
 
 fn pod() -> Pod {
     Pod::bad("p")
@@ -18,12 +18,12 @@ fn pod() -> Pod {
 /// The bad image fails so many times and is there then.
 fn check_heals_after(failures: usize, faults: &[&str]) {
     for fault in faults {
-        everywhere(|story| {
-            story.registries(|r| r.image(BAD, Registry::failing(fault)));
-            story.start(pod());
-            story.go_on_to_failure(&pod(), failures);
-            story.heals(&[BAD]);
-            assert!(story.failures_of(&pod()).count() <= failures + 1);
+        on_each_node(|sim| {
+            sim.image(BAD, Registry::failing(fault));
+            sim.start(pod());
+            sim.run_until_failure(&pod(), failures);
+            sim.heals(&[BAD]);
+            assert!(sim.failures_of(&pod()).count() <= failures + 1);
         });
     }
 }
@@ -31,11 +31,11 @@ fn check_heals_after(failures: usize, faults: &[&str]) {
 /// The bad image fails for so long and is there then.
 fn check_heals_at(at: Duration, faults: &[&str]) {
     for fault in faults {
-        everywhere(|story| {
-            story.registries(|r| r.image(BAD, Registry::failing(fault)));
-            story.start(pod());
-            story.go_on(at);
-            story.heals(&[BAD]);
+        on_each_node(|sim| {
+            sim.image(BAD, Registry::failing(fault));
+            sim.start(pod());
+            sim.run_until(at);
+            sim.heals(&[BAD]);
         });
     }
 }
@@ -76,12 +76,12 @@ fn what_is_transient_for_five_hours() {
 #[test]
 fn a_slow_pull_after_two_failures() {
     for takes in [10, 120] {
-        everywhere(|story| {
-            story.start(pod());
-            story.go_on_to_failure(&pod(), 2);
-            story.registries(|r| r.image(BAD, Registry::Takes(minutes(takes))));
-            story.go_on(minutes(takes + 60));
-            assert!(story.kubelet.has(BAD));
+        on_each_node(|sim| {
+            sim.start(pod());
+            sim.run_until_failure(&pod(), 2);
+            sim.image(BAD, Registry::Takes(minutes(takes)));
+            sim.run_until(minutes(takes + 60));
+            assert!(sim.kubelet.has(BAD));
         });
     }
 }
@@ -89,12 +89,12 @@ fn a_slow_pull_after_two_failures() {
 #[test]
 fn an_image_that_is_loaded_onto_the_node_by_hand() {
     for after in [3, 5, 9] {
-        everywhere(|story| {
-            story.start(pod());
-            story.go_on(minutes(after));
-            story.kubelet.load(BAD);
-            story.go_on(hours(1));
-            assert!(story.failures_of(&pod()).count() <= 6);
+        on_each_node(|sim| {
+            sim.start(pod());
+            sim.run_until(minutes(after));
+            sim.kubelet.load(BAD);
+            sim.run_until(hours(1));
+            assert!(sim.failures_of(&pod()).count() <= 6);
         });
     }
 }
@@ -103,21 +103,21 @@ fn an_image_that_is_loaded_onto_the_node_by_hand() {
 fn a_pull_that_hangs_before_all_others() {
     let images = ["r.test/a:1", "r.test/b:1", BAD];
     for fault in [fault::MISSING, fault::UNAUTHORIZED] {
-        everywhere(|story| {
+        on_each_node(|sim| {
             for image in images {
-                story.registries(|r| r.image(image, Registry::failing(fault)));
-                story.start(Pod::new(image).container("c", image));
+                sim.image(image, Registry::failing(fault));
+                sim.start(Pod::new(image).container("c", image));
             }
-            story.go_on(minutes(6));
+            sim.run_until(minutes(6));
             for image in images {
-                let failures = story.failures_of(&Pod::new(image)).count();
+                let failures = sim.failures_of(&Pod::new(image)).count();
                 assert!(failures >= 5, "the count is reached: {failures}");
             }
             let slow = "other.test/slow:1";
-            story.registries(|r| r.image(slow, Registry::Hangs));
-            story.start(Pod::new("slow").container("c", slow));
-            story.go_on(hours(8));
-            story.heals(&[images[0], images[1], images[2], slow]);
+            sim.image(slow, Registry::Hangs);
+            sim.start(Pod::new("slow").container("c", slow));
+            sim.run_until(hours(8));
+            sim.heals(&[images[0], images[1], images[2], slow]);
         });
     }
 }
@@ -129,17 +129,17 @@ fn a_reboot_in_the_middle() {
         (fault::FORBIDDEN, 14),
         (fault::GARBAGE, 14),
     ] {
-        everywhere(|story| {
-            story.registries(|r| r.image(BAD, Registry::failing(fault)));
-            story.start(pod());
+        on_each_node(|sim| {
+            sim.image(BAD, Registry::failing(fault));
+            sim.start(pod());
             // However often: what came before adds to no duration.
             for boot in 1..=4 {
-                story.go_on(minutes(short * boot));
-                story.reboot();
+                sim.run_until(minutes(short * boot));
+                sim.reboot();
             }
-            story.go_on(minutes(short * 5));
-            assert!(story.failures.len() >= 5 * 4);
-            story.heals(&[BAD]);
+            sim.run_until(minutes(short * 5));
+            assert!(sim.failures.len() >= 5 * 4);
+            sim.heals(&[BAD]);
         });
     }
 }
@@ -147,16 +147,16 @@ fn a_reboot_in_the_middle() {
 #[test]
 fn a_reboot_after_which_the_clock_soon_shows_more_than_before() {
     // The first failure was a minute after one boot; after the next it takes five minutes until a pull fails.
-    everywhere(|story| {
-        story.go_on(minutes(1));
-        story.start(pod());
-        story.go_on(minutes(8));
-        story.registries(|r| r.image(BAD, Registry::Hangs));
-        story.reboot();
-        story.go_on(minutes(8 + 5));
-        story.registries(|r| r.image(BAD, Registry::failing(fault::MISSING)));
-        story.go_on(minutes(8 + 5) + Duration::from_secs(9 * 60 + 50));
-        story.heals(&[BAD]);
+    on_each_node(|sim| {
+        sim.run_until(minutes(1));
+        sim.start(pod());
+        sim.run_until(minutes(8));
+        sim.image(BAD, Registry::Hangs);
+        sim.reboot();
+        sim.run_until(minutes(8 + 5));
+        sim.image(BAD, Registry::failing(fault::MISSING));
+        sim.run_until(minutes(8 + 5) + Duration::from_secs(9 * 60 + 50));
+        sim.heals(&[BAD]);
     });
 }
 
@@ -164,14 +164,14 @@ fn a_reboot_after_which_the_clock_soon_shows_more_than_before() {
 fn a_kubelet_that_is_restarted_again_and_again() {
     for (fault, until) in [(fault::MISSING, 9), (fault::UNAUTHORIZED, 14)] {
         for every in [5, 20, 45] {
-            everywhere(|story| {
-                story.registries(|r| r.image(BAD, Registry::failing(fault)));
-                story.start(pod());
+            on_each_node(|sim| {
+                sim.image(BAD, Registry::failing(fault));
+                sim.start(pod());
                 for time in (every..until * 60).step_by(usize::try_from(every).unwrap()) {
-                    story.go_on(Duration::from_secs(time));
-                    story.kubelet.restart();
+                    sim.run_until(Duration::from_secs(time));
+                    sim.kubelet.restart();
                 }
-                story.heals(&[BAD]);
+                sim.heals(&[BAD]);
             });
         }
     }
@@ -179,59 +179,59 @@ fn a_kubelet_that_is_restarted_again_and_again() {
 
 #[test]
 fn a_runtime_that_is_away_counts_for_nothing() {
-    everywhere(|story| {
-        story.registries(|r| r.image(BAD, Registry::Has));
-        story.kubelet.runtime_down();
-        story.start(pod());
-        story.go_on(hours(24));
-        assert!(story.failures.is_empty());
-        story.kubelet.runtime_up();
-        story.heals(&[BAD]);
+    on_each_node(|sim| {
+        sim.image(BAD, Registry::Has);
+        sim.kubelet.runtime_down();
+        sim.start(pod());
+        sim.run_until(hours(24));
+        assert!(sim.failures.is_empty());
+        sim.kubelet.runtime_up();
+        sim.heals(&[BAD]);
     });
 }
 
 #[test]
 fn a_runtime_that_is_restarted_again_and_again() {
     // Each restart cancels a download that would have come to its end.
-    everywhere(|story| {
-        story.registries(|r| r.image(BAD, Registry::Takes(minutes(20))));
-        story.start(pod());
+    on_each_node(|sim| {
+        sim.image(BAD, Registry::Takes(minutes(20)));
+        sim.start(pod());
         for restart in 1..=40 {
-            story.go_on(minutes(15 * restart));
-            story.kubelet.runtime_down();
-            story.go_on(minutes(15 * restart + 2));
-            story.kubelet.runtime_up();
+            sim.run_until(minutes(15 * restart));
+            sim.kubelet.runtime_down();
+            sim.run_until(minutes(15 * restart + 2));
+            sim.kubelet.runtime_up();
         }
-        assert!(story.failures.is_empty());
-        story.heals(&[BAD]);
+        assert!(sim.failures.is_empty());
+        sim.heals(&[BAD]);
     });
 }
 
 #[test]
 fn a_runtime_that_is_restarted_while_an_image_is_missing() {
-    everywhere(|story| {
-        story.start(pod());
+    on_each_node(|sim| {
+        sim.start(pod());
         for minute in 1..9 {
-            story.go_on(minutes(minute));
-            story.kubelet.runtime_down();
-            story.go_on(minutes(minute) + Duration::from_secs(20));
-            story.kubelet.runtime_up();
+            sim.run_until(minutes(minute));
+            sim.kubelet.runtime_down();
+            sim.run_until(minutes(minute) + Duration::from_secs(20));
+            sim.kubelet.runtime_up();
         }
-        story.heals(&[BAD]);
+        sim.heals(&[BAD]);
     });
 }
 
 #[test]
 fn a_disk_that_is_full_for_hours() {
     for fault in [fault::DISK_FULL, fault::READ_ONLY] {
-        everywhere(|story| {
-            story.registries(|r| r.node(Some(Registry::failing(fault))));
-            story.registries(|r| r.image(BAD, Registry::Has));
-            story.start(pod());
-            story.go_on(hours(24));
-            assert!(story.failures.len() > 250);
-            story.registries(|r| r.node(None));
-            story.heals(&[BAD]);
+        on_each_node(|sim| {
+            sim.registries(|r| r.node(Some(Registry::failing(fault))));
+            sim.image(BAD, Registry::Has);
+            sim.start(pod());
+            sim.run_until(hours(24));
+            assert!(sim.failures.len() > 250);
+            sim.registries(|r| r.node(None));
+            sim.heals(&[BAD]);
         });
     }
 }
@@ -239,15 +239,15 @@ fn a_disk_that_is_full_for_hours() {
 #[test]
 fn one_trouble_after_the_other() {
     // The registry is away, then refuses while it is being mended, then lacks the image until it is pushed again.
-    everywhere(|story| {
-        story.registries(|r| r.image(BAD, Registry::failing(fault::UNAVAILABLE)));
-        story.start(pod());
-        story.go_on(hours(5));
-        story.registries(|r| r.image(BAD, Registry::failing(fault::UNAUTHORIZED)));
-        story.go_on(hours(5) + minutes(5));
-        story.registries(|r| r.image(BAD, Registry::failing(fault::MISSING)));
-        story.go_on(hours(5) + minutes(13));
-        story.heals(&[BAD]);
+    on_each_node(|sim| {
+        sim.image(BAD, Registry::failing(fault::UNAVAILABLE));
+        sim.start(pod());
+        sim.run_until(hours(5));
+        sim.image(BAD, Registry::failing(fault::UNAUTHORIZED));
+        sim.run_until(hours(5) + minutes(5));
+        sim.image(BAD, Registry::failing(fault::MISSING));
+        sim.run_until(hours(5) + minutes(13));
+        sim.heals(&[BAD]);
     });
 }
 
@@ -255,14 +255,14 @@ fn one_trouble_after_the_other() {
 fn a_stepped_wall_clock_is_not_seen() {
     // What is stamped on a Pod is the wall clock's: whatever it says, the verdict falls at the same moment.
     let when = |stamp: &str| {
-        let mut story = Story::of(Kubelet::new(), Court::enforcing());
+        let mut sim = Simulation::of(Kubelet::new(), TestJudge::enforcing());
         let mut pod = pod();
         pod.0["metadata"]["creationTimestamp"] = json!(stamp);
         pod.0["status"]["startTime"] = json!(stamp);
         pod.0["status"]["conditions"][0]["lastTransitionTime"] = json!(stamp);
-        story.start(pod);
-        story.go_on(hours(1));
-        story.ends[0].at
+        sim.start(pod);
+        sim.run_until(hours(1));
+        sim.failed[0].at
     };
     let now = when("2026-01-01T00:00:00Z");
     assert!(now >= minutes(10), "{now:?}");

@@ -6,7 +6,7 @@ use pullwarden::judge::{Decision, FailRequest, Moment};
 use serde_json::Value;
 
 use crate::support::apiserver::Kind;
-use crate::support::court::{Court, request};
+use crate::support::judge::{TestJudge, request};
 use crate::support::kubelet::Kubelet;
 use crate::support::node::Node;
 use crate::support::pod::{BAD, GOOD, NO_HOST, Pod};
@@ -26,14 +26,14 @@ fn minutes(minutes: u64) -> Duration {
 /// Lets a kubelet and a judge that is told everything go on until `until`; when the Pod was first failed, and for what.
 fn go_on(
     kubelet: &mut Kubelet,
-    court: &mut Court,
+    judge: &mut TestJudge,
     until: Duration,
 ) -> Option<(Duration, FailRequest)> {
     let mut first = None;
     for (at, pod) in kubelet.step(until) {
-        let verdict = court.see_at(pod.clone(), Moment::new(at));
+        let verdict = judge.see_at(pod.clone(), Moment::new(at));
         let (counted, tried) = (
-            court.failures(&pod).unwrap_or(0),
+            judge.failures(&pod).unwrap_or(0),
             kubelet.attempts(pod.has_uid(), BAD),
         );
         assert!(
@@ -51,16 +51,16 @@ fn go_on(
 fn never_more_is_counted_than_was_tried_and_nothing_is_missed() {
     for seed in 0..12 {
         let mut kubelet = Kubelet::new().with_jitter(seed);
-        let mut court = Court::counting_to(1000);
+        let mut judge = TestJudge::counting_to(1000);
         kubelet.start(pod());
-        go_on(&mut kubelet, &mut court, minutes(300));
+        go_on(&mut kubelet, &mut judge, minutes(300));
         let tried = kubelet.attempts(UID, BAD);
         assert!(
             (50..70).contains(&tried),
             "a pull every five minutes or so: {tried}"
         );
         // The last one may not have been reported yet.
-        let counted = court.failures(&pod()).unwrap();
+        let counted = judge.failures(&pod()).unwrap();
         assert!(counted + 1 >= tried, "{counted} of {tried}");
     }
 }
@@ -88,9 +88,9 @@ fn failures_are_reported_when_real_kubelets_report_them() {
 #[test]
 fn a_missing_image_is_condemned_after_ten_minutes_by_default() {
     for kubelet in [Kubelet::new(), Kubelet::old()] {
-        let (mut kubelet, mut court) = (kubelet, Court::enforcing());
+        let (mut kubelet, mut judge) = (kubelet, TestJudge::enforcing());
         kubelet.start(pod());
-        let (at, request) = go_on(&mut kubelet, &mut court, minutes(60)).unwrap();
+        let (at, request) = go_on(&mut kubelet, &mut judge, minutes(60)).unwrap();
         assert!((minutes(10)..minutes(17)).contains(&at), "{at:?}");
         assert!((5..=8).contains(&request.failures), "{request:?}");
     }
@@ -99,9 +99,9 @@ fn a_missing_image_is_condemned_after_ten_minutes_by_default() {
 #[test]
 fn two_containers_of_one_image_are_condemned_no_sooner_than_one() {
     let when = |pod: Pod| {
-        let (mut kubelet, mut court) = (Kubelet::new(), Court::counting_to(3));
+        let (mut kubelet, mut judge) = (Kubelet::new(), TestJudge::counting_to(3));
         kubelet.start(pod);
-        let (at, request) = go_on(&mut kubelet, &mut court, minutes(60)).unwrap();
+        let (at, request) = go_on(&mut kubelet, &mut judge, minutes(60)).unwrap();
         assert!(kubelet.attempts(UID, BAD) >= request.failures);
         (at, request.failures)
     };
@@ -113,15 +113,15 @@ fn two_containers_of_one_image_are_condemned_no_sooner_than_one() {
 
 #[test]
 fn init_containers_are_condemned_too() {
-    let (mut kubelet, mut court) = (Kubelet::new(), Court::counting_to(3));
+    let (mut kubelet, mut judge) = (Kubelet::new(), TestJudge::counting_to(3));
     kubelet.registry(GOOD, Registry::Has);
     kubelet.start(Pod::new("p").init("i", BAD).container("c", GOOD));
-    assert!(go_on(&mut kubelet, &mut court, minutes(5)).is_some());
+    assert!(go_on(&mut kubelet, &mut judge, minutes(5)).is_some());
 }
 
 #[test]
 fn a_running_container_beside_a_bad_one_does_not_help_it() {
-    let (mut kubelet, mut court) = (Kubelet::new(), Court::counting_to(3));
+    let (mut kubelet, mut judge) = (Kubelet::new(), TestJudge::counting_to(3));
     kubelet.registry(GOOD, Registry::Has);
     kubelet.start(
         Pod::new("p")
@@ -129,21 +129,21 @@ fn a_running_container_beside_a_bad_one_does_not_help_it() {
             .container("a", GOOD)
             .container("c", BAD),
     );
-    let (_, request) = go_on(&mut kubelet, &mut court, minutes(5)).unwrap();
+    let (_, request) = go_on(&mut kubelet, &mut judge, minutes(5)).unwrap();
     assert_eq!(request.image, BAD);
 }
 
 #[test]
 fn a_pull_queued_behind_a_hanging_one_is_not_failed_by_the_clock() {
-    let (mut kubelet, mut court) = (Kubelet::new(), Court::enforcing());
+    let (mut kubelet, mut judge) = (Kubelet::new(), TestJudge::enforcing());
     kubelet.start(pod());
-    assert_eq!(go_on(&mut kubelet, &mut court, minutes(6)), None);
-    assert!(court.failures(&pod()).unwrap() >= 5, "the count is reached");
+    assert_eq!(go_on(&mut kubelet, &mut judge, minutes(6)), None);
+    assert!(judge.failures(&pod()).unwrap() >= 5, "the count is reached");
     kubelet.registry("r.test/slow:1", Registry::Hangs);
     kubelet.start(Pod::new("slow").container("c", "r.test/slow:1"));
     let tried = kubelet.attempts(UID, BAD);
     assert_eq!(
-        go_on(&mut kubelet, &mut court, minutes(180)),
+        go_on(&mut kubelet, &mut judge, minutes(180)),
         None,
         "slow is not failed"
     );
@@ -151,8 +151,8 @@ fn a_pull_queued_behind_a_hanging_one_is_not_failed_by_the_clock() {
     // Meanwhile the image was pushed.
     kubelet.registry(BAD, Registry::Has);
     kubelet.registry("r.test/slow:1", Registry::Has);
-    assert_eq!(go_on(&mut kubelet, &mut court, minutes(240)), None);
-    let last = court.see_at(
+    assert_eq!(go_on(&mut kubelet, &mut judge, minutes(240)), None);
+    let last = judge.see_at(
         pod().phase("Running").running("c"),
         Moment::new(minutes(241)),
     );
@@ -162,12 +162,12 @@ fn a_pull_queued_behind_a_hanging_one_is_not_failed_by_the_clock() {
 #[test]
 fn an_image_that_is_pushed_late_heals() {
     for after in [1, 3, 9] {
-        let (mut kubelet, mut court) = (Kubelet::new(), Court::enforcing());
+        let (mut kubelet, mut judge) = (Kubelet::new(), TestJudge::enforcing());
         kubelet.start(pod());
-        assert_eq!(go_on(&mut kubelet, &mut court, minutes(after)), None);
+        assert_eq!(go_on(&mut kubelet, &mut judge, minutes(after)), None);
         kubelet.registry(BAD, Registry::Has);
         assert_eq!(
-            go_on(&mut kubelet, &mut court, minutes(120)),
+            go_on(&mut kubelet, &mut judge, minutes(120)),
             None,
             "pushed after {after} min"
         );
@@ -176,25 +176,25 @@ fn an_image_that_is_pushed_late_heals() {
 
 #[test]
 fn a_registry_that_is_away_for_hours_harms_nobody() {
-    let (mut kubelet, mut court) = (Kubelet::new(), Court::enforcing());
+    let (mut kubelet, mut judge) = (Kubelet::new(), TestJudge::enforcing());
     kubelet.registry(BAD, Registry::Fails(NO_HOST.to_owned()));
     kubelet.start(pod());
-    assert_eq!(go_on(&mut kubelet, &mut court, minutes(355)), None);
+    assert_eq!(go_on(&mut kubelet, &mut judge, minutes(355)), None);
     assert!(
-        go_on(&mut kubelet, &mut court, minutes(380)).is_some(),
+        go_on(&mut kubelet, &mut judge, minutes(380)).is_some(),
         "six hours are enough"
     );
 }
 
 #[test]
 fn kubelet_restarts_never_raise_the_count_above_the_attempts() {
-    let (mut kubelet, mut court) = (Kubelet::new(), Court::counting_to(1000));
+    let (mut kubelet, mut judge) = (Kubelet::new(), TestJudge::counting_to(1000));
     kubelet.start(pod());
     for minute in 1..120 {
-        go_on(&mut kubelet, &mut court, minutes(minute * 2));
+        go_on(&mut kubelet, &mut judge, minutes(minute * 2));
         kubelet.restart();
     }
-    let (counted, tried) = (court.failures(&pod()).unwrap(), kubelet.attempts(UID, BAD));
+    let (counted, tried) = (judge.failures(&pod()).unwrap(), kubelet.attempts(UID, BAD));
     assert!(
         counted > tried / 2,
         "{counted} of {tried}: nothing was reset"
@@ -204,18 +204,18 @@ fn kubelet_restarts_never_raise_the_count_above_the_attempts() {
 #[test]
 fn an_agent_that_misses_reports_counts_too_low_never_too_high() {
     for keep in 2..7 {
-        let (mut kubelet, mut court) = (Kubelet::new(), Court::counting_to(1000));
+        let (mut kubelet, mut judge) = (Kubelet::new(), TestJudge::counting_to(1000));
         kubelet.start(pod());
         let reports = kubelet.step(minutes(300));
         for (index, (at, pod)) in reports.into_iter().enumerate() {
             if index % keep == 0 {
-                court.see_at(pod, Moment::new(at));
+                judge.see_at(pod, Moment::new(at));
             }
             if index % 5 == 0 {
-                court.restart();
+                judge.restart();
             }
         }
-        assert!(court.failures(&pod()).unwrap() <= kubelet.attempts(UID, BAD));
+        assert!(judge.failures(&pod()).unwrap() <= kubelet.attempts(UID, BAD));
     }
 }
 

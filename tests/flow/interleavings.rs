@@ -102,7 +102,7 @@ fn start(pod: &mut Value) {
     }
 }
 
-struct Story {
+struct Run {
     node: Node,
     agent: Option<Agent>,
     is_away: bool,
@@ -110,20 +110,20 @@ struct Story {
     enforces: bool,
 }
 
-impl Story {
+impl Run {
     async fn begin() -> Self {
         let node = Node::observing().await;
         std::fs::write(node.path().join("config.yaml"), config("enforce")).unwrap();
         node.add(&pod());
-        let mut story = Self {
+        let mut run = Self {
             node,
             agent: None,
             is_away: false,
             has_socket: false,
             enforces: true,
         };
-        story.agent = Some(story.start_agent());
-        story
+        run.agent = Some(run.start_agent());
+        run
     }
 
     fn file(&self) -> std::path::PathBuf {
@@ -255,13 +255,13 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut story = Story::begin().await;
+            let mut run = Run::begin().await;
             for step in steps {
-                story.take(step).await;
+                run.take(step).await;
             }
             // As if it came in the end, whatever came before.
-            story.take(Step::Start).await;
-            story.end().await;
+            run.take(Step::Start).await;
+            run.end().await;
         });
     }
 }

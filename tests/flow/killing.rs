@@ -5,12 +5,12 @@ use std::time::Duration;
 use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, Class, Decision, NodeMode, Reason, Verdict};
 use serde_json::json;
 
-use crate::support::court::{Court, request};
 use crate::support::fault;
+use crate::support::judge::{TestJudge, request};
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::{BAD, Pod, back_off};
 use crate::support::registry::Registry;
-use crate::support::story::{End, Story, hours, minutes};
+use crate::support::simulation::{FailedPod, Simulation, hours, minutes};
 
 fn pod() -> Pod {
     Pod::bad("p")
@@ -21,16 +21,16 @@ fn kubelets() -> impl Iterator<Item = Kubelet> {
     (1..4).flat_map(move |seed| kinds.clone().map(|kubelet| kubelet.with_jitter(seed)))
 }
 
-/// The Pod `p` on each kubelet, its image failing so until the end of the story; what became of it.
-fn ends(court: &Court, fault: &str, until: Duration) -> Vec<(Story, End)> {
+/// The Pod `p` on each kubelet, its image failing so until then, and its end.
+fn ends(judge: &TestJudge, fault: &str, until: Duration) -> Vec<(Simulation, FailedPod)> {
     let tell = |kubelet| {
-        let mut story = Story::of(kubelet, court.clone());
-        story.registries(|r| r.image(BAD, Registry::failing(fault)));
-        story.start(pod());
-        story.go_on(until);
-        let end = story.end_of(&pod()).cloned();
+        let mut sim = Simulation::of(kubelet, judge.clone());
+        sim.image(BAD, Registry::failing(fault));
+        sim.start(pod());
+        sim.run_until(until);
+        let end = sim.failed_pod(&pod()).cloned();
         let end = end.unwrap_or_else(|| panic!("not failed in {until:?}: {fault}"));
-        (story, end)
+        (sim, end)
     };
     kubelets().map(tell).collect()
 }
@@ -44,10 +44,10 @@ fn lasting_faults() -> impl Iterator<Item = &'static str> {
 fn with_a_count_at_exactly_that_failure() {
     for count in [1, 3, 5] {
         for fault in lasting_faults() {
-            for (story, end) in ends(&Court::counting_to(count), fault, minutes(10)) {
+            for (sim, end) in ends(&TestJudge::counting_to(count), fault, minutes(10)) {
                 assert_eq!(end.nth, count as usize, "{fault}");
                 assert_eq!(end.request.failures, count, "{fault}");
-                let tried = story.kubelet.attempts(pod().has_uid(), BAD);
+                let tried = sim.kubelet.attempts(pod().has_uid(), BAD);
                 assert!(tried - count <= 1, "{tried} tried: {fault}");
             }
         }
@@ -64,48 +64,48 @@ fn an_image_volume_counts_for_itself() {
         )
     };
     let pod = || pod().image_volume("c", "model", MODEL);
-    let fail = |court: &mut Court, image: &str, at: u64| {
+    let fail = |judge: &mut TestJudge, image: &str, at: u64| {
         let pause = back_off(image, &text(image));
-        let verdict = court.see(pod().failing(&text(image)), at);
-        court.see(pod().waiting("c", "ImagePullBackOff", &pause), at + 10);
+        let verdict = judge.see(pod().failing(&text(image)), at);
+        judge.see(pod().waiting("c", "ImagePullBackOff", &pause), at + 10);
         verdict
     };
-    let mut court = Court::counting_to(3);
+    let mut judge = TestJudge::counting_to(3);
     for nth in 0..2 {
-        let verdict = fail(&mut court, MODEL, 60 * nth);
+        let verdict = fail(&mut judge, MODEL, 60 * nth);
         assert_eq!(verdict.decision, Decision::Wait);
     }
     // It has come, for now the container's own image is asked for; what was counted does not go over to that.
     for nth in 2..4 {
-        let verdict = fail(&mut court, BAD, 60 * nth);
+        let verdict = fail(&mut judge, BAD, 60 * nth);
         assert_eq!(verdict.decision, Decision::Wait, "{:?}", verdict.reasons);
     }
-    let verdict = fail(&mut court, BAD, 300);
+    let verdict = fail(&mut judge, BAD, 300);
     let due = request(&verdict).unwrap();
     assert_eq!((&due.image[..], due.failures), (BAD, 3));
 
-    let mut court = Court::counting_to(3);
-    let verdicts = [0, 60, 120].map(|at| fail(&mut court, MODEL, at));
+    let mut judge = TestJudge::counting_to(3);
+    let verdicts = [0, 60, 120].map(|at| fail(&mut judge, MODEL, at));
     let due = request(&verdicts[2]).unwrap();
     assert_eq!((&due.image[..], due.failures), (MODEL, 3));
-    assert_eq!(court.failures(&pod()), None, "of the container's image");
+    assert_eq!(judge.failures(&pod()), None, "of the container's image");
 }
 
 #[test]
 fn with_a_count_of_the_pods_own() {
     let asks = pod().annotation(ANNOTATION_FAILURE_COUNT, "2");
     for kubelet in kubelets() {
-        let mut story = Story::of(kubelet, Court::counting_to(5));
-        story.start(asks.clone());
-        story.go_on(hours(1));
-        assert_eq!(story.ends[0].nth, 2);
+        let mut sim = Simulation::of(kubelet, TestJudge::counting_to(5));
+        sim.start(asks.clone());
+        sim.run_until(hours(1));
+        assert_eq!(sim.failed[0].nth, 2);
     }
 }
 
 /// Failed at the first failure that is reported after both so many failures and so long.
 fn check_threshold(fault: &str, failures: usize, lasting: Duration) {
-    for (story, end) in ends(&Court::enforcing(), fault, lasting + hours(1)) {
-        let times: Vec<Duration> = story.failures_of(&pod()).map(|f| f.at).collect();
+    for (sim, end) in ends(&TestJudge::enforcing(), fault, lasting + hours(1)) {
+        let times: Vec<Duration> = sim.failures_of(&pod()).map(|f| f.at).collect();
         let due = |nth: usize| nth >= failures && times[nth - 1] - times[0] >= lasting;
         let first = (1..=times.len()).find(|nth| due(*nth));
         assert_eq!(first, Some(end.nth), "{fault}: {times:?}");
@@ -139,13 +139,13 @@ fn by_default_what_may_pass_or_is_not_known_after_six_hours() {
 #[test]
 fn what_is_the_nodes_own_never() {
     for fault in [fault::DISK_FULL, fault::READ_ONLY] {
-        for court in [Court::enforcing(), Court::counting_to(1)] {
-            let mut story = Story::of(Kubelet::new(), court);
-            story.registries(|r| r.image(BAD, Registry::failing(fault)));
-            story.start(pod());
-            story.go_on(hours(30));
-            assert!(story.failures.len() > 300);
-            story.nobody();
+        for judge in [TestJudge::enforcing(), TestJudge::counting_to(1)] {
+            let mut sim = Simulation::of(Kubelet::new(), judge);
+            sim.image(BAD, Registry::failing(fault));
+            sim.start(pod());
+            sim.run_until(hours(30));
+            assert!(sim.failures.len() > 300);
+            sim.assert_nobody_failed();
         }
     }
 }
@@ -153,32 +153,32 @@ fn what_is_the_nodes_own_never() {
 #[test]
 fn a_transient_error_in_between_starts_the_shorter_patience_again() {
     for kubelet in kubelets() {
-        let mut story = Story::of(kubelet, Court::enforcing());
-        story.start(pod());
-        story.go_on_to_failure(&pod(), 5);
-        story.registries(|r| r.image(BAD, Registry::failing(fault::UNAVAILABLE)));
-        story.go_on_to_failure(&pod(), 6);
-        story.registries(|r| r.image(BAD, Registry::failing(fault::MISSING)));
-        story.go_on(hours(2));
-        let times: Vec<Duration> = story.failures_of(&pod()).map(|f| f.at).collect();
+        let mut sim = Simulation::of(kubelet, TestJudge::enforcing());
+        sim.start(pod());
+        sim.run_until_failure(&pod(), 5);
+        sim.image(BAD, Registry::failing(fault::UNAVAILABLE));
+        sim.run_until_failure(&pod(), 6);
+        sim.image(BAD, Registry::failing(fault::MISSING));
+        sim.run_until(hours(2));
+        let times: Vec<Duration> = sim.failures_of(&pod()).map(|f| f.at).collect();
         // The seventh is the first of the new row.
         let due = (10..times.len()).find(|at| times[*at] - times[6] >= minutes(10));
-        assert_eq!(story.ends[0].at, times[due.unwrap()], "{times:?}");
+        assert_eq!(sim.failed[0].at, times[due.unwrap()], "{times:?}");
     }
 }
 
 /// So many failures of the first fault, then of the second only: the first failure of the row that decides, from 0, and that row's threshold.
 fn check_mixture(first: &str, times: usize, then: &str, row: usize, lasting: Duration) {
     for kubelet in kubelets() {
-        let mut story = Story::of(kubelet, Court::enforcing());
-        story.registries(|r| r.image(BAD, Registry::failing(first)));
-        story.start(pod());
-        story.go_on_to_failure(&pod(), times);
-        story.registries(|r| r.image(BAD, Registry::failing(then)));
-        story.go_on(hours(9));
-        let seen: Vec<Duration> = story.failures_of(&pod()).map(|f| f.at).collect();
+        let mut sim = Simulation::of(kubelet, TestJudge::enforcing());
+        sim.image(BAD, Registry::failing(first));
+        sim.start(pod());
+        sim.run_until_failure(&pod(), times);
+        sim.image(BAD, Registry::failing(then));
+        sim.run_until(hours(9));
+        let seen: Vec<Duration> = sim.failures_of(&pod()).map(|f| f.at).collect();
         let due = (row + 4..seen.len()).find(|at| seen[*at] - seen[row] >= lasting);
-        assert_eq!(story.ends[0].at, seen[due.unwrap()], "{first}, {then}");
+        assert_eq!(sim.failed[0].at, seen[due.unwrap()], "{first}, {then}");
     }
 }
 
@@ -202,18 +202,18 @@ fn mixtures() {
 #[test]
 fn refusals_are_not_forgotten_over_what_is_corrupt() {
     for kubelet in kubelets() {
-        let mut story = Story::of(kubelet, Court::enforcing());
-        story.registries(|r| r.image(BAD, Registry::failing(fault::FORBIDDEN)));
-        story.start(pod());
-        story.go_on_to_failure(&pod(), 4);
-        story.registries(|r| r.image(BAD, Registry::failing(fault::WRONG_DIGEST)));
-        story.go_on_to_failure(&pod(), 5);
-        story.registries(|r| r.image(BAD, Registry::failing(fault::FORBIDDEN)));
-        story.go_on(hours(2));
-        let seen: Vec<Duration> = story.failures_of(&pod()).map(|f| f.at).collect();
+        let mut sim = Simulation::of(kubelet, TestJudge::enforcing());
+        sim.image(BAD, Registry::failing(fault::FORBIDDEN));
+        sim.start(pod());
+        sim.run_until_failure(&pod(), 4);
+        sim.image(BAD, Registry::failing(fault::WRONG_DIGEST));
+        sim.run_until_failure(&pod(), 5);
+        sim.image(BAD, Registry::failing(fault::FORBIDDEN));
+        sim.run_until(hours(2));
+        let seen: Vec<Duration> = sim.failures_of(&pod()).map(|f| f.at).collect();
         let due = (5..seen.len()).find(|at| seen[*at] - seen[0] >= minutes(15));
         assert_eq!(
-            story.ends[0].at,
+            sim.failed[0].at,
             seen[due.unwrap()],
             "the row of refusals goes on"
         );
@@ -224,13 +224,13 @@ fn refusals_are_not_forgotten_over_what_is_corrupt() {
 fn an_image_edited_in_place_starts_at_zero() {
     let other = "r.test/other:1";
     for kubelet in kubelets() {
-        let mut story = Story::of(kubelet, Court::counting_to(3));
-        story.start(pod());
-        story.go_on_to_failure(&pod(), 2);
-        story.go_on(story.kubelet.now() + Duration::from_secs(1));
-        story.kubelet.edit(pod().has_uid(), "c", other);
-        story.go_on(hours(1));
-        let end = story.end_of(&pod()).unwrap();
+        let mut sim = Simulation::of(kubelet, TestJudge::counting_to(3));
+        sim.start(pod());
+        sim.run_until_failure(&pod(), 2);
+        sim.run_until(sim.kubelet.now() + Duration::from_secs(1));
+        sim.kubelet.edit(pod().has_uid(), "c", other);
+        sim.run_until(hours(1));
+        let end = sim.failed_pod(&pod()).unwrap();
         assert_eq!((end.nth, end.request.failures), (5, 3), "three of its own");
         assert_eq!(end.request.image, other);
     }
@@ -242,12 +242,12 @@ fn an_image_on_the_node_that_is_always_pulled_with_a_wrong_password() {
     let mut always = pod();
     always.0["spec"]["containers"][0]["imagePullPolicy"] = json!("Always");
     for kubelet in kubelets() {
-        let mut story = Story::of(kubelet, Court::enforcing());
-        story.kubelet.load(BAD);
-        story.registries(|r| r.image(BAD, Registry::failing(fault::WRONG_PASSWORD)));
-        story.start(always.clone());
-        story.go_on(hours(1));
-        let end = story.end_of(&pod()).unwrap();
+        let mut sim = Simulation::of(kubelet, TestJudge::enforcing());
+        sim.kubelet.load(BAD);
+        sim.image(BAD, Registry::failing(fault::WRONG_PASSWORD));
+        sim.start(always.clone());
+        sim.run_until(hours(1));
+        let end = sim.failed_pod(&pod()).unwrap();
         assert!(!end.request.spare_if_present);
         assert!((minutes(15)..minutes(21)).contains(&end.at), "{:?}", end.at);
     }
@@ -263,16 +263,16 @@ fn an_image_that_another_pod_pulls_between_two_failures_spares_once() {
     let mut always = pod();
     always.0["spec"]["containers"][0]["imagePullPolicy"] = json!("Always");
     for kubelet in kubelets() {
-        let mut story = Story::of(kubelet, Court::counting_to(3));
-        story.registries(|r| r.image(BAD, Registry::failing(fault::UNAUTHORIZED)));
-        story.start(always.clone());
-        story.go_on_to_failure(&pod(), 2);
-        let now = story.moment(story.kubelet.now());
-        story.court.arrives(BAD, now);
-        story.go_on(hours(1));
-        let failures: Vec<_> = story.failures_of(&pod()).collect();
+        let mut sim = Simulation::of(kubelet, TestJudge::counting_to(3));
+        sim.image(BAD, Registry::failing(fault::UNAUTHORIZED));
+        sim.start(always.clone());
+        sim.run_until_failure(&pod(), 2);
+        let now = sim.moment(sim.kubelet.now());
+        sim.judge.arrives(BAD, now);
+        sim.run_until(hours(1));
+        let failures: Vec<_> = sim.failures_of(&pod()).collect();
         assert!(failures[2].held(is_sibling), "{:?}", failures[2].verdict);
-        assert_eq!(story.end_of(&pod()).unwrap().nth, 4, "once only");
+        assert_eq!(sim.failed_pod(&pod()).unwrap().nth, 4, "once only");
     }
 }
 
@@ -282,24 +282,24 @@ fn an_always_pod_that_asks_waits_ten_minutes_whatever_its_count() {
         .restart("Always")
         .annotation(ANNOTATION_FAILURE_COUNT, "1");
     for kubelet in kubelets() {
-        let mut story = Story::of(kubelet, Court::enforcing());
-        story.start(asks.clone());
-        story.go_on(hours(1));
-        let times: Vec<Duration> = story.failures_of(&pod()).map(|f| f.at).collect();
+        let mut sim = Simulation::of(kubelet, TestJudge::enforcing());
+        sim.start(asks.clone());
+        sim.run_until(hours(1));
+        let times: Vec<Duration> = sim.failures_of(&pod()).map(|f| f.at).collect();
         let due = times.iter().find(|at| **at - times[0] >= minutes(10));
-        assert_eq!(Some(&story.ends[0].at), due);
+        assert_eq!(Some(&sim.failed[0].at), due);
         let waits = |reason: &Reason| reason.brake() == Some("always");
-        assert!(story.failures[0].held(waits));
+        assert!(sim.failures[0].held(waits));
     }
 }
 
 #[test]
 fn observing_the_same_is_due_at_the_same_failure() {
     let when = |mode| {
-        let court = Court::enforcing().with_mode(mode);
-        let (story, end) = ends(&court, fault::MISSING, hours(1)).remove(0);
+        let judge = TestJudge::enforcing().with_mode(mode);
+        let (sim, end) = ends(&judge, fault::MISSING, hours(1)).remove(0);
         assert_eq!(end.request.enforce, mode == NodeMode::Enforce);
-        let last: &Verdict = &story.failures_of(&pod()).nth(end.nth - 1).unwrap().verdict;
+        let last: &Verdict = &sim.failures_of(&pod()).nth(end.nth - 1).unwrap().verdict;
         assert!(matches!(last.decision, Decision::Fail(_)));
         assert_eq!(end.request.cause.class(), Class::Permanent);
         (end.at, end.nth)

@@ -1,5 +1,5 @@
 //! The node's log: what its schema says, and that a file of it can be judged by itself. Every agent of these tests is held to both as well, when its
-//! node ends (`support/record.rs`).
+//! node ends (`support/node_log.rs`).
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::restarts::marked_and_killed;
 use crate::support::node::{Agent, Node};
+use crate::support::node_log;
 use crate::support::pod::{GOOD, NOT_FOUND, Pod};
-use crate::support::record;
 use crate::support::schema::PULLS;
 use crate::support::until;
 
@@ -24,7 +24,7 @@ const CONFIG: &str = "mode: observe\nwarmUp: 0s\nimagePullFailureCount: 2\n\
 /// An agent has written a line of this kind.
 async fn has(node: &Node, kind: &str) {
     until(kind, async || {
-        record::lines(&node.config.startup.log_dir)
+        node_log::lines(&node.config.startup.log_dir)
             .iter()
             .any(|line| line["kind"] == kind)
     })
@@ -74,7 +74,7 @@ async fn eventful() -> (Node, Agent) {
     until("it is forgotten", async || {
         node.advance(Duration::from_secs(3700));
         node.turns(1).await;
-        let lines = record::lines(&node.config.startup.log_dir);
+        let lines = node_log::lines(&node.config.startup.log_dir);
         lines.iter().any(|line| line["kind"] == "forgotten")
     })
     .await;
@@ -95,20 +95,20 @@ fn fill(dir: &Path, bytes: usize) {
 async fn every_kind_of_line_is_written_and_is_what_the_schema_says() {
     let (eventful, agent) = eventful().await;
     agent.stop().await;
-    let mut lines = record::lines(&eventful.config.startup.log_dir);
+    let mut lines = node_log::lines(&eventful.config.startup.log_dir);
     let marked = marked_and_killed().await;
     let agent = marked.agent();
     agent.judges(&Pod::bad("p")).await;
     marked.report(&Pod::bad("p").running("c").phase("Running"));
     has(&marked, "undone").await;
     agent.stop().await;
-    lines.extend(record::lines(&marked.config.startup.log_dir));
+    lines.extend(node_log::lines(&marked.config.startup.log_dir));
     let full = Node::counting_to(3).await;
     fill(&full.config.startup.log_dir, 7_900_000);
     let agent = full.agent();
     has(&full, "continued").await;
     agent.stop().await;
-    lines.extend(record::lines(&full.config.startup.log_dir));
+    lines.extend(node_log::lines(&full.config.startup.log_dir));
 
     let kinds: BTreeSet<&str> = lines.iter().filter_map(|l| l["kind"].as_str()).collect();
     assert_eq!(kinds, PULLS.kinds().into_iter().collect());
@@ -165,7 +165,7 @@ async fn a_file_can_be_judged_without_those_before_it() {
     let newest = node.config.startup.log_dir.join("pulls.jsonl");
     let lines = node.lines();
     assert_eq!(lines[0]["kind"], "continued", "{}", lines[0]);
-    let replayed = record::replay(&[newest], &[]);
+    let replayed = node_log::replay(&[newest], &[]);
     assert_eq!(replayed.disagreements, [""; 0]);
     assert_eq!(replayed.tallies[0].would_fail, 2);
 }

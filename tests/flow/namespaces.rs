@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{Get, GetNamespace, List, PatchPod, Watch};
-use crate::support::court::{Court, at, decides_to_fail, request, settles};
+use crate::support::judge::{TestJudge, at, decides_to_fail, request, settles};
 use crate::support::node::Node;
 use crate::support::pod::{NOT_FOUND, Pod};
 use crate::support::until;
@@ -39,47 +39,47 @@ fn labelled(key: &str, value: &str, mode: PodMode) -> NamespaceRule {
 }
 
 /// A judge that counts to `count`, with these rules for namespaces.
-fn by_rules(count: u32, rules: impl Into<Vec<NamespaceRule>>) -> Court {
+fn by_rules(count: u32, rules: impl Into<Vec<NamespaceRule>>) -> TestJudge {
     let rules = rules.into();
-    let court = Court::counting_to(count);
-    court.configured(|settings| settings.policy.scope.namespaces = rules)
+    let judge = TestJudge::counting_to(count);
+    judge.configured(|settings| settings.policy.scope.namespaces = rules)
 }
 
 #[test]
 fn by_name_the_mode_is_lowered_and_never_raised() {
-    let mut court = by_rules(1, [named("default", PodMode::Observe)]);
-    let verdict = court.fail(&pod(), NOT_FOUND, 1);
+    let mut judge = by_rules(1, [named("default", PodMode::Observe)]);
+    let verdict = judge.fail(&pod(), NOT_FOUND, 1);
     assert!(!request(&verdict).unwrap().enforce);
     let asks = Pod::bad("q").annotation("pullwarden.io/mode", "enforce");
-    assert!(!request(&court.fail(&asks, NOT_FOUND, 1)).unwrap().enforce);
+    assert!(!request(&judge.fail(&asks, NOT_FOUND, 1)).unwrap().enforce);
     let other = Pod::bad("r").namespace("other");
-    assert!(request(&court.fail(&other, NOT_FOUND, 1)).unwrap().enforce);
+    assert!(request(&judge.fail(&other, NOT_FOUND, 1)).unwrap().enforce);
 }
 
 #[test]
 fn of_several_rules_the_lowest_mode_counts() {
     let modes = [PodMode::Off, PodMode::Observe];
-    let mut court = by_rules(1, modes.map(|mode| named("default", mode)));
-    let verdict = court.fail(&pod(), NOT_FOUND, 1);
+    let mut judge = by_rules(1, modes.map(|mode| named("default", mode)));
+    let verdict = judge.fail(&pod(), NOT_FOUND, 1);
     assert!(settles(&verdict, &Reason::NamespaceSwitchedOff));
 }
 
 #[test]
 fn while_the_labels_are_not_known_nothing_is_decided_but_all_is_counted() {
-    let mut court = by_rules(2, [labelled("env", "prod", PodMode::Observe)]);
-    court.fail(&pod(), NOT_FOUND, 1);
-    let verdict = court.fail(&pod(), NOT_FOUND, 30);
+    let mut judge = by_rules(2, [labelled("env", "prod", PodMode::Observe)]);
+    judge.fail(&pod(), NOT_FOUND, 1);
+    let verdict = judge.fail(&pod(), NOT_FOUND, 30);
     assert_eq!(verdict.decision, Decision::Hold);
     assert_eq!(verdict.reasons.last().unwrap().brake(), Some("namespace"));
     let labels = BTreeMap::from([("env".to_owned(), "test".to_owned())]);
     let namespace = "default".to_owned();
     let known = BTreeMap::from([(namespace.clone(), labels)]);
-    court.step(&Event::Labelled { namespace, known }, at(30));
+    judge.step(&Event::Labelled { namespace, known }, at(30));
     assert!(
-        !decides_to_fail(&court.see(pod().pausing(NOT_FOUND), 31)),
+        !decides_to_fail(&judge.see(pod().pausing(NOT_FOUND), 31)),
         "the next failure decides"
     );
-    let verdict = court.fail(&pod(), NOT_FOUND, 60);
+    let verdict = judge.fail(&pod(), NOT_FOUND, 60);
     assert!(request(&verdict).unwrap().enforce);
     assert_eq!(request(&verdict).unwrap().failures, 3);
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use pullwarden::judge::Reason;
 
-use crate::support::court::Court;
 use crate::support::fault;
+use crate::support::judge::TestJudge;
 use crate::support::kubelet::Kubelet;
 use crate::support::pod::Pod;
 use crate::support::registry::Registry;
-use crate::support::story::{Story, everywhere, hours, minutes};
+use crate::support::simulation::{Simulation, hours, minutes, on_each_node};
 
 /// So many Pods, their images in so many repositories of one registry.
 fn crowd(pods: usize, repositories: usize) -> (Vec<Pod>, Vec<String>) {
@@ -21,18 +21,18 @@ fn crowd(pods: usize, repositories: usize) -> (Vec<Pod>, Vec<String>) {
 
 /// Everything of a registry fails so for so long.
 fn check_outage(fault: &str, (pods, images): (Vec<Pod>, Vec<String>), lasts: Duration) {
-    everywhere(|story| {
+    on_each_node(|sim| {
         for image in &images {
-            story.registries(|r| r.image(image, Registry::Has));
+            sim.image(image, Registry::Has);
         }
-        story.registries(|r| r.outage("r.test", Registry::failing(fault)));
+        sim.registries(|r| r.outage("r.test", Registry::failing(fault)));
         for pod in &pods {
-            story.start(pod.clone());
+            sim.start(pod.clone());
         }
-        story.go_on(lasts);
-        story.registries(|r| r.mended("r.test"));
-        story.go_on(lasts + hours(1));
-        assert!(images.iter().all(|image| story.kubelet.has(image)));
+        sim.run_until(lasts);
+        sim.registries(|r| r.mended("r.test"));
+        sim.run_until(lasts + hours(1));
+        assert!(images.iter().all(|image| sim.kubelet.has(image)));
     });
 }
 
@@ -70,17 +70,17 @@ fn a_storm_of_429_for_hours() {
 /// Pods of three images, of a registry that says of all for so long that they do not exist, after something was pulled from it.
 fn check_outage_after_a_pull(fault: &str, before: Duration, lasts: Duration) {
     let images = ["r.test/a:1", "r.test/b:1", "r.test/c:1"];
-    everywhere(|story| {
-        story.registries(|r| r.image("r.test/first:1", Registry::Has));
-        story.start(Pod::new("first").container("c", "r.test/first:1"));
-        story.go_on(before);
-        story.registries(|r| r.outage("r.test", Registry::failing(fault)));
+    on_each_node(|sim| {
+        sim.image("r.test/first:1", Registry::Has);
+        sim.start(Pod::new("first").container("c", "r.test/first:1"));
+        sim.run_until(before);
+        sim.registries(|r| r.outage("r.test", Registry::failing(fault)));
         for image in images {
-            story.start(Pod::new(image).container("c", image));
+            sim.start(Pod::new(image).container("c", image));
         }
-        story.go_on(before + lasts);
-        story.registries(|r| r.mended("r.test"));
-        story.heals(&images);
+        sim.run_until(before + lasts);
+        sim.registries(|r| r.mended("r.test"));
+        sim.heals(&images);
     });
 }
 
@@ -97,17 +97,18 @@ fn a_new_node_whose_only_repository_is_refused_for_an_hour() {
     for (seed, fault) in (0..).zip(fault::DENIED) {
         for kubelet in [Kubelet::new(), Kubelet::old()] {
             for pods in [1, 10] {
-                let mut story = Story::of(kubelet.clone().with_jitter(seed), Court::on_new_node());
+                let mut sim =
+                    Simulation::of(kubelet.clone().with_jitter(seed), TestJudge::on_new_node());
                 let (pods, images) = crowd(pods, 1);
-                story.registries(|r| r.image(&images[0], Registry::failing(fault)));
+                sim.image(&images[0], Registry::failing(fault));
                 for pod in pods {
-                    story.start(pod);
+                    sim.start(pod);
                 }
-                story.go_on(hours(1));
+                sim.run_until(hours(1));
                 let new = |reason: &Reason| reason.brake() == Some("new-node");
-                assert!(story.failures.iter().any(|f| f.held(new)), "it was due");
-                story.heals(&[&images[0]]);
-                story.nobody();
+                assert!(sim.failures.iter().any(|f| f.held(new)), "it was due");
+                sim.heals(&[&images[0]]);
+                sim.assert_nobody_failed();
             }
         }
     }
@@ -116,34 +117,34 @@ fn a_new_node_whose_only_repository_is_refused_for_an_hour() {
 #[test]
 fn a_new_node_whose_registry_refuses_two_repositories_for_an_hour() {
     for seed in 0..30 {
-        let mut story = Story::of(Kubelet::new().with_jitter(seed), Court::on_new_node());
+        let mut sim = Simulation::of(Kubelet::new().with_jitter(seed), TestJudge::on_new_node());
         let (pods, images) = crowd(10, 2);
         for image in &images {
-            story.registries(|r| r.image(image, Registry::Has));
+            sim.image(image, Registry::Has);
         }
-        story.registries(|r| r.outage("r.test", Registry::failing(fault::UNAUTHORIZED)));
+        sim.registries(|r| r.outage("r.test", Registry::failing(fault::UNAUTHORIZED)));
         // Whenever it is mended, some Pod's pull has just failed.
         for (n, pod) in (0..).zip(pods) {
-            story.go_on(Duration::from_secs(30 * n));
-            story.start(pod);
+            sim.run_until(Duration::from_secs(30 * n));
+            sim.start(pod);
         }
-        story.go_on(hours(1));
-        story.registries(|r| r.mended("r.test"));
-        story.heals(&[&images[0], &images[1]]);
-        story.nobody();
+        sim.run_until(hours(1));
+        sim.registries(|r| r.mended("r.test"));
+        sim.heals(&[&images[0], &images[1]]);
+        sim.assert_nobody_failed();
     }
 }
 
 /// A mirror has none of these images, and their registry cannot be reached for so long.
 fn check_mirror(images: &[&str], lasts: Duration) {
-    everywhere(|story| {
-        story.registries(|r| r.mirror("r.test", &[]));
+    on_each_node(|sim| {
+        sim.registries(|r| r.mirror("r.test", &[]));
         for image in images {
-            story.start(Pod::new(image).container("c", image));
+            sim.start(Pod::new(image).container("c", image));
         }
-        story.go_on(lasts);
-        story.registries(|r| r.mended("r.test"));
-        story.heals(images);
+        sim.run_until(lasts);
+        sim.registries(|r| r.mended("r.test"));
+        sim.heals(images);
     });
 }
 

@@ -10,7 +10,7 @@ use pullwarden::judge::{
     Wishes, still_due,
 };
 
-use crate::support::court::{Court, at, policy, request};
+use crate::support::judge::{TestJudge, at, policy, request};
 use crate::support::pod::{BAD, CANCELLED, DENIED, GOOD, NO_HOST, NOT_FOUND, Pod, QPS, STRANGE};
 use crate::support::random::cases;
 
@@ -112,12 +112,12 @@ fn modes() -> impl Strategy<Value = NodeMode> {
     proptest::sample::select(vec![NodeMode::Observe, NodeMode::OptIn, NodeMode::Enforce])
 }
 
-fn court(mode: NodeMode, count: Option<u32>) -> Court {
-    Court::enforcing().with_mode(mode).with_count(count)
+fn judge_in(mode: NodeMode, count: Option<u32>) -> TestJudge {
+    TestJudge::enforcing().with_mode(mode).with_count(count)
 }
 
-fn look(court: &mut Court, view: &PodView, second: u64) -> Verdict {
-    court.see_view(view, at(second))
+fn look(judge: &mut TestJudge, view: &PodView, second: u64) -> Verdict {
+    judge.see_view(view, at(second))
 }
 
 /// How many containers of the bad image this view may show entering an attempt, or in the pause.
@@ -140,13 +140,13 @@ proptest! {
 
     #[test]
     fn never_more_is_counted_than_was_reported(reports in reports(), count in proptest::option::of(1_u32..9)) {
-        let mut court = court(NodeMode::Enforce, count);
+        let mut judge = judge_in(NodeMode::Enforce, count);
         let mut reported = std::collections::BTreeMap::<String, u32>::new();
         for (second, view) in &reports {
-            look(&mut court, view, *second);
+            look(&mut judge, view, *second);
             let most = reported.entry(view.uid.clone()).or_default();
             *most += may_count(view);
-            let image = court.ledger().pod(&view.uid).and_then(|pod| pod.images.get(BAD));
+            let image = judge.ledger().pod(&view.uid).and_then(|pod| pod.images.get(BAD));
             if let Some(image) = image {
                 prop_assert!(image.failures <= *most);
                 prop_assert!(image.in_a_row <= image.failures);
@@ -159,7 +159,7 @@ proptest! {
 
     #[test]
     fn the_same_view_again_counts_nothing_and_decides_only_what_stands(reports in reports(), again in 1_u64..4) {
-        let (mut once, mut often) = (court(NodeMode::Enforce, Some(2)), court(NodeMode::Enforce, Some(2)));
+        let (mut once, mut often) = (judge_in(NodeMode::Enforce, Some(2)), judge_in(NodeMode::Enforce, Some(2)));
         for (second, view) in &reports {
             look(&mut once, view, *second);
             look(&mut often, view, *second);
@@ -181,22 +181,22 @@ proptest! {
 
     #[test]
     fn observing_never_enforces(reports in reports(), count in proptest::option::of(1_u32..4)) {
-        let mut court = court(NodeMode::Observe, count);
+        let mut judge = judge_in(NodeMode::Observe, count);
         for (second, view) in &reports {
-            let verdict = look(&mut court, view, *second);
+            let verdict = look(&mut judge, view, *second);
             prop_assert!(request(&verdict).is_none_or(|request| !request.enforce));
         }
     }
 
     #[test]
     fn who_is_condemned_is_due_at_once_and_every_verdict_has_a_reason(reports in reports(), mode in modes()) {
-        let mut court = court(mode, Some(1));
+        let mut judge = judge_in(mode, Some(1));
         for (second, view) in &reports {
-            let verdict = look(&mut court, view, *second);
+            let verdict = look(&mut judge, view, *second);
             prop_assert!(verdict.observed.stale || !verdict.reasons.is_empty());
             prop_assert!(verdict.reasons.iter().all(|reason| !reason.to_string().is_empty()));
             if let Some(request) = request(&verdict) {
-                prop_assert_eq!(still_due(request, court.policy(), view), Ok(()));
+                prop_assert_eq!(still_due(request, judge.policy(), view), Ok(()));
                 prop_assert!(request.error.len() <= 1024 && !request.error.chars().any(char::is_control));
             }
         }
@@ -204,7 +204,7 @@ proptest! {
 
     #[test]
     fn a_restart_changes_nothing(reports in reports(), mode in modes(), every in 1_usize..5) {
-        let (mut steady, mut restarted) = (court(mode, Some(3)), court(mode, Some(3)));
+        let (mut steady, mut restarted) = (judge_in(mode, Some(3)), judge_in(mode, Some(3)));
         for (index, (second, view)) in reports.iter().enumerate() {
             let one = look(&mut steady, view, *second);
             let other = look(&mut restarted, view, *second);
@@ -218,7 +218,7 @@ proptest! {
 
     #[test]
     fn a_reboot_never_lets_anything_be_decided_sooner(reports in reports(), after in 0_usize..40) {
-        let (mut steady, mut rebooted) = (court(NodeMode::Enforce, None), court(NodeMode::Enforce, None));
+        let (mut steady, mut rebooted) = (judge_in(NodeMode::Enforce, None), judge_in(NodeMode::Enforce, None));
         // The requests of the steady one, by Pod and image, since the image was last pulled.
         let mut decided = Vec::new();
         for (index, (second, view)) in reports.iter().enumerate() {
@@ -239,14 +239,14 @@ proptest! {
     #[test]
     fn being_spared_is_monotone((_, view) in view(), which in 0_usize..3, running in any::<bool>()) {
         // Whoever is spared is spared as well when one more of its containers is past its pull.
-        let mut court = court(NodeMode::Enforce, Some(1));
+        let mut judge = judge_in(NodeMode::Enforce, Some(1));
         let mut bad = view.clone();
         bad.annotations.clear();
         bad.containers[0].state = ContainerState::Waiting { reason: "ErrImagePull".to_owned(), message: NOT_FOUND.to_owned() };
         for container in &mut bad.containers[1..] {
             container.state = ContainerState::Waiting { reason: String::new(), message: String::new() };
         }
-        let verdict = look(&mut court, &bad, 0);
+        let verdict = look(&mut judge, &bad, 0);
         let request = request(&verdict).expect("a first failure of a count of one");
         let policy = policy(NodeMode::Enforce);
         let mut less = view.clone();
@@ -270,11 +270,11 @@ proptest! {
     fn patience_is_ordered(seconds in vec(0_u64..4000, 1..40), transient in any::<bool>()) {
         // The same failures at the same times: a more patient class never fails the Pod sooner.
         let first = |message: &str| {
-            let mut court = court(NodeMode::Enforce, None);
+            let mut judge = judge_in(NodeMode::Enforce, None);
             let mut now = 0;
             seconds.iter().position(|wait| {
                 now += wait;
-                let verdict = court.fail(&crate::support::pod::Pod::bad("p"), message, now);
+                let verdict = judge.fail(&crate::support::pod::Pod::bad("p"), message, now);
                 matches!(verdict.decision, Decision::Fail(_))
             }).unwrap_or(usize::MAX)
         };
@@ -318,9 +318,9 @@ fn many_images_are_judged_in_linear_time() {
     };
     let time = |images: usize| {
         let view = view(images);
-        let mut court = Court::counting_to(1);
+        let mut judge = TestJudge::counting_to(1);
         let begun = thread_time();
-        let verdict = look(&mut court, &view, 1);
+        let verdict = look(&mut judge, &view, 1);
         assert_eq!(verdict.decision, Decision::Wait);
         thread_time() - begun
     };
@@ -443,12 +443,12 @@ const PARTS: [&str; 24] = [
 
 #[test]
 fn a_ledger_does_not_grow_with_what_is_said_to_it() {
-    let mut court = court(NodeMode::Enforce, None);
+    let mut judge = judge_in(NodeMode::Enforce, None);
     let pod = crate::support::pod::Pod::bad("p");
     for second in 0..300 {
         let message = format!("{second}{}", "\u{1b}".repeat(10_000));
-        court.see(pod.clone().failing(&message), second);
+        judge.see(pod.clone().failing(&message), second);
     }
-    let size = serde_json::to_string(court.ledger()).unwrap().len();
+    let size = serde_json::to_string(judge.ledger()).unwrap().len();
     assert!(size < 4096, "{size} bytes");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::record;
+use crate::support::node_log;
 
 #[test]
 fn recorded_journals_replay_to_the_same_verdicts() {
@@ -14,7 +14,7 @@ fn recorded_journals_replay_to_the_same_verdicts() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let verdicts = text.matches(r#""kind":"verdict""#).count();
-        let replayed = record::replay(std::slice::from_ref(&file), &[]);
+        let replayed = node_log::replay(std::slice::from_ref(&file), &[]);
         let agreed = usize::try_from(replayed.tallies[0].agreed).unwrap();
         let name = file.display();
         assert!(replayed.unread.is_empty(), "{name}: {:?}", replayed.unread);

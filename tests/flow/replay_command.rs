@@ -8,10 +8,10 @@ use pullwarden::judge::{NodeMode, Outcome};
 use serde_json::Value;
 
 use super::replaying::{HASTY, end, fail};
-use crate::support::court::at;
+use crate::support::judge::at;
+use crate::support::node_log;
 use crate::support::pod::Pod;
-use crate::support::record;
-use crate::support::scribe::{self, Scribe};
+use crate::support::recorder::{self, Recorder};
 
 fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pullwarden"));
@@ -29,27 +29,27 @@ fn said(output: &Output) -> (String, String) {
 }
 
 /// An observing agent of this node that counts to three.
-fn observing_on(node: &str, dir: &Path) -> Scribe {
-    let mut config = scribe::config(NodeMode::Observe);
+fn observing_on(node: &str, dir: &Path) -> Recorder {
+    let mut config = recorder::config(NodeMode::Observe);
     config.policy.failure_count = std::num::NonZeroU32::new(3);
     node.clone_into(&mut config.policy.node);
-    Scribe::start(config, dir)
+    Recorder::start(config, dir)
 }
 
 /// The logs of two nodes, and the paths of their files. Each turns its page after two failures.
 fn two_nodes(dir: &Path) -> [PathBuf; 2] {
     ["a", "b"].map(|name| {
         let dir = dir.join(name);
-        let mut scribe = observing_on(name, &dir);
+        let mut recorder = observing_on(name, &dir);
         let pod = Pod::bad(&format!("of-{name}")).node(name);
         for nth in 0..3 {
             if nth == 2 {
-                scribe.turn_page(at(215));
+                recorder.turn_page(at(215));
             }
-            fail(&mut scribe, &pod, 100 + 60 * nth);
+            fail(&mut recorder, &pod, 100 + 60 * nth);
         }
-        end(&mut scribe, Outcome::Due, 230);
-        scribe.see(&pod.running("c").phase("Running").view(), at(300));
+        end(&mut recorder, Outcome::Due, 230);
+        recorder.see(&pod.running("c").phase("Running").view(), at(300));
         dir.join("pulls.jsonl")
     })
 }
@@ -144,7 +144,7 @@ fn a_line_that_cannot_be_read_is_told_and_passed_over() {
     let told: Vec<&str> = err.lines().collect();
     assert_eq!(told.len(), 4, "{err}");
     assert_eq!(
-        record::replay(std::slice::from_ref(&a), &[]).unread.len(),
+        node_log::replay(std::slice::from_ref(&a), &[]).unread.len(),
         4
     );
     assert_eq!(
@@ -332,10 +332,10 @@ fn escape_sequences_in_a_log_never_reach_a_terminal() {
     let dir = tempfile::tempdir().unwrap();
     let node = format!("n{HOSTILE}");
     let log = dir.path().join("log");
-    let mut scribe = observing_on(&node, &log);
+    let mut recorder = observing_on(&node, &log);
     let pod = Pod::bad(&format!("p{HOSTILE}")).node(&node);
     for nth in 0..3 {
-        fail(&mut scribe, &pod, 100 + 60 * nth);
+        fail(&mut recorder, &pod, 100 + 60 * nth);
     }
     let text = std::fs::read_to_string(log.join("pulls.jsonl")).unwrap();
     let escaped = serde_json::to_string(HOSTILE).unwrap();

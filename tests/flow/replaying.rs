@@ -1,5 +1,5 @@
 //! Replay: by the policy that was in force it comes to what was decided, by others to what differs. That holds for the log of every agent of these
-//! tests (`support/record.rs`); here is what else it says.
+//! tests (`support/node_log.rs`); here is what else it says.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use pullwarden::judge::{Moment, NodeMode, Outcome, Phase, PodView};
 use pullwarden::replay::{Decision, Fate, Finding, Row};
 
 use super::properties::reports;
-use crate::support::court::at;
+use crate::support::judge::at;
 use crate::support::node::Node;
+use crate::support::node_log::{self, Replayed};
 use crate::support::pod::{GOOD, NOT_FOUND, Pod};
 use crate::support::random::cases;
-use crate::support::record::{self, Replayed};
-use crate::support::scribe::{self, Scribe};
+use crate::support::recorder::{self, Recorder};
 use crate::support::until;
 
 /// An observing agent that counts to three.
-pub fn observing(dir: &Path) -> Scribe {
-    let mut config = scribe::config(NodeMode::Observe);
+pub fn observing(dir: &Path) -> Recorder {
+    let mut config = recorder::config(NodeMode::Observe);
     config.policy.failure_count = std::num::NonZeroU32::new(3);
-    Scribe::start(config, dir)
+    Recorder::start(config, dir)
 }
 
 /// Policies, each by a name and its text.
@@ -46,17 +46,17 @@ const PATIENT: (&str, &str) = (
 );
 
 /// The Pod fails, and then waits for its next try.
-pub fn fail(scribe: &mut Scribe, pod: &Pod, second: u64) {
-    scribe.see(&pod.clone().failing(NOT_FOUND).view(), at(second));
-    scribe.see(&pod.clone().pausing(NOT_FOUND).view(), at(second + 10));
+pub fn fail(recorder: &mut Recorder, pod: &Pod, second: u64) {
+    recorder.see(&pod.clone().failing(NOT_FOUND).view(), at(second));
+    recorder.see(&pod.clone().pausing(NOT_FOUND).view(), at(second + 10));
 }
 
-pub fn end(scribe: &mut Scribe, outcome: Outcome, second: u64) {
-    scribe.end_report(0, outcome, false, at(second));
+pub fn end(recorder: &mut Recorder, outcome: Outcome, second: u64) {
+    recorder.end_report(0, outcome, false, at(second));
 }
 
 pub fn replay(dir: &Path, others: &[(&str, &str)]) -> Replayed {
-    record::replay(&record::files(dir), &policies(others))
+    node_log::replay(&node_log::files(dir), &policies(others))
 }
 
 fn row<'a>(replayed: &'a Replayed, pod: &str) -> &'a Row {
@@ -81,22 +81,22 @@ fn found(row: &Row, policy: &str) -> (Decision, Option<u64>, Option<bool>) {
 #[test]
 fn with_another_policy_the_differences_are_listed_and_a_wrong_one_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let mut scribe = observing(dir.path());
+    let mut recorder = observing(dir.path());
     let [heals, goes, blinks] = ["heals", "goes", "blinks"].map(Pod::bad);
     for (pod, from) in [(&heals, 100), (&goes, 1000)] {
         for nth in 0..3 {
-            fail(&mut scribe, pod, from + 60 * nth);
+            fail(&mut recorder, pod, from + 60 * nth);
         }
-        end(&mut scribe, Outcome::Due, from + 131);
+        end(&mut recorder, Outcome::Due, from + 131);
     }
     // Fails once, and is pulled.
-    fail(&mut scribe, &blinks, 2000);
+    fail(&mut recorder, &blinks, 2000);
     let runs = |pod: &Pod| pod.clone().running("c").phase("Running").view();
-    scribe.see(&runs(&blinks), at(2030));
-    scribe.see(&runs(&heals), at(2040));
+    recorder.see(&runs(&blinks), at(2030));
+    recorder.see(&runs(&heals), at(2040));
     let ends = goes.clone().phase("Failed").view();
-    scribe.leave(goes.has_uid(), Some(&ends), at(2050));
-    scribe.holds(dir.path());
+    recorder.leave(goes.has_uid(), Some(&ends), at(2050));
+    recorder.holds(dir.path());
 
     let replayed = replay(dir.path(), &[HASTY, PATIENT]);
     let row_of = |pod: &Pod| row(&replayed, pod.name());
@@ -140,15 +140,15 @@ fn with_another_policy_the_differences_are_listed_and_a_wrong_one_is_told() {
 #[test]
 fn brakes_and_sparing_are_another_policys_too() {
     let dir = tempfile::tempdir().unwrap();
-    let mut scribe = observing(dir.path());
+    let mut recorder = observing(dir.path());
     let pods = ["a", "b", "c"].map(Pod::bad);
     for pod in &pods {
-        fail(&mut scribe, pod, 100);
+        fail(&mut recorder, pod, 100);
     }
     // Another spelling of the same image comes to the node: whoever fails from it then is spared once.
-    scribe.arrive("r.test/bad:1", Some(at(130)), at(130));
-    fail(&mut scribe, &pods[2], 140);
-    fail(&mut scribe, &pods[2], 200);
+    recorder.arrive("r.test/bad:1", Some(at(130)), at(130));
+    fail(&mut recorder, &pods[2], 140);
+    fail(&mut recorder, &pods[2], 200);
     let one = (
         "one",
         "mode: enforce\nimagePullFailureCount: 1\nwarmUp: 0s\nbudget: {pods: 1, per: 1h}\n",
@@ -176,14 +176,14 @@ fn brakes_and_sparing_are_another_policys_too() {
 #[test]
 fn what_stands_is_decided_by_another_policys_clock() {
     let dir = tempfile::tempdir().unwrap();
-    let mut scribe = Scribe::start(scribe::config(NodeMode::Observe), dir.path());
+    let mut recorder = Recorder::start(recorder::config(NodeMode::Observe), dir.path());
     let stands = Pod::new("stands").container("c", "no name");
     let stands = stands.waiting("c", "InvalidImageName", "");
-    scribe.see(&stands.view(), at(10));
+    recorder.see(&stands.view(), at(10));
     for second in (15..900).step_by(5) {
-        scribe.tick(at(second));
+        recorder.tick(at(second));
     }
-    end(&mut scribe, Outcome::Due, 901);
+    end(&mut recorder, Outcome::Due, 901);
     let quick = (
         "quick",
         "mode: enforce\nimagePullFailureCount: 7\nwarmUp: 0s\n",
@@ -200,7 +200,7 @@ fn what_stands_is_decided_by_another_policys_clock() {
         "warm",
         "mode: enforce\nimagePullFailureCount: 7\nwarmUp: 5m\n",
     );
-    scribe.see(&Pod::bad("other").view(), at(905));
+    recorder.see(&Pod::bad("other").view(), at(905));
     let replayed = replay(dir.path(), &[quick, slow, never, warm]);
     let row = row(&replayed, "stands");
     // To the tick by the record, to the second by others: 30 s where there is a count.
@@ -218,14 +218,14 @@ fn what_stands_is_decided_by_another_policys_clock() {
 #[test]
 fn after_the_agents_own_write_there_is_no_record() {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = scribe::config(NodeMode::Enforce);
+    let mut config = recorder::config(NodeMode::Enforce);
     config.policy.failure_count = std::num::NonZeroU32::new(2);
-    let mut scribe = Scribe::start(config, dir.path());
+    let mut recorder = Recorder::start(config, dir.path());
     let pod = Pod::bad("p");
-    fail(&mut scribe, &pod, 100);
-    scribe.see(&pod.clone().failing(NOT_FOUND).view(), at(130));
-    end(&mut scribe, Outcome::Written, 131);
-    scribe.leave(pod.has_uid(), None, at(133));
+    fail(&mut recorder, &pod, 100);
+    recorder.see(&pod.clone().failing(NOT_FOUND).view(), at(130));
+    end(&mut recorder, Outcome::Written, 131);
+    recorder.leave(pod.has_uid(), None, at(133));
     let same = (
         "same",
         "mode: enforce\nimagePullFailureCount: 2\nwarmUp: 0s\n",
@@ -243,19 +243,19 @@ fn after_the_agents_own_write_there_is_no_record() {
 fn only_pods_that_have_not_left_are_kept() {
     let most_of = |pods: u64| {
         let dir = tempfile::tempdir().unwrap();
-        let mut scribe = observing(dir.path());
+        let mut recorder = observing(dir.path());
         for nth in 0..pods {
             let pod = Pod::bad(&format!("p{nth}")).owner(&format!("o{nth}"));
-            fail(&mut scribe, &pod, 100 * nth);
+            fail(&mut recorder, &pod, 100 * nth);
             match nth % 3 {
-                0 => scribe.leave(pod.has_uid(), None, at(100 * nth + 50)),
-                1 => scribe.see(
+                0 => recorder.leave(pod.has_uid(), None, at(100 * nth + 50)),
+                1 => recorder.see(
                     &pod.running("c").phase("Running").view(),
                     at(100 * nth + 50),
                 ),
                 _ => {
                     let ends = pod.clone().phase("Failed").view();
-                    scribe.leave(pod.has_uid(), Some(&ends), at(100 * nth + 50));
+                    recorder.leave(pod.has_uid(), Some(&ends), at(100 * nth + 50));
                 }
             }
         }
@@ -334,19 +334,19 @@ fn happens() -> impl Strategy<Value = Happens> {
     ]
 }
 
-fn happen(scribe: &mut Scribe, what: Happens, view: &PodView, now: Moment) {
+fn happen(recorder: &mut Recorder, what: Happens, view: &PodView, now: Moment) {
     match what {
         Happens::Nothing => {}
-        Happens::Tick => scribe.tick(now),
-        Happens::Arrival => scribe.arrive(&view.containers[0].image, Some(now), now),
-        Happens::Ended(outcome, marked) if !scribe.reports.is_empty() => {
-            scribe.end_report(0, outcome, marked, now);
+        Happens::Tick => recorder.tick(now),
+        Happens::Arrival => recorder.arrive(&view.containers[0].image, Some(now), now),
+        Happens::Ended(outcome, marked) if !recorder.reports.is_empty() => {
+            recorder.end_report(0, outcome, marked, now);
         }
         Happens::Ended(..) => {}
-        Happens::Left => scribe.leave(&view.uid, None, now),
+        Happens::Left => recorder.leave(&view.uid, None, now),
         Happens::Started => {
             let phase = Phase::Started;
-            scribe.see(
+            recorder.see(
                 &PodView {
                     phase,
                     ..view.clone()
@@ -354,11 +354,11 @@ fn happen(scribe: &mut Scribe, what: Happens, view: &PodView, now: Moment) {
                 now,
             );
         }
-        Happens::Restart(reboots) => scribe.restart(reboots, now),
+        Happens::Restart(reboots) => recorder.restart(reboots, now),
         Happens::Page => {
             // As the agent does it, after a tick.
-            scribe.tick(now);
-            scribe.turn_page(now);
+            recorder.tick(now);
+            recorder.turn_page(now);
         }
     }
 }
@@ -374,17 +374,17 @@ proptest! {
         count in prop::option::of(1_u32..5),
     ) {
         let dir = tempfile::tempdir().unwrap();
-        let mut config = scribe::config(mode);
+        let mut config = recorder::config(mode);
         config.policy.failure_count = count.and_then(std::num::NonZeroU32::new);
-        let mut scribe = Scribe::start(config, dir.path());
+        let mut recorder = Recorder::start(config, dir.path());
         for ((second, view), what) in reports.iter().zip(others) {
-            scribe.see(view, at(*second));
-            happen(&mut scribe, what, view, at(*second));
+            recorder.see(view, at(*second));
+            happen(&mut recorder, what, view, at(*second));
         }
-        scribe.holds(dir.path());
+        recorder.holds(dir.path());
         // Nor does it matter what others come to, or where the record is cut off.
         let replayed = replay(dir.path(), &[HASTY, PATIENT]);
-        record::agrees(dir.path(), &replayed);
+        node_log::agrees(dir.path(), &replayed);
         let file = dir.path().join("pulls.jsonl");
         let text = std::fs::read_to_string(&file).unwrap();
         let is_page = |at: &usize| {
@@ -394,7 +394,7 @@ proptest! {
         let mut lines = text.match_indices('\n').map(|(at, _)| at + 1);
         if let Some(page) = lines.rfind(is_page) {
             std::fs::write(&file, &text[page..]).unwrap();
-            record::agrees(dir.path(), &replay(dir.path(), &[]));
+            node_log::agrees(dir.path(), &replay(dir.path(), &[]));
         }
     }
 }
@@ -407,10 +407,10 @@ const fn seconds(seconds: u64) -> Duration {
 #[test]
 fn a_pod_of_which_nothing_is_heard_for_a_whole_run_is_forgotten() {
     let dir = tempfile::tempdir().unwrap();
-    let mut scribe = observing(dir.path());
-    fail(&mut scribe, &Pod::bad("p"), 100);
+    let mut recorder = observing(dir.path());
+    fail(&mut recorder, &Pod::bad("p"), 100);
     for start in 1..=3 {
-        scribe.restart(true, Moment::new(seconds(1000 * start)));
+        recorder.restart(true, Moment::new(seconds(1000 * start)));
     }
     let replayed = replay(dir.path(), &[HASTY]);
     assert_eq!(row(&replayed, "p").fate, Fate::Unknown);

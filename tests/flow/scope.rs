@@ -2,7 +2,7 @@
 
 use pullwarden::judge::{Decision, NodeMode, Outcome, Reason, RestartPolicy, still_due};
 
-use crate::support::court::{Court, decides_to_fail, policy, request, settles};
+use crate::support::judge::{TestJudge, decides_to_fail, policy, request, settles};
 use crate::support::pod::{BAD, GOOD, NOT_FOUND, Pod};
 
 const MODE: &str = "pullwarden.io/mode";
@@ -15,18 +15,18 @@ fn pod() -> Pod {
 /// A Pod that fails again and again is settled for this reason, nothing is noted of it, and the last look spares it too.
 #[track_caller]
 fn check_left_alone(pod: &Pod, expected: &Reason) {
-    let mut court = Court::counting_to(1);
+    let mut judge = TestJudge::counting_to(1);
     for second in [0, 600, 1200, 90_000] {
-        let verdict = court.fail(pod, NOT_FOUND, second);
+        let verdict = judge.fail(pod, NOT_FOUND, second);
         assert!(settles(&verdict, expected), "{verdict:?}");
     }
-    assert_eq!(court.ledger().pods().count(), 0);
-    let mut other = Court::counting_to(1);
+    assert_eq!(judge.ledger().pods().count(), 0);
+    let mut other = TestJudge::counting_to(1);
     let verdict = other.fail(&Pod::bad("p").uid(pod.has_uid()), NOT_FOUND, 0);
     let request = request(&verdict).unwrap();
     let spared = still_due(
         request,
-        court.policy(),
+        judge.policy(),
         &pod.clone().failing(NOT_FOUND).view(),
     );
     assert_eq!(spared.as_ref(), Err(expected));
@@ -34,17 +34,17 @@ fn check_left_alone(pod: &Pod, expected: &Reason) {
 
 #[test]
 fn a_pod_that_an_edit_makes_too_large_loses_its_counts() {
-    let mut court = Court::counting_to(9);
+    let mut judge = TestJudge::counting_to(9);
     let pod = (0..31).fold(pod(), |pod, n| pod.container(&format!("d{n}"), GOOD));
     let edit = |pod, n| Pod::edited(pod, &format!("d{n}"), &format!("r.test/{n}:1"));
     let large = (0..31).fold(pod.clone(), edit).container("e", GOOD);
-    court.fail(&pod, NOT_FOUND, 0);
-    assert_eq!(court.failures(&pod), Some(1));
-    let verdict = court.fail(&large, NOT_FOUND, 30);
+    judge.fail(&pod, NOT_FOUND, 0);
+    assert_eq!(judge.failures(&pod), Some(1));
+    let verdict = judge.fail(&large, NOT_FOUND, 30);
     assert!(settles(&verdict, &Reason::TooLarge), "{verdict:?}");
-    assert_eq!(court.failures(&pod), None);
-    court.fail(&pod, NOT_FOUND, 60);
-    assert_eq!(court.failures(&pod), Some(1));
+    assert_eq!(judge.failures(&pod), None);
+    judge.fail(&pod, NOT_FOUND, 60);
+    assert_eq!(judge.failures(&pod), Some(1));
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn no_annotation_brings_those_in_that_must_stay_out() {
 /// What comes of a Pod's first failure on a node with a count of 1: `None` if nothing, else whether it may be written to.
 #[track_caller]
 fn check(mode: NodeMode, pod: &Pod, expected: Option<bool>) {
-    let mut court = Court::counting_to(1).with_mode(mode);
-    let verdict = court.fail(pod, NOT_FOUND, 0);
+    let mut judge = TestJudge::counting_to(1).with_mode(mode);
+    let verdict = judge.fail(pod, NOT_FOUND, 0);
     assert_eq!(
         request(&verdict).map(|c| c.enforce),
         expected,
@@ -127,9 +127,9 @@ fn a_failure_count_alone_is_not_an_opt_in() {
 /// The failures after which a Pod with this annotation is failed, on a node that counts to 4.
 #[track_caller]
 fn check_count(annotation: &str, expected: u64) {
-    let mut court = Court::counting_to(4);
+    let mut judge = TestJudge::counting_to(4);
     let pod = pod().annotation(COUNT, annotation);
-    let decided = (1..10).find(|n| decides_to_fail(&court.fail(&pod, NOT_FOUND, *n)));
+    let decided = (1..10).find(|n| decides_to_fail(&judge.fail(&pod, NOT_FOUND, *n)));
     assert_eq!(decided, Some(expected), "{annotation:?}");
 }
 
@@ -161,43 +161,43 @@ fn always_is_covered_when_the_pod_asks_and_waits_ten_minutes() {
         pod().restart("Always").annotation(MODE, "enforce"),
         pod().restart("Always").annotation(COUNT, "1"),
     ] {
-        let mut court = Court::counting_to(1);
+        let mut judge = TestJudge::counting_to(1);
         for second in [0, 26, 300, 599] {
-            let verdict = court.fail(&pod, NOT_FOUND, second);
+            let verdict = judge.fail(&pod, NOT_FOUND, second);
             assert_eq!(verdict.decision, Decision::Hold, "{verdict:?}");
             assert_eq!(verdict.reasons.last().unwrap().brake(), Some("always"));
         }
-        assert!(decides_to_fail(&court.fail(&pod, NOT_FOUND, 600)));
+        assert!(decides_to_fail(&judge.fail(&pod, NOT_FOUND, 600)));
     }
 }
 
 #[test]
 fn always_is_covered_when_the_configuration_says_so() {
-    let mut court = Court::counting_to(1).configured(|settings| {
+    let mut judge = TestJudge::counting_to(1).configured(|settings| {
         let covered = &mut settings.policy.scope.restart_policies;
         covered.push(RestartPolicy::Always);
     });
     let pod = pod().restart("Always");
-    court.fail(&pod, NOT_FOUND, 0);
-    assert!(decides_to_fail(&court.fail(&pod, NOT_FOUND, 600)));
+    judge.fail(&pod, NOT_FOUND, 0);
+    assert!(decides_to_fail(&judge.fail(&pod, NOT_FOUND, 600)));
 }
 
 #[test]
 fn what_would_be_done_is_said_once() {
-    let court = Court::counting_to(1).with_mode(NodeMode::Observe);
-    let mut court = court.with_outcome(Outcome::Due);
-    assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 0)));
-    let verdict = court.fail(&pod(), NOT_FOUND, 26);
+    let judge = TestJudge::counting_to(1).with_mode(NodeMode::Observe);
+    let mut judge = judge.with_outcome(Outcome::Due);
+    assert!(decides_to_fail(&judge.fail(&pod(), NOT_FOUND, 0)));
+    let verdict = judge.fail(&pod(), NOT_FOUND, 26);
     assert_eq!(verdict.decision, Decision::Hold);
     assert!(verdict.reasons.contains(&Reason::AlreadyAnnounced));
-    court.restart();
+    judge.restart();
     assert!(
-        !decides_to_fail(&court.fail(&pod(), NOT_FOUND, 50)),
+        !decides_to_fail(&judge.fail(&pod(), NOT_FOUND, 50)),
         "nor after a restart"
     );
-    let mut court = court.with_mode(NodeMode::Enforce);
+    let mut judge = judge.with_mode(NodeMode::Enforce);
     assert!(
-        decides_to_fail(&court.fail(&pod(), NOT_FOUND, 100)),
+        decides_to_fail(&judge.fail(&pod(), NOT_FOUND, 100)),
         "saying is not doing"
     );
 }
@@ -205,30 +205,30 @@ fn what_would_be_done_is_said_once() {
 #[test]
 fn while_it_is_reported_or_ended_nothing_is_decided_again() {
     for outcome in [None, Some(Outcome::Written)] {
-        let mut court = Court::counting_to(1).with_outcome(outcome);
-        assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 0)));
-        let verdict = court.fail(&pod(), NOT_FOUND, 26);
+        let mut judge = TestJudge::counting_to(1).with_outcome(outcome);
+        assert!(decides_to_fail(&judge.fail(&pod(), NOT_FOUND, 0)));
+        let verdict = judge.fail(&pod(), NOT_FOUND, 26);
         assert_eq!(verdict.decision, Decision::Wait, "{outcome:?}");
     }
 }
 
 #[test]
 fn all_pulled_settles() {
-    let mut court = Court::counting_to(1);
+    let mut judge = TestJudge::counting_to(1);
     let pod = pod().container("d", GOOD).running("d").waiting(
         "c",
         "CreateContainerConfigError",
         "no secret",
     );
-    let verdict = court.see(pod, 0);
+    let verdict = judge.see(pod, 0);
     assert!(settles(&verdict, &Reason::AllPulled), "{verdict:?}");
 }
 
 /// Whether a Pod failed for its bad image is still due when it is read afresh as this.
 #[track_caller]
 fn check_look(afresh: &Pod, expected: Result<(), Reason>) {
-    let mut court = Court::counting_to(1);
-    let verdict = court.fail(&pod(), NOT_FOUND, 0);
+    let mut judge = TestJudge::counting_to(1);
+    let verdict = judge.fail(&pod(), NOT_FOUND, 0);
     let request = request(&verdict).unwrap();
     assert_eq!(
         still_due(request, &policy(NodeMode::Enforce), &afresh.view()),

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use pullwarden::judge::{PodView, Source};
 
-use crate::support::court::{Court, at};
+use crate::support::judge::{TestJudge, at};
 use crate::support::pod::{DENIED, NOT_FOUND, Pod};
 use crate::support::random::cases;
 
@@ -20,17 +20,17 @@ fn pausing() -> Pod {
     pod().pausing(NOT_FOUND)
 }
 
-/// A court and what it is told, from whom.
-struct Told {
-    court: Court,
+/// A judge that gets reports from two sources.
+struct Reports {
+    judge: TestJudge,
     version: u64,
     second: u64,
 }
 
-impl Told {
+impl Reports {
     fn new() -> Self {
         Self {
-            court: Court::counting_to(99),
+            judge: TestJudge::counting_to(99),
             version: 0,
             second: 0,
         }
@@ -45,8 +45,8 @@ impl Told {
             resource_version: self.version.to_string(),
             ..pod.view()
         };
-        self.court.see_view(&view, at(self.second));
-        self.court.failures(pod).unwrap_or(0)
+        self.judge.see_view(&view, at(self.second));
+        self.judge.failures(pod).unwrap_or(0)
     }
 
     fn kubelet(&mut self, pod: &Pod) -> u32 {
@@ -67,36 +67,36 @@ impl Told {
 }
 
 /// Two failures by the kubelet's socket, and the pause after the second.
-fn two() -> Told {
-    let mut told = Told::new();
-    assert_eq!(told.kubelet_anew(&failing()), 1);
-    told.kubelet(&pausing());
-    told.second += 26;
-    assert_eq!(told.kubelet(&failing()), 2);
-    told
+fn two() -> Reports {
+    let mut reports = Reports::new();
+    assert_eq!(reports.kubelet_anew(&failing()), 1);
+    reports.kubelet(&pausing());
+    reports.second += 26;
+    assert_eq!(reports.kubelet(&failing()), 2);
+    reports
 }
 
 #[test]
 fn a_live_view_counts_though_its_version_lags() {
-    let mut told = Told::new();
-    told.version = 7;
-    told.api_anew(&pausing());
-    told.kubelet_anew(&pausing());
-    told.version = 3;
-    told.second += 26;
-    assert_eq!(told.kubelet(&failing()), 2);
+    let mut reports = Reports::new();
+    reports.version = 7;
+    reports.api_anew(&pausing());
+    reports.kubelet_anew(&pausing());
+    reports.version = 3;
+    reports.second += 26;
+    assert_eq!(reports.kubelet(&failing()), 2);
     // The API server's is as old as it says.
-    told.kubelet(&pausing());
-    assert_eq!(told.api(&failing()), 2);
+    reports.kubelet(&pausing());
+    assert_eq!(reports.api(&failing()), 2);
 }
 
 #[test]
 fn what_the_api_server_says_late_is_not_counted_again() {
-    let mut told = two();
-    told.api_anew(&pausing());
-    assert_eq!(told.api(&failing()), 2, "what was seen already");
-    told.api(&pausing());
-    assert_eq!(told.api(&failing()), 3);
+    let mut reports = two();
+    reports.api_anew(&pausing());
+    assert_eq!(reports.api(&failing()), 2, "what was seen already");
+    reports.api(&pausing());
+    assert_eq!(reports.api(&failing()), 3);
 }
 
 #[test]
@@ -107,27 +107,27 @@ fn a_list_from_long_ago_counts_nothing() {
         failing(),
         pausing(),
     ] {
-        let mut told = two();
-        told.kubelet(&pausing());
-        assert_eq!(told.api_anew(&old), 2);
-        assert_eq!(told.api(&failing()), 2, "a write that was under way");
-        told.api(&pausing());
-        assert_eq!(told.api(&failing()), 3);
+        let mut reports = two();
+        reports.kubelet(&pausing());
+        assert_eq!(reports.api_anew(&old), 2);
+        assert_eq!(reports.api(&failing()), 2, "a write that was under way");
+        reports.api(&pausing());
+        assert_eq!(reports.api(&failing()), 3);
     }
 }
 
 #[test]
 fn half_a_minute_later_only_the_last_state_may_be_said_again() {
-    let mut told = two();
-    told.kubelet(&pausing());
-    told.api_anew(&pausing());
-    told.second += 31;
-    assert_eq!(told.api(&failing()), 3);
-    let mut told = two();
-    told.api_anew(&pausing());
-    told.second += 31;
+    let mut reports = two();
+    reports.kubelet(&pausing());
+    reports.api_anew(&pausing());
+    reports.second += 31;
+    assert_eq!(reports.api(&failing()), 3);
+    let mut reports = two();
+    reports.api_anew(&pausing());
+    reports.second += 31;
     assert_eq!(
-        told.api(&failing()),
+        reports.api(&failing()),
         2,
         "a pull may hang, and its Pod show it for long"
     );
@@ -135,34 +135,34 @@ fn half_a_minute_later_only_the_last_state_may_be_said_again() {
 
 #[test]
 fn another_error_is_new_at_once() {
-    let mut told = two();
-    told.kubelet(&pausing());
-    told.api_anew(&pausing());
-    assert_eq!(told.api(&pod().failing(DENIED)), 3);
+    let mut reports = two();
+    reports.kubelet(&pausing());
+    reports.api_anew(&pausing());
+    assert_eq!(reports.api(&pod().failing(DENIED)), 3);
 }
 
 #[test]
 fn what_a_restarted_kubelet_finds_is_not_counted_again() {
-    let mut told = two();
-    told.kubelet(&pausing());
-    assert_eq!(told.kubelet_anew(&failing()), 2);
-    told.kubelet(&pod().waiting("c", "ContainerCreating", ""));
-    assert_eq!(told.kubelet(&failing()), 2, "it may repeat its list");
-    told.kubelet(&pausing());
-    assert_eq!(told.kubelet(&failing()), 3, "its back-off starts anew");
+    let mut reports = two();
+    reports.kubelet(&pausing());
+    assert_eq!(reports.kubelet_anew(&failing()), 2);
+    reports.kubelet(&pod().waiting("c", "ContainerCreating", ""));
+    assert_eq!(reports.kubelet(&failing()), 2, "it may repeat its list");
+    reports.kubelet(&pausing());
+    assert_eq!(reports.kubelet(&failing()), 3, "its back-off starts anew");
 }
 
 #[test]
 fn back_at_the_kubelet_nothing_counts_again() {
-    let mut told = two();
-    told.kubelet(&pausing());
-    told.api_anew(&pausing());
-    told.second += 60;
-    assert_eq!(told.api(&failing()), 3);
-    assert_eq!(told.kubelet_anew(&failing()), 3);
-    told.kubelet(&pausing());
-    told.second += 26;
-    assert_eq!(told.kubelet(&failing()), 4);
+    let mut reports = two();
+    reports.kubelet(&pausing());
+    reports.api_anew(&pausing());
+    reports.second += 60;
+    assert_eq!(reports.api(&failing()), 3);
+    assert_eq!(reports.kubelet_anew(&failing()), 3);
+    reports.kubelet(&pausing());
+    reports.second += 26;
+    assert_eq!(reports.kubelet(&failing()), 4);
 }
 
 #[test]
@@ -174,60 +174,64 @@ fn what_the_kubelet_repeats_after_its_list_counts_once() {
         (failing(), vec![pausing(), failing()]),
         (failing(), vec![failing()]),
     ] {
-        let mut told = Told::new();
-        assert_eq!(told.kubelet_anew(&list), 1);
+        let mut reports = Reports::new();
+        assert_eq!(reports.kubelet_anew(&list), 1);
         for again in &repeated {
-            assert_eq!(told.kubelet(again), 1, "{list:?} {again:?}");
+            assert_eq!(reports.kubelet(again), 1, "{list:?} {again:?}");
         }
-        told.kubelet(&pausing());
-        told.second += 26;
-        assert_eq!(told.kubelet(&failing()), 2);
+        reports.kubelet(&pausing());
+        reports.second += 26;
+        assert_eq!(reports.kubelet(&failing()), 2);
     }
     // The same where the failures were known before the list.
-    let mut told = two();
-    told.kubelet(&pausing());
-    assert_eq!(told.kubelet_anew(&pausing()), 2);
-    assert_eq!(told.kubelet(&failing()), 2);
-    told.kubelet(&pausing());
-    assert_eq!(told.kubelet(&failing()), 3, "the list was repeated whole");
+    let mut reports = two();
+    reports.kubelet(&pausing());
+    assert_eq!(reports.kubelet_anew(&pausing()), 2);
+    assert_eq!(reports.kubelet(&failing()), 2);
+    reports.kubelet(&pausing());
+    assert_eq!(
+        reports.kubelet(&failing()),
+        3,
+        "the list was repeated whole"
+    );
 }
 
 #[test]
 fn ten_seconds_after_the_list_nothing_is_repeated() {
     for (later, expected) in [(9, 1), (10, 2)] {
-        let mut told = Told::new();
-        told.kubelet_anew(&pausing());
-        told.second += later;
-        assert_eq!(told.kubelet(&failing()), expected, "{later}");
+        let mut reports = Reports::new();
+        reports.kubelet_anew(&pausing());
+        reports.second += later;
+        assert_eq!(reports.kubelet(&failing()), expected, "{later}");
     }
 }
 
 #[test]
 fn a_first_failure_right_after_the_list_counts() {
     for listed in [pod(), pod().waiting("c", "ContainerCreating", "")] {
-        let mut told = Told::new();
-        told.kubelet_anew(&listed);
-        assert_eq!(told.kubelet(&failing()), 1);
+        let mut reports = Reports::new();
+        reports.kubelet_anew(&listed);
+        assert_eq!(reports.kubelet(&failing()), 1);
     }
 }
 
 #[test]
 fn a_pod_that_nothing_is_known_of_counts_from_its_first_view() {
     for source in [Source::Kubelet, Source::ApiServer] {
-        assert_eq!(Told::new().see(source, true, &failing()), 1);
-        let mut told = Told::new();
-        told.kubelet_anew(&pod());
-        assert_eq!(told.see(source, true, &failing()), 1);
+        assert_eq!(Reports::new().see(source, true, &failing()), 1);
+        let mut reports = Reports::new();
+        reports.kubelet_anew(&pod());
+        assert_eq!(reports.see(source, true, &failing()), 1);
     }
 }
 
 #[test]
 fn a_first_view_past_the_pull_drops_the_count() {
     for source in [Source::Kubelet, Source::ApiServer] {
-        let mut told = two();
-        assert_eq!(told.see(source, true, &pod().running("c")), 0);
-        told.second += 26;
-        assert_eq!(told.see(source, false, &failing()), 1);
+        let mut reports = two();
+        assert_eq!(reports.see(source, true, &pod().running("c")), 0);
+        reports.second += 26;
+        assert_eq!(reports.see(source, false, &failing()), 1);
     }
 }
 
@@ -272,7 +276,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// A kubelet, an API server that is behind it, and an agent that reads one of them.
 struct World {
-    told: Told,
+    reports: Reports,
     /// What is open; nothing before the agent starts.
     source: Option<Source>,
     /// Everything the kubelet showed.
@@ -291,9 +295,9 @@ impl World {
 
     fn shows(&mut self, pod: Pod) {
         self.history.push(pod.clone());
-        self.changed = self.told.second;
+        self.changed = self.reports.second;
         if self.source == Some(Source::Kubelet) {
-            self.told.kubelet(&pod);
+            self.reports.kubelet(&pod);
         }
     }
 
@@ -304,7 +308,7 @@ impl World {
             Source::ApiServer => self.written,
         };
         let pod = self.history[shown].clone();
-        self.told.see(source, true, &pod);
+        self.reports.see(source, true, &pod);
     }
 
     fn take(&mut self, step: &Step) {
@@ -323,13 +327,13 @@ impl World {
             }
             Step::Writes(late) => {
                 // No write is under way for longer.
-                let late = late && self.live() > 0 && self.told.second < self.changed + 30;
+                let late = late && self.live() > 0 && self.reports.second < self.changed + 30;
                 let to = self.live() - usize::from(late);
                 if to > self.written {
                     self.written = to;
                     if self.source == Some(Source::ApiServer) {
                         let pod = self.history[to].clone();
-                        self.told.api(&pod);
+                        self.reports.api(&pod);
                     }
                 }
             }
@@ -338,7 +342,7 @@ impl World {
                 self.opens(Source::Kubelet);
                 let from = self.live().saturating_sub(1);
                 for pod in &self.history[from..] {
-                    self.told.kubelet(pod);
+                    self.reports.kubelet(pod);
                 }
             }
             Step::KubeletRestarts => {
@@ -351,12 +355,12 @@ impl World {
                 self.shows(pod().waiting("c", "ContainerCreating", ""));
             }
             Step::AgentRestarts => {
-                self.told.court.restart();
+                self.reports.judge.restart();
                 if let Some(source) = self.source {
                     self.opens(source);
                 }
             }
-            Step::Waits(seconds) => self.told.second += seconds,
+            Step::Waits(seconds) => self.reports.second += seconds,
         }
     }
 }
@@ -367,7 +371,7 @@ proptest! {
     #[test]
     fn whoever_tells_of_it_an_attempt_counts_once_at_most(steps in steps()) {
         let mut world = World {
-            told: Told::new(),
+            reports: Reports::new(),
             source: None,
             history: vec![pod()],
             changed: 0,
@@ -376,7 +380,7 @@ proptest! {
         };
         for (index, step) in steps.iter().enumerate() {
             world.take(step);
-            let counted = world.told.court.failures(&pod()).unwrap_or(0);
+            let counted = world.reports.judge.failures(&pod()).unwrap_or(0);
             prop_assert!(counted <= world.attempts, "{} of {} after {:?}", counted, world.attempts, &steps[..=index]);
         }
     }

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{self, DeletePod, Get, PatchPod, PatchStatus, PostEvent};
-use crate::support::court::{Court, decides_to_fail};
+use crate::support::judge::{TestJudge, decides_to_fail};
 use crate::support::node::{Agent, Node};
 use crate::support::pod::{BAD, NOT_FOUND, Pod};
 use crate::support::race::{Race, pod};
@@ -180,30 +180,30 @@ async fn a_second_opinion_that_is_still_pulling_spares() {
 
 #[test]
 fn an_image_that_another_pod_has_pulled_spares_once() {
-    let mut court = Court::counting_to(2);
-    court.fail(&pod(), NOT_FOUND, 1);
+    let mut judge = TestJudge::counting_to(2);
+    judge.fail(&pod(), NOT_FOUND, 1);
     let other = Pod::bad("other");
-    court.fail(&other, NOT_FOUND, 2);
-    court.see(other.running("c"), 10);
-    let verdict = court.fail(&pod(), NOT_FOUND, 30);
+    judge.fail(&other, NOT_FOUND, 2);
+    judge.see(other.running("c"), 10);
+    let verdict = judge.fail(&pod(), NOT_FOUND, 30);
     assert!(
         matches!(verdict.reasons.last(), Some(Reason::PulledByAnother { .. })),
         "{verdict:?}"
     );
     assert!(
-        decides_to_fail(&court.fail(&pod(), NOT_FOUND, 60)),
+        decides_to_fail(&judge.fail(&pod(), NOT_FOUND, 60)),
         "once only"
     );
 }
 
 #[test]
 fn what_was_pulled_before_the_first_failure_spares_nobody() {
-    let mut court = Court::counting_to(2);
+    let mut judge = TestJudge::counting_to(2);
     let other = Pod::bad("other");
-    court.fail(&other, NOT_FOUND, 1);
-    court.see(other.running("c"), 2);
-    court.fail(&pod(), NOT_FOUND, 3);
-    assert!(decides_to_fail(&court.fail(&pod(), NOT_FOUND, 30)));
+    judge.fail(&other, NOT_FOUND, 1);
+    judge.see(other.running("c"), 2);
+    judge.fail(&pod(), NOT_FOUND, 3);
+    assert!(decides_to_fail(&judge.fail(&pod(), NOT_FOUND, 30)));
 }
 
 #[tokio::test]
@@ -318,11 +318,11 @@ async fn who_was_deleted_has_not_started() {
 
 #[test]
 fn who_was_held_and_started_is_told() {
-    let mut court = Court::counting_to(1).warming_up(600);
-    court.fail(&pod(), NOT_FOUND, 1);
-    let verdict = court.see(pod().running("c"), 20);
+    let mut judge = TestJudge::counting_to(1).warming_up(600);
+    judge.fail(&pod(), NOT_FOUND, 1);
+    let verdict = judge.see(pod().running("c"), 20);
     assert_eq!(verdict.observed.started.get(BAD), Some(&Because::Held));
-    let verdict = court.see(pod().running("c"), 21);
+    let verdict = judge.see(pod().running("c"), 21);
     assert!(verdict.observed.started.is_empty(), "once");
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pullwarden::judge::{Effect, Event, Judge, NodeMode, Outcome, PodId, Settings};
 
-use crate::support::court::{RULES, at, policy};
+use crate::support::judge::{RULES, at, policy};
 use crate::support::pod::{BAD, NOT_FOUND, Pod};
 
 /// Steps a judge through a failure, a report that ends so, and the pull that succeeds after all.

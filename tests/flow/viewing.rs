@@ -8,7 +8,7 @@ use pullwarden::view::{
     Progress, ReasonKind, Status, View,
 };
 
-use crate::support::court::{RULES, at, policy};
+use crate::support::judge::{RULES, at, policy};
 use crate::support::pod::{BAD, NOT_FOUND, Pod};
 
 fn facts() -> Facts {

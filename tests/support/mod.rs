@@ -2,24 +2,24 @@
 
 pub mod allowed;
 pub mod apiserver;
-pub mod court;
 pub mod fault;
 pub mod generated;
 pub mod imports;
+pub mod judge;
 pub mod kubelet;
 pub mod kubelet_pods;
 pub mod node;
+pub mod node_log;
 pub mod pod;
 pub mod race;
 pub mod random;
-pub mod record;
+pub mod recorder;
 pub mod registry;
 pub mod reviews;
 pub mod runtime;
 pub mod schema;
-pub mod scribe;
+pub mod simulation;
 pub mod store;
-pub mod story;
 pub mod worker;
 
 use std::time::Duration;

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::apiserver::{ApiServer, Kind};
-use super::court::{RULES, policy};
+use super::judge::{RULES, policy};
 use super::kubelet_pods::KubeletPods;
 use super::pod::Pod;
 use super::runtime::Runtime;
@@ -51,7 +51,7 @@ pub struct Node {
 impl Drop for Node {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            super::record::holds(&self.config.startup.log_dir);
+            super::node_log::holds(&self.config.startup.log_dir);
         }
     }
 }

@@ -1,11 +1,12 @@
-//! A kubelet with the judge beside it, through hours that take no time. What is decided is done as the agent does it.
+//! A kubelet with the judge beside it, through hours that take no time. Requests to fail a Pod are
+//! carried out as the agent does it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pullwarden::judge::{Decision, FailRequest, Moment, Outcome, PodView, Reason, Verdict};
 
-use super::court::{Court, request};
+use super::judge::{TestJudge, request};
 use super::kubelet::Kubelet;
 use super::pod::Pod;
 use super::registry::{Registries, Registry};
@@ -20,7 +21,7 @@ pub const fn hours(hours: u64) -> Duration {
     minutes(60 * hours)
 }
 
-/// A failed pull as it was reported, and what was made of it.
+/// A failed pull as it was reported, and the verdict on it.
 #[derive(Clone, Debug)]
 pub struct Failure {
     pub at: Duration,
@@ -29,7 +30,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Whether it was held for a reason of this kind.
+    /// Returns true if it was held for a reason of this kind.
     pub fn held(&self, by: impl Fn(&Reason) -> bool) -> bool {
         self.verdict.decision == Decision::Hold && self.verdict.reasons.iter().any(by)
     }
@@ -37,77 +38,82 @@ impl Failure {
 
 /// A Pod that was failed.
 #[derive(Clone, Debug)]
-pub struct End {
+pub struct FailedPod {
     pub at: Duration,
-    /// The how manieth of the Pod's reported failures it was.
+    /// Number of failures of the Pod that were reported by then.
     pub nth: usize,
     pub request: FailRequest,
 }
 
-/// What has happened so far.
+/// A node with one kubelet and one judge, and what has happened there so far.
 #[derive(Debug)]
-pub struct Story {
+pub struct Simulation {
     pub kubelet: Kubelet,
-    pub court: Court,
+    pub judge: TestJudge,
     /// All failures that were reported.
     pub failures: Vec<Failure>,
     /// All Pods that were failed.
-    pub ends: Vec<End>,
+    pub failed: Vec<FailedPod>,
     booted: Duration,
     controllers: Vec<Pod>,
     made: u32,
 }
 
-impl Story {
-    /// Of this kubelet and this judge; nothing has happened yet.
-    pub fn of(kubelet: Kubelet, court: Court) -> Self {
+impl Simulation {
+    /// Starts with this kubelet and this judge.
+    pub fn of(kubelet: Kubelet, judge: TestJudge) -> Self {
         Self {
             kubelet,
-            court: court.with_outcome(None),
+            judge: judge.with_outcome(None),
             failures: Vec::new(),
-            ends: Vec::new(),
+            failed: Vec::new(),
             booted: Duration::ZERO,
             controllers: Vec::new(),
             made: 0,
         }
     }
 
-    /// The same with these Pods, whose pulls fail so.
-    pub fn of_failing(court: Court, pods: &[Pod], fault: &str) -> Self {
-        let mut story = Self::of(Kubelet::new(), court);
+    /// Starts with these Pods, whose pulls fail with this error.
+    pub fn of_failing(judge: TestJudge, pods: &[Pod], fault: &str) -> Self {
+        let mut sim = Self::of(Kubelet::new(), judge);
         for pod in pods {
             let image = pod.view().containers[0].image.clone();
-            story.registries(|r| r.image(&image, Registry::failing(fault)));
-            story.start(pod.clone());
+            sim.image(&image, Registry::failing(fault));
+            sim.start(pod.clone());
         }
-        story
+        sim
     }
 
-    /// A Pod is bound to the node.
+    /// Binds a Pod to the node.
     pub fn start(&mut self, pod: Pod) {
         self.kubelet.start(pod);
     }
 
-    /// Whenever this Pod is failed, its controller makes another one like it.
+    /// Binds a Pod whose controller makes another one like it whenever it is failed.
     pub fn start_controlled(&mut self, pod: Pod) {
         self.controllers.push(pod.clone());
         self.start(pod);
     }
 
-    /// Changes what comes of pulling.
+    /// Changes the result of pulling one image.
+    pub fn image(&mut self, image: &str, comes_to: Registry) {
+        self.registries(|r| r.image(image, comes_to));
+    }
+
+    /// Changes the results of pulling.
     pub fn registries(&mut self, change: impl FnOnce(&mut Registries)) {
         self.kubelet.registries(change);
     }
 
     /// Lets time pass until then.
-    pub fn go_on(&mut self, until: Duration) {
+    pub fn run_until(&mut self, until: Duration) {
         while let Some((at, pod)) = self.kubelet.next_report(until) {
             self.see(pod, at);
         }
     }
 
     /// Lets time pass until this Pod's `nth` failure is reported.
-    pub fn go_on_to_failure(&mut self, pod: &Pod, nth: usize) {
+    pub fn run_until_failure(&mut self, pod: &Pod, nth: usize) {
         let late = self.kubelet.now() + hours(48);
         while self.failures_of(pod).count() < nth {
             let (at, pod) = self.kubelet.next_report(late).expect("it goes on failing");
@@ -115,27 +121,26 @@ impl Story {
         }
     }
 
-    /// When this Pod's failures were reported.
+    /// Returns the reported failures of this Pod.
     pub fn failures_of(&self, pod: &Pod) -> impl Iterator<Item = &Failure> {
         let uid = pod.has_uid().to_owned();
         self.failures.iter().filter(move |f| f.uid == uid)
     }
 
-    /// The end of this Pod, if it was failed.
-    pub fn end_of(&self, pod: &Pod) -> Option<&End> {
-        self.ends
-            .iter()
-            .find(|end| end.request.pod.uid == pod.has_uid())
+    /// Returns what is known of this Pod, if it was failed.
+    pub fn failed_pod(&self, pod: &Pod) -> Option<&FailedPod> {
+        let mut failed = self.failed.iter();
+        failed.find(|failed| failed.request.pod.uid == pod.has_uid())
     }
 
-    /// The node is started anew: its boot clock starts at zero, and the agent with what it had saved.
+    /// Reboots the node: its boot clock starts at zero, and the agent with what it had saved.
     pub fn reboot(&mut self) {
         self.booted = self.kubelet.now();
         self.kubelet.reboot();
-        self.court.reboot(self.moment(self.booted));
+        self.judge.reboot(self.moment(self.booted));
     }
 
-    /// What the boot clock shows.
+    /// Returns what the boot clock shows at this time.
     pub fn moment(&self, at: Duration) -> Moment {
         Moment::new(at - self.booted)
     }
@@ -143,9 +148,9 @@ impl Story {
     fn see(&mut self, pod: Pod, at: Duration) {
         let now = self.moment(at);
         for image in self.kubelet.arrivals() {
-            self.court.arrives(&image, now);
+            self.judge.arrives(&image, now);
         }
-        let verdict = self.court.see_at(pod.clone(), now);
+        let verdict = self.judge.see_at(pod.clone(), now);
         let view = pod.view();
         if verdict.reasons.contains(&Reason::NotPending) {
             self.left(&view);
@@ -166,20 +171,19 @@ impl Story {
         }
     }
 
-    /// Does what the agent does about a request to fail a Pod.
+    /// Carries out a request to fail a Pod, as the agent does.
     fn report(&mut self, request: FailRequest, at: Duration) {
         let uid = &request.pod.uid;
         if request.spare_if_present && self.kubelet.has(&request.image) {
-            return self.court.end_report(Outcome::SparedByRuntime);
-        }
-        match request.enforce {
-            true => self.court.end_report(Outcome::Written),
-            false => self.court.end_report(Outcome::Due),
+            return self.judge.end_report(Outcome::SparedByRuntime);
         }
         if request.enforce {
+            self.judge.end_report(Outcome::Written);
             self.kubelet.deadline(uid);
+        } else {
+            self.judge.end_report(Outcome::Due);
         }
-        self.ends.push(End {
+        self.failed.push(FailedPod {
             at,
             nth: self.failures.iter().filter(|f| &f.uid == uid).count(),
             request,
@@ -187,8 +191,8 @@ impl Story {
     }
 
     fn left(&mut self, view: &PodView) {
-        let mut ends = self.ends.iter();
-        let failed = ends.any(|end| end.request.enforce && end.request.pod.uid == view.uid);
+        let mut failed = self.failed.iter().map(|failed| &failed.request);
+        let failed = failed.any(|request| request.enforce && request.pod.uid == view.uid);
         let owner = |pod: &&Pod| pod.view().owner == view.owner;
         let controller = self.controllers.iter().find(owner).filter(|_| failed);
         if let Some(like) = controller.cloned() {
@@ -198,59 +202,60 @@ impl Story {
         }
     }
 
-    /// Who was failed, for a test's message.
-    pub fn told(&self) -> BTreeMap<String, String> {
-        let line = |end: &End| {
+    /// Pods that were failed, for a test's message.
+    pub fn summary(&self) -> BTreeMap<String, String> {
+        let line = |end: &FailedPod| {
             let FailRequest {
                 cause, failures, ..
             } = &end.request;
             format!("{cause} at {:?} after {failures}", end.at)
         };
-        let ends = self.ends.iter();
+        let ends = self.failed.iter();
         ends.map(|end| (end.request.pod.uid.clone(), line(end)))
             .collect()
     }
 
-    /// Whoever was held was let go by a failure that was reported then, by nothing else.
+    /// Checks that each Pod was failed when one of its failures was reported.
     #[track_caller]
-    pub fn let_go_at_failures(&self) {
-        for end in &self.ends {
+    pub fn assert_decided_at_failures(&self) {
+        for end in &self.failed {
             let by = |f: &Failure| f.uid == end.request.pod.uid && f.at == end.at;
-            assert!(self.failures.iter().any(by), "{:#?}", self.told());
+            assert!(self.failures.iter().any(by), "{:#?}", self.summary());
         }
     }
 
-    /// These images are there from now on: they are pulled.
+    /// Puts these images into their registries, and checks that they are pulled within the hour.
     #[track_caller]
     pub fn heals(&mut self, images: &[&str]) {
         for image in images {
-            self.registries(|r| r.image(image, Registry::Has));
+            self.image(image, Registry::Has);
         }
-        self.go_on(self.kubelet.now() + hours(1));
+        self.run_until(self.kubelet.now() + hours(1));
         for image in images {
-            assert!(self.kubelet.has(image), "{image}: {:#?}", self.told());
+            assert!(self.kubelet.has(image), "{image}: {:#?}", self.summary());
         }
     }
 
-    /// Nobody was failed.
+    /// Checks that no Pod was failed.
     #[track_caller]
-    pub fn nobody(&self) {
-        assert!(self.ends.is_empty(), "failed: {:#?}", self.told());
+    pub fn assert_nobody_failed(&self) {
+        assert!(self.failed.is_empty(), "failed: {:#?}", self.summary());
     }
 }
 
-/// Tells a story on kubelets of both kinds, with waits that fall otherwise, on a node that is new and on one that is not: nobody is failed in it.
+/// Runs a simulation on old and new kubelets, with several jitters, on a new node and on others, and
+/// checks that no Pod is failed.
 #[track_caller]
-pub fn everywhere(tell: impl Fn(&mut Story)) {
-    for (kubelet, court, seed) in [
-        (Kubelet::new(), Court::enforcing(), 1),
-        (Kubelet::old(), Court::enforcing(), 2),
-        (Kubelet::new(), Court::enforcing(), 3),
-        (Kubelet::old(), Court::enforcing(), 4),
-        (Kubelet::new(), Court::on_new_node(), 5),
+pub fn on_each_node(run: impl Fn(&mut Simulation)) {
+    for (kubelet, judge, seed) in [
+        (Kubelet::new(), TestJudge::enforcing(), 1),
+        (Kubelet::old(), TestJudge::enforcing(), 2),
+        (Kubelet::new(), TestJudge::enforcing(), 3),
+        (Kubelet::old(), TestJudge::enforcing(), 4),
+        (Kubelet::new(), TestJudge::on_new_node(), 5),
     ] {
-        let mut story = Story::of(kubelet.with_jitter(seed), court);
-        tell(&mut story);
-        story.nobody();
+        let mut sim = Simulation::of(kubelet.with_jitter(seed), judge);
+        run(&mut sim);
+        sim.assert_nobody_failed();
     }
 }

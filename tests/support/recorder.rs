@@ -9,8 +9,8 @@ use pullwarden::journal::log::NodeLog;
 use pullwarden::journal::{Journal, Now};
 use pullwarden::judge::{Effect, Event, FailRequest, Judge, Moment, Outcome, PodView, Settings};
 
-use super::court::{RULES, policy};
-use super::record;
+use super::judge::{RULES, policy};
+use super::node_log;
 
 /// A configuration that judges by the rules of the tests.
 pub fn config(mode: pullwarden::judge::NodeMode) -> Config {
@@ -35,7 +35,7 @@ fn settings(config: &Config) -> Settings {
 
 /// A node on which things happen when a test says so.
 #[derive(Debug)]
-pub struct Scribe {
+pub struct Recorder {
     config: Config,
     judge: Judge,
     journal: Journal,
@@ -47,7 +47,7 @@ pub struct Scribe {
     pub reports: Vec<FailRequest>,
 }
 
-impl Scribe {
+impl Recorder {
     /// An agent of this configuration has started for the first time.
     pub fn start(config: Config, dir: &Path) -> Self {
         let now = Moment::new(Duration::ZERO);
@@ -150,6 +150,6 @@ impl Scribe {
 
     /// What it has counted is, by the replay too.
     pub fn holds(&self, dir: &Path) {
-        record::holds(dir);
+        node_log::holds(dir);
     }
 }

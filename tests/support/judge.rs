@@ -63,7 +63,7 @@ pub const RULES: BrakeRules = BrakeRules {
 
 /// A judge on a node that is not new: its warm-up is over, and the registry of the bad image works.
 #[derive(Clone, Debug)]
-pub struct Court {
+pub struct TestJudge {
     judge: Judge,
     settings: Settings,
     now: Moment,
@@ -74,14 +74,14 @@ pub struct Court {
     outcome: Option<Outcome>,
 }
 
-impl Court {
+impl TestJudge {
     /// Enforces by DESIGN.md's default thresholds. Every write is refused, so that each failure of
     /// a Pod is judged as if there had been no verdict before.
     pub fn enforcing() -> Self {
-        let mut court = Self::on_new_node();
+        let mut test = Self::on_new_node();
         let image = BAD.to_owned();
-        court.step(&Event::ImageArrived { image, at: None }, at(0));
-        court
+        test.step(&Event::ImageArrived { image, at: None }, at(0));
+        test
     }
 
     /// The same on a node on which nothing was pulled since it was started.
