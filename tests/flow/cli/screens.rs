@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 use tonic::Status;
 
-use crate::checking::{self, Check};
+use crate::cli::checking::{self, Check};
 use crate::support::apiserver::Kind;
 use crate::support::node::{Agent, Node};
 use crate::support::pod::{NOT_FOUND, Pod, STRANGE, back_off};

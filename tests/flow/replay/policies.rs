@@ -9,7 +9,7 @@ use pullwarden::config::Config;
 use pullwarden::judge::{Moment, NodeMode, Outcome, Phase, PodView};
 use pullwarden::replay::{Decision, Fate, Finding, Row};
 
-use super::properties::reports;
+use crate::judge::properties::reports;
 use crate::support::judge::at;
 use crate::support::node::Node;
 use crate::support::node_log::{self, Replayed};

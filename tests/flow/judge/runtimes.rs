@@ -2,7 +2,7 @@
 
 use pullwarden::judge::Cause::*;
 
-use crate::causes::check;
+use crate::judge::causes::check;
 
 #[test]
 fn what_cri_o_says() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pullwarden::judge::NodeMode;
 use serde_json::{Value, json};
 
-use crate::restarts::{condition, marked_and_killed};
+use crate::agent::restarts::{condition, marked_and_killed};
 use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{Get, PatchPod, PatchStatus, PostEvent};
 use crate::support::node::{Agent, Node};

@@ -2,7 +2,7 @@
 
 use pullwarden::judge::Cause::{self, *};
 
-use crate::causes::{PULL, check};
+use crate::judge::causes::{PULL, check};
 
 #[test]
 fn content_and_manifests() {

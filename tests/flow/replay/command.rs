@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use pullwarden::judge::{NodeMode, Outcome};
 use serde_json::Value;
 
-use super::replaying::{HASTY, end, fail};
+use super::policies::{HASTY, end, fail};
 use crate::support::judge::at;
 use crate::support::node_log;
 use crate::support::pod::Pod;

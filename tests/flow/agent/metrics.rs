@@ -224,7 +224,7 @@ fn registered() -> Vec<Shown> {
         })
         .collect();
     // The rows of the groups, and the two metrics of the process, which come first.
-    let rows = include_str!("../../src/metrics.rs")
+    let rows = include_str!("../../../src/metrics.rs")
         .matches(" = \"")
         .count();
     assert_eq!(all.len(), rows + 2, "{text}");

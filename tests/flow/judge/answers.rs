@@ -2,7 +2,7 @@
 
 use pullwarden::judge::Cause::*;
 
-use crate::causes::{HEAD, PULL, RESOLVE, TRANSFER, check};
+use crate::judge::causes::{HEAD, PULL, RESOLVE, TRANSFER, check};
 
 #[test]
 fn a_missing_image() {

@@ -218,7 +218,7 @@ async fn a_denial_of_somebody_else_proves_nothing() {
 
 #[test]
 fn the_policies_deny_with_the_codes_that_the_agent_knows() {
-    let policy = include_str!("../../deploy/base/policy.yaml");
+    let policy = include_str!("../../../deploy/base/policy.yaml");
     let lines = policy.lines().map(str::trim);
     let codes: Vec<&str> = lines
         .filter_map(|line| line.strip_prefix("message: \"")?.split_once(": "))

@@ -1,0 +1,10 @@
+//! The commands, and what they print.
+
+pub mod checking;
+mod commands;
+mod configuration;
+mod explaining;
+mod printing;
+mod screens;
+mod terminal;
+mod viewing;

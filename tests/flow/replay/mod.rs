@@ -1,0 +1,5 @@
+//! Replays of recorded logs.
+
+mod command;
+mod policies;
+mod recorded;

@@ -1,0 +1,10 @@
+//! Reports on Pods: checks before a write, the writes, and the revert of the condition.
+
+mod failing;
+mod guarding;
+mod interleavings;
+mod marks;
+mod races;
+mod refusals;
+mod retrying;
+mod sparing;

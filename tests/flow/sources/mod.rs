@@ -1,0 +1,8 @@
+//! Sources of evidence: what each of them reports, and what must not be taken twice.
+
+mod conformance;
+mod hostile;
+mod kubelet_socket;
+mod quiet;
+mod redacting;
+mod repeats;
