@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Point on the node's boot clock: the time since the node started, suspends included.
 ///
 /// A stepped wall clock does not move it. It means nothing after a reboot, so
-/// [`Ledger::rebooted`](crate::judge::Ledger::rebooted) drops the moments of the boot before.
+/// After a reboot the judge drops the moments of the boot before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Moment(Duration);
 
