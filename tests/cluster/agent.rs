@@ -240,6 +240,22 @@ impl Agent {
         assert_eq!(same, [&Value::from(verdicts), &Value::from(0)], "{told}");
     }
 
+    /// Failures of an image of a Pod that were counted until the agent decided to fail the Pod. The
+    /// kubelet may try again before it hears of the write.
+    pub fn failures_that_decided(&self, pod: &str, image: &str) -> usize {
+        let mut verdicts = self.lines_of("verdict");
+        verdicts.retain(|line| line["pod"] == pod);
+        let decided = |line: &Value| line["decision"] == "condemn";
+        let last = verdicts.iter().rposition(decided);
+        verdicts.truncate(last.map_or(0, |last| last + 1));
+        let counted = |line: &Value| {
+            let lists = ["failed", "inferred"].map(|list| line[list].as_array().cloned());
+            let images = lists.into_iter().flatten().flatten();
+            images.filter(|counted| *counted == image).count()
+        };
+        verdicts.iter().map(counted).sum()
+    }
+
     /// How often the node's log says that a failure of a Pod was counted.
     pub fn failures_logged(&self, pod: &str) -> usize {
         let lines = self.lines();

@@ -47,7 +47,7 @@ fn killed_between_failures_the_counts_go_on() {
                 .filter(|seen| seen.path == manifest)
                 .map(|seen| i64::try_from(seen.time).unwrap() * 1000)
                 .collect();
-            assert_eq!(agent.failures_logged("a"), 3);
+            assert_eq!(agent.failures_that_decided("a", &image), 3);
             // The kubelet may report an attempt some seconds later, to no agent. So what was made
             // after the last failure that was counted, and before the source was open, may be missed.
             let is_away = |at: &&i64| away.iter().any(|away| away.contains(*at));
