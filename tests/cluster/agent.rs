@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Output};
 
 use pullwarden::journal::log::NodeLog;
 use pullwarden::judge::Source;
@@ -174,23 +174,20 @@ impl Agent {
 
     /// What `pullwarden status -o json` says, if the agent answers.
     pub fn status(&self) -> Option<Value> {
-        let output = Command::new(env!("CARGO_BIN_EXE_pullwarden"))
-            .args(["status", "-o", "json", "--config"])
-            .arg(self.dir.join("config.yaml"))
-            .output()
-            .unwrap();
-        serde_json::from_slice(&output.stdout).ok()
+        serde_json::from_slice(&self.ask(&["status"]).stdout).ok()
     }
 
     /// What `pullwarden explain` says of a Pod, as JSON.
     pub fn explain(&self, pod: &str) -> Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_pullwarden"))
-            .args(["explain", pod, "-o", "json", "--config"])
-            .arg(self.dir.join("config.yaml"))
-            .output()
-            .unwrap();
+        let output = self.ask(&["explain", pod]);
         assert!(output.status.success(), "{output:?}");
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn ask(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pullwarden"));
+        command.args(words).args(["-o", "json", "--config"]);
+        command.arg(self.dir.join("config.yaml")).output().unwrap()
     }
 
     /// The report lines of the node's log that ended like this.
@@ -243,31 +240,29 @@ impl Agent {
     /// Failures of an image of a Pod that were counted until the agent decided to fail the Pod. The
     /// kubelet may try again before it hears of the write.
     pub fn failures_that_decided(&self, pod: &str, image: &str) -> usize {
-        let mut verdicts = self.lines_of("verdict");
-        verdicts.retain(|line| line["pod"] == pod);
-        let decided = |line: &Value| line["decision"] == "condemn";
-        let last = verdicts.iter().rposition(decided);
-        verdicts.truncate(last.map_or(0, |last| last + 1));
-        let counted = |line: &Value| {
-            let lists = ["failed", "inferred"].map(|list| line[list].as_array().cloned());
-            let images = lists.into_iter().flatten().flatten();
-            images.filter(|counted| *counted == image).count()
-        };
-        verdicts.iter().map(counted).sum()
+        let verdicts = self.verdicts(pod);
+        let last = verdicts
+            .iter()
+            .rposition(|line| line["decision"] == "condemn");
+        let verdicts = verdicts.iter().take(last.map_or(0, |last| last + 1));
+        verdicts.flat_map(counted).filter(|of| *of == image).count()
     }
 
     /// How often the node's log says that a failure of a Pod was counted.
     pub fn failures_logged(&self, pod: &str) -> usize {
-        let lines = self.lines();
-        let of_pod = lines
-            .iter()
-            .filter(|line| line["kind"] == "verdict" && line["pod"] == pod);
-        let counted = |line: &Value| {
-            let of = |key: &str| line[key].as_array().map_or(0, Vec::len);
-            of("failed") + of("inferred")
-        };
-        of_pod.map(counted).sum()
+        self.verdicts(pod).iter().flat_map(counted).count()
     }
+
+    fn verdicts(&self, pod: &str) -> Vec<Value> {
+        let verdicts = self.lines_of("verdict").into_iter();
+        verdicts.filter(|line| line["pod"] == pod).collect()
+    }
+}
+
+/// Images of which a verdict has counted a failure.
+fn counted(verdict: &Value) -> impl Iterator<Item = &Value> {
+    let lists = ["failed", "inferred"].map(|list| verdict[list].as_array());
+    lists.into_iter().flatten().flatten()
 }
 
 impl Drop for Agent {
