@@ -223,9 +223,10 @@ impl Agent {
         let facts = view::facts(self);
         let sandboxes = &self.poller.sandboxes;
         let why_not = |namespace: &str, pod: &str| sandboxes.why_not(namespace, pod);
-        if let Ok(text) = ask.answer(&view::of(self, &facts), why_not) {
+        match ask.answer(&view::of(self, &facts), why_not) {
             // Whoever asked may have gone away.
-            let _ = answer.send(text);
+            Ok(value) => drop(answer.send(value)),
+            Err(error) => warn!(%error, "an answer has no form in JSON"),
         }
     }
 

@@ -10,8 +10,7 @@ use crate::judge::RestartPolicy;
 /// and the image.
 pub const BRAKE: Brake = Brake {
     name: "always",
-    about: "The owner replaces these Pods at once. Each further Pod waits longer, up to an \
-        hour.",
+    about: "The owner replaces these Pods at once. Each further Pod waits longer, up to an hour.",
     holds,
 };
 
