@@ -31,21 +31,6 @@ fn thirty_bad_pods_and_a_budget_of_ten() {
                     .create(pod(&format!("bad-{index}"), containers))
                     .await;
             }
-            let all = || async {
-                let held = held(agent);
-                let by_budget = held
-                    .iter()
-                    .filter(|reason| reason.contains("budget"))
-                    .count();
-                (by_budget == 20).then_some(())
-            };
-            cluster
-                .until("ten to be failed and twenty to be held", all)
-                .await;
-            // The last of their reports may still be under way.
-            let written = || async { Some(agent.reports("written").len()).filter(|n| *n >= 10) };
-            let written = cluster.until("ten to be written to", written).await;
-            assert_eq!(written, 10);
             for index in 0..30 {
                 let failed = cluster.until_failed(&format!("bad-{index}")).await;
                 assert_failed_by_us(&failed, "ImageNotFound", &image);
@@ -54,17 +39,32 @@ fn thirty_bad_pods_and_a_budget_of_ten() {
     });
     // Counted by the boot clock at the verdicts: never more than ten in a minute.
     let lines = agent.lines();
-    let request = lines.iter().filter(|line| line["decision"] == "condemn");
+    let requests = lines.iter().filter(|line| line["decision"] == "condemn");
     let seconds = |line: &Value| line["at"]["secs"].as_u64().unwrap();
-    let times: Vec<u64> = request.map(seconds).collect();
+    let times: Vec<u64> = requests.map(seconds).collect();
     assert_eq!(times.len(), 30);
     for window in times.windows(11) {
         assert!(window[10] - window[0] >= 59, "{times:?}");
     }
     // And each at a failure that had just been reported.
-    let request = lines.iter().filter(|line| line["decision"] == "condemn");
-    for line in request {
+    let requests = lines.iter().filter(|line| line["decision"] == "condemn");
+    for line in requests {
         assert_eq!(line["failed"].as_array().map(Vec::len), Some(1), "{line}");
+    }
+    // A first failure fails its Pod exactly if fewer than ten were failed in the minute before.
+    for index in 0..30 {
+        let of = |line: &&Value| line["pod"] == format!("bad-{index}");
+        let decided = |line: &&Value| line["decision"] == "condemn" || line["decision"] == "hold";
+        let first = lines.iter().filter(of).find(decided).unwrap();
+        let at = seconds(first);
+        let before = lines.iter().take_while(|line| *line != first);
+        let before = before.filter(|line| line["decision"] == "condemn");
+        let spent = |within: u64| before.clone().filter(|line| at < seconds(line) + within);
+        if first["decision"] == "condemn" {
+            assert!(spent(59).count() < 10, "{first}");
+        } else {
+            assert!(spent(61).count() >= 10, "{first}");
+        }
     }
 }
 
