@@ -12,7 +12,8 @@ use crate::judge;
 pub struct Budget {
     /// The most Pods that the agent fails on this node within `budget.per`.
     pub pods: Count,
-    /// The most Pods of one owner that the agent fails on this node within `budget.per`.
+    /// The most Pods of one owner that the agent fails on this node within `budget.per`. Pods that
+    /// fail for the same image and cause count as one.
     pub per_owner: Count,
     /// The span of time that the budget is for.
     pub per: Span,

@@ -44,6 +44,6 @@ pub use rules::threshold::{Progress, Threshold, Thresholds};
 pub use settings::Settings;
 pub use step::{Judge, Kept};
 pub use verdict::decision::{Decision, Verdict};
-pub use verdict::fail_request::FailRequest;
+pub use verdict::fail_request::{Asks, FailRequest};
 pub use verdict::last_check::still_due;
 pub use verdict::reason::Reason;

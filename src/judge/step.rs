@@ -112,6 +112,7 @@ impl Judge {
             Event::Left { uid, view } => self.left(uid, view.as_deref(), now, &mut effects),
             Event::ImageArrived { image, at } => {
                 self.brake.memory.registries.pulled(image, *at);
+                self.ledger.known_bad.pulled(image);
                 if at.is_some() {
                     self.ledger.pulled_by_another(image, "");
                 }
@@ -268,6 +269,8 @@ impl Judge {
         self.policy.node = before.node;
         self.policy.namespace_labels = before.namespace_labels;
         self.brake.rules = settings.brakes;
+        // It was learned by other rules.
+        self.ledger.known_bad.clear();
         self.warm_up_no_longer_than(now.after(settings.warm_up));
         for view in self.views(|_, _| true) {
             self.judge(&view, now, effects);
@@ -305,6 +308,7 @@ impl Judge {
             uid: uid.to_owned(),
         });
         if let Some(view) = view {
+            self.ledger.known_bad.has_pulled(view);
             self.adopt(view);
             self.ledger.mark_over(uid);
         }

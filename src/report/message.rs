@@ -17,6 +17,7 @@ pub(super) fn message(request: &FailRequest) -> String {
         failures,
         error,
         opinion,
+        known_bad,
         ..
     } = request;
     let seconds = std::time::Duration::from_secs(request.lasting.as_secs());
@@ -27,8 +28,13 @@ pub(super) fn message(request: &FailRequest) -> String {
         many => format!("{many} times in {lasting}"),
     };
     let image = clip(&Shown(image).to_string(), LONGEST / 2);
-    let mut text =
-        format!("image {image} could not be pulled {counted} ({cause}); last error: {error}");
+    let before = match known_bad {
+        true => ", as before in another Pod of the same owner",
+        false => "",
+    };
+    let mut text = format!(
+        "image {image} could not be pulled {counted}{before} ({cause}); last error: {error}"
+    );
     if let Some(opinion) = opinion {
         let opinion = clip(&Shown(opinion).to_string(), LONGEST / 4);
         text = clip(&text, LONGEST * 3 / 4 - OPINION.len()) + OPINION + &opinion;
@@ -50,7 +56,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::judge::{Cause, PodId};
+    use crate::judge::{Asks, Cause, PodId};
 
     #[test]
     fn tells_image_cause_count_duration_and_error() {
@@ -66,14 +72,16 @@ mod tests {
             lasting: Duration::from_millis(49_700),
             error: "r/a:1: not found".to_owned(),
             enforce: true,
-            spare_if_present: false,
-            second_opinion: false,
+            known_bad: false,
+            asks: Asks::default(),
             opinion: None,
         };
         assert_eq!(
             message(&request),
             "image r/a:1 could not be pulled 3 times in 49s (ImageNotFound); last error: r/a:1: not found"
         );
+        request.known_bad = true;
+        assert!(message(&request).contains("in 49s, as before in another Pod of the same owner ("));
         request.image = "r/\u{1b}[31ma".to_owned();
         assert!(message(&request).starts_with("image r/\\u{1b}[31ma could"));
         request.error = "é".repeat(5000);

@@ -23,7 +23,7 @@ pub async fn ask(
     request: &mut FailRequest,
 ) -> Result<(), Ending> {
     let image = request.image.clone();
-    if request.spare_if_present {
+    if request.asks.is_present {
         match runtime.has_image(&image).await {
             Ok(false) => {}
             Ok(true) => return Err(Ending::spared(&Reason::OnNode { image })),
@@ -40,7 +40,7 @@ pub async fn ask(
             }
         }
     }
-    if request.second_opinion {
+    if request.asks.pull {
         // Nobody closes it; if somebody did, there would be nobody to take turns with.
         let _turn = pulls.acquire().await;
         match runtime.pull(&image, patience).await {

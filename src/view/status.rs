@@ -109,7 +109,7 @@ pub struct Counted {
 }
 
 /// Values of the progress towards a threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
     rename_all = "kebab-case",
@@ -142,6 +142,13 @@ pub enum Progress {
         lasting_seconds: u64,
         /// Minimum duration in seconds.
         minimum_seconds: u64,
+    },
+    /// Another Pod of the same owner was failed for the image.
+    KnownBad {
+        /// Name of that Pod.
+        pod: String,
+        /// Seconds since it was failed.
+        ago_seconds: u64,
     },
     /// The cause is never a reason to fail a Pod.
     Never,
@@ -188,6 +195,10 @@ impl From<&judge::Progress> for Progress {
             judge::Progress::Standing { lasting, minimum } => Self::Standing {
                 lasting_seconds: lasting.as_secs(),
                 minimum_seconds: minimum.as_secs(),
+            },
+            judge::Progress::KnownBad { pod, ago } => Self::KnownBad {
+                pod: pod.clone(),
+                ago_seconds: ago.as_secs(),
             },
         }
     }

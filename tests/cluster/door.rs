@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pullwarden::judge::{Cause, Ending, FailRequest, Outcome, PodId, Policy, Reason};
+use pullwarden::judge::{Asks, Cause, Ending, FailRequest, Outcome, PodId, Policy, Reason};
 use pullwarden::report::{InForce, Step, fail};
 use serde_json::{Value, json};
 
@@ -40,8 +40,8 @@ pub fn request(pod: &Value) -> FailRequest {
         lasting: Duration::from_secs(50),
         error: "not found".to_owned(),
         enforce: true,
-        spare_if_present: false,
-        second_opinion: false,
+        known_bad: false,
+        asks: Asks::default(),
         opinion: None,
     }
 }

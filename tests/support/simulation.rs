@@ -174,7 +174,7 @@ impl Simulation {
     /// Carries out a request to fail a Pod, as the agent does.
     fn report(&mut self, request: FailRequest, at: Duration) {
         let uid = &request.pod.uid;
-        if request.spare_if_present && self.kubelet.has(&request.image) {
+        if request.asks.is_present && self.kubelet.has(&request.image) {
             return self.judge.end_report(Outcome::SparedByRuntime);
         }
         if request.enforce {

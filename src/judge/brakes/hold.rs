@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::state::Brakes;
 use crate::judge::seconds::seconds;
-use crate::judge::{Class, ImageRecord, Moment, PodView};
+use crate::judge::{Cause, ImageRecord, Moment, PodView};
 
 /// One brake.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +29,10 @@ pub struct Context<'a> {
     pub image: &'a str,
     /// Counts of the image.
     pub record: &'a ImageRecord,
-    /// Class of the image's last error.
-    pub class: Class,
+    /// Cause of the image's last failure.
+    pub cause: Cause,
+    /// True if another Pod of the same owner was failed for the image within the last hour.
+    pub known_bad: bool,
     /// Time since the image's first failure.
     pub lasting: Duration,
     /// True if a rule selects namespaces by labels, and the labels of this one are not known.

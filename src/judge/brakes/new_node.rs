@@ -17,7 +17,7 @@ pub const BRAKE: Brake = Brake {
 fn holds(context: &Context<'_>) -> Option<Hold> {
     let brakes = context.brakes;
     let worked = || brakes.memory.registries.worked_since_boot(context.image);
-    let is_refusal = context.record.standing.is_none() && context.class == Class::Denied;
+    let is_refusal = context.record.standing.is_none() && context.cause.class() == Class::Denied;
     // The registry's brake says the same and more.
     if !is_refusal || (!context.record.new && worked()) || registry::holds(context).is_some() {
         return None;

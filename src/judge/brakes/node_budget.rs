@@ -10,11 +10,15 @@ pub const BRAKE: Brake = Brake {
     holds,
 };
 
-/// Returns the hold.
+/// Returns the hold. A Pod that costs the budget nothing is not held.
 pub(super) fn holds(context: &Context<'_>) -> Option<Hold> {
     let budget = context.brakes.rules.budget;
     let spent = context.brakes.spent(context.now);
     let is_spent = u32::try_from(spent).is_ok_and(|n| n >= budget.pods);
+    let is_free = context.known_bad
+        && context
+            .brakes
+            .paid(context.view, (context.image, context.cause), context.now);
     let why = || {
         let per = seconds(&budget.per);
         format!(
@@ -22,5 +26,5 @@ pub(super) fn holds(context: &Context<'_>) -> Option<Hold> {
             budget.pods
         )
     };
-    is_spent.then(|| BRAKE.hold(why(), Ends::WithRoom(budget.per)))
+    (is_spent && !is_free).then(|| BRAKE.hold(why(), Ends::WithRoom(budget.per)))
 }

@@ -24,7 +24,7 @@ pub(super) fn holds(context: &Context<'_>) -> Option<Hold> {
         &context.brakes.rules.registry,
         &context.brakes.memory.registries,
     );
-    let left = match rules.limit(context.class) {
+    let left = match rules.limit(context.cause.class()) {
         Some(at_most) => Some(left_of(at_most, context)?),
         None => None,
     };

@@ -1,12 +1,13 @@
 //! State of the brakes: their settings, from the node's configuration, and their memory, kept in the
 //! state file. The memory has the Pods that were failed lately, and what is known of registries.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::registries::{Registries, RegistryRule};
-use crate::judge::{Moment, PodView, RestartPolicy};
+use crate::judge::{Cause, Moment, PodView, RestartPolicy};
 
 /// Settings and memory of all brakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,12 @@ pub struct Spent {
     /// UID of the Pod.
     #[serde(default)]
     pub uid: String,
+    /// Image that the Pod was failed for; empty if an earlier version wrote this.
+    #[serde(default)]
+    pub image: String,
+    /// Cause of the Pod's last failure; `None` if an earlier version wrote this.
+    #[serde(default)]
+    pub cause: Option<Cause>,
 }
 
 /// An owner that makes a new Pod with the same image whenever one is failed.
@@ -74,6 +81,10 @@ struct Repeated {
     verdicts: u32,
     last: Moment,
 }
+
+/// Time in which Pods of one owner that fail for an image known to be bad cost the node's budget one
+/// place.
+const PAID: Duration = Duration::from_secs(3600);
 
 /// Age at which an owner's last verdict is forgotten.
 const FORGIVEN: Duration = Duration::from_secs(6 * 3600);
@@ -93,17 +104,28 @@ impl BrakeMemory {
 }
 
 impl Brakes {
-    /// Takes one Pod, which fails for this image, out of the budget.
-    pub(in crate::judge) fn spend(&mut self, view: &PodView, image: &str, now: Moment) {
-        let per = self.rules.budget.per;
+    /// Takes one Pod out of the budget. Of an image that is known to be bad only one an hour counts.
+    pub(in crate::judge) fn spend(
+        &mut self,
+        view: &PodView,
+        (image, cause): (&str, Cause),
+        known_bad: bool,
+        now: Moment,
+    ) {
+        let kept = self.rules.budget.per.max(PAID);
+        let is_free = known_bad && self.paid(view, (image, cause), now);
         let memory = &mut self.memory;
-        memory.spent.retain(|s| now.since(s.at) < per);
+        memory.spent.retain(|s| now.since(s.at) < kept);
         let owner = owner_of(view).to_owned();
-        memory.spent.push(Spent {
-            at: now,
-            owner: owner.clone(),
-            uid: view.uid.clone(),
-        });
+        if !is_free {
+            memory.spent.push(Spent {
+                at: now,
+                owner: owner.clone(),
+                uid: view.uid.clone(),
+                image: image.to_owned(),
+                cause: Some(cause),
+            });
+        }
         memory.repeated.retain(|r| now.since(r.last) < FORGIVEN);
         if view.restart_policy != RestartPolicy::Always || view.owner.is_none() {
             return;
@@ -140,10 +162,26 @@ impl Brakes {
         self.recent(now).count()
     }
 
-    /// Returns the number of Pods that count against the budget of this Pod's owner at present.
-    pub fn spent_on_owner_of(&self, view: &PodView, now: Moment) -> usize {
+    /// Returns the number of images that count against the budget of this Pod's owner at present,
+    /// without this image. Pods of an owner that fail for the same image and cause count as one.
+    pub fn spent_on_owner_of(&self, view: &PodView, of: (&str, Cause), now: Moment) -> usize {
         let owner = owner_of(view);
-        self.recent(now).filter(|s| s.owner == owner).count()
+        let spent = self.recent(now).filter(|s| s.owner == owner);
+        let (known, unknown): (Vec<_>, Vec<_>) = spent.partition(|s| s.cause.is_some());
+        let known: BTreeSet<_> = known.iter().map(|s| (&*s.image, s.cause)).collect();
+        match known.contains(&(of.0, Some(of.1))) {
+            true => 0,
+            false => known.len() + unknown.len(),
+        }
+    }
+
+    /// Returns true if a Pod of this Pod's owner has cost the budget a place for this image and cause
+    /// within the last hour.
+    pub fn paid(&self, view: &PodView, (image, cause): (&str, Cause), now: Moment) -> bool {
+        let of = (owner_of(view), image, Some(cause));
+        let mut spent = self.memory.spent.iter();
+        let is_same = |s: &Spent| (&*s.owner, &*s.image, s.cause) == of;
+        spent.any(|s| is_same(s) && now.since(s.at) < PAID)
     }
 
     fn recent(&self, now: Moment) -> impl Iterator<Item = &Spent> {
@@ -154,6 +192,11 @@ impl Brakes {
 
     /// Restarts all times after a reboot: the boot clock began again.
     pub(in crate::judge) fn rebooted(&mut self, now: Moment) {
+        let per = self.rules.budget.per;
+        let newest = self.memory.spent.iter().map(|s| s.at).max();
+        self.memory
+            .spent
+            .retain(|s| newest.is_some_and(|newest| newest.since(s.at) < per));
         for spent in &mut self.memory.spent {
             spent.at = now;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::known_bad::KnownBad;
 use super::last_state::LastState;
 use crate::judge::{Because, Denied, ImageRecord, Moment, PodId, PodView, Reference, Source};
 
@@ -19,6 +20,9 @@ pub struct Ledger {
     /// The Pods that our condition may stand on, by UID, whatever else is known of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     marks: BTreeMap<String, Mark>,
+    /// Images for which Pods were failed lately.
+    #[serde(default, skip_serializing_if = "KnownBad::is_empty")]
+    pub(in crate::judge) known_bad: KnownBad,
 }
 
 /// A Pod that our condition may stand on with status True. The mark goes only when a fresh read shows that the condition does not stand, or
@@ -129,6 +133,9 @@ impl Ledger {
                 told: false,
             });
         let observed = record.observe(view, now);
+        if !observed.stale {
+            self.known_bad.observe(view, &record.images);
+        }
         for image in &observed.pulled {
             self.pulled_by_another(image, &view.uid);
         }
@@ -137,6 +144,7 @@ impl Ledger {
 
     /// An image was pulled on this node, by the Pod of this UID or (empty) by one that is not known.
     pub(in crate::judge) fn pulled_by_another(&mut self, image: &str, by: &str) {
+        self.known_bad.pulled(image);
         let pulled = Reference::of(image);
         for (_, record) in self.pods.iter_mut().filter(|(uid, _)| *uid != by) {
             for (image, record) in &mut record.images {
@@ -317,6 +325,7 @@ impl Ledger {
 
     /// The node was started anew: counts stay, but nothing that was measured on the other boot clock does.
     pub(in crate::judge) fn rebooted(&mut self, now: Moment) {
+        self.known_bad.clear();
         for record in self.pods.values_mut() {
             record.last_known = now;
             if matches!(record.stage, Stage::Written(_)) {

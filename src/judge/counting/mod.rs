@@ -2,6 +2,7 @@
 //!
 //! The room knows Pods, causes and sources. It knows no rule, no brake and no verdict.
 
+mod known_bad;
 mod last_state;
 mod ledger;
 mod observe;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::judge::Class;
 use crate::judge::seconds::seconds;
+use crate::text::Shown;
 
 /// Failures, and the minimum duration, that a class asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,14 @@ pub enum Progress {
         /// Minimum duration.
         minimum: Duration,
     },
+    /// Another Pod of the same owner was failed for the image: the next failure of the same cause is
+    /// enough.
+    KnownBad {
+        /// Name of that Pod.
+        pod: String,
+        /// Time since it was failed.
+        ago: Duration,
+    },
 }
 
 impl Progress {
@@ -95,13 +104,14 @@ impl Progress {
                 seconds(&left)
             ),
             Self::Standing { .. } => format!("{} more of the same", seconds(&left)),
+            Self::KnownBad { .. } => "the next failed pull decides".to_owned(),
         }
     }
 
     /// Returns the rest of the minimum duration; `None` if only failures count.
     pub(in crate::judge) fn left(&self) -> Option<Duration> {
         match self {
-            Self::Count { .. } => None,
+            Self::Count { .. } | Self::KnownBad { .. } => None,
             Self::Class {
                 lasting, minimum, ..
             }
@@ -113,7 +123,9 @@ impl Progress {
     pub(in crate::judge) fn age(&mut self, by: Duration) {
         match self {
             Self::Count { .. } => {}
-            Self::Class { lasting, .. } | Self::Standing { lasting, .. } => *lasting += by,
+            Self::Class { lasting, .. }
+            | Self::Standing { lasting, .. }
+            | Self::KnownBad { ago: lasting, .. } => *lasting += by,
         }
     }
 
@@ -129,6 +141,7 @@ impl Progress {
                 ..
             } => *have >= need.get() && lasting >= minimum,
             Self::Standing { lasting, minimum } => lasting >= minimum,
+            Self::KnownBad { .. } => true,
         }
     }
 }
@@ -152,6 +165,12 @@ impl fmt::Display for Progress {
             Self::Standing { lasting, minimum } => {
                 write!(f, "stood for {} of {}", seconds(lasting), seconds(minimum))
             }
+            Self::KnownBad { pod, ago } => write!(
+                f,
+                "known bad, the Pod {} of the same owner was failed for it {} ago",
+                Shown(pod),
+                seconds(ago)
+            ),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What follows from a verdict, and from the result of a report.
 
 use super::started;
+use crate::judge::verdict::progress::teaches;
 use crate::judge::{
     Because, Decision, Effect, Ending, FailRequest, Judge, Latest, Moment, Note, Outcome, PodId,
     PodView, Reason, Stage, Undone, Verdict, Wishes,
@@ -70,7 +71,8 @@ impl Judge {
             false => Stage::Announced,
         };
         self.ledger.set_stage(&view.uid, stage);
-        self.brake.spend(view, &request.image, now);
+        let of = (&*request.image, request.cause);
+        self.brake.spend(view, of, request.known_bad, now);
         self.reports.insert(view.uid.clone(), request.clone());
     }
 
@@ -132,7 +134,10 @@ impl Judge {
         };
         self.ledger.set_stage(uid, stage);
         match marked {
-            _ if outcome == Outcome::Written => self.ledger.unmark(uid),
+            _ if outcome == Outcome::Written => {
+                self.ledger.unmark(uid);
+                self.learn(uid, image, now);
+            }
             Some(true) => self.mark(uid, image),
             Some(false) => self.ledger.unmark(uid),
             None => {}
@@ -155,6 +160,7 @@ impl Judge {
         }
         if outcome == Outcome::SparedByRuntime {
             self.ledger.note_spared(uid, image);
+            self.ledger.known_bad.pulled(image);
         }
         let failed_nobody = matches!(
             outcome,
@@ -165,6 +171,18 @@ impl Judge {
         }
         if outcome == Outcome::Denied {
             self.ledger.note_denied(uid, image, now);
+        }
+    }
+
+    /// A Pod was failed for an image: it is known to be bad for the owner's other Pods, unless time may
+    /// mend it.
+    fn learn(&mut self, uid: &str, image: &str, now: Moment) {
+        let Some(view) = self.latest.get(uid).map(|latest| &latest.view) else {
+            return;
+        };
+        let record = self.ledger.pod(uid).and_then(|pod| pod.images.get(image));
+        if let Some(of) = record.and_then(|record| teaches(&self.policy, view, record, now)) {
+            self.ledger.known_bad.learn(view, image, of, now);
         }
     }
 

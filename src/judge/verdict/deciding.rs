@@ -10,7 +10,7 @@ use super::reason::Reason;
 use super::subject::Subject;
 use crate::judge::{
     Brakes, Class, ContainerView, ImageRecord, Ledger, Moment, Observed, PodRecord, PodView,
-    Policy, PullPolicy, Stage,
+    Policy, Progress, PullPolicy, Stage,
 };
 
 /// Judges one Pod by its latest view. The view may be one that was judged before: then only the
@@ -91,7 +91,7 @@ fn decide(
         Ok(pod) => pod,
         Err((decision, reason)) => return (decision, vec![reason]),
     };
-    let (due, mut reasons) = weigh(pod, subject, observed);
+    let (due, mut reasons) = weigh(ledger, pod, subject, observed);
     if due.is_empty() {
         if reasons.is_empty() {
             reasons.push(Reason::NoFailure);
@@ -109,7 +109,8 @@ fn decide(
     // An image that is held, because its registry is in trouble, say, must not hide another one.
     for (image, record) in due {
         let pulls = pulls.get(image.as_str()).map_or(&[][..], Vec::as_slice);
-        let request = FailRequest::new(subject, &image, &record, pulls);
+        let known_bad = known_bad(ledger, subject, &image, &record).is_some();
+        let request = FailRequest::new(subject, &image, &record, pulls, known_bad);
         let held = hold(ledger, brakes, subject, &request);
         if held.is_empty() {
             reasons.append(&mut all_held);
@@ -151,9 +152,27 @@ fn to_weigh<'a>(
     Ok(pod)
 }
 
+/// Returns that another Pod of the same owner was failed for the image, unless the image was on the
+/// node when this Pod was to be failed.
+fn known_bad(
+    ledger: &Ledger,
+    subject: Subject<'_>,
+    image: &str,
+    record: &ImageRecord,
+) -> Option<Progress> {
+    let of = (record.last.as_ref()?.cause, subject.rules.count);
+    let found = ledger.known_bad.find(subject.view, image, of, subject.now);
+    let known = found.filter(|_| !record.spared)?;
+    Some(Progress::KnownBad {
+        pod: known.pod.clone(),
+        ago: subject.now.since(known.at),
+    })
+}
+
 /// Compares the counts of each image with its threshold. Returns the images that may be decided
 /// about now, and a reason for each image that fails.
 fn weigh(
+    ledger: &Ledger,
     pod: &PodRecord,
     subject: Subject<'_>,
     observed: &Observed,
@@ -162,12 +181,12 @@ fn weigh(
     for (image, record) in &pod.images {
         let Some(last) = &record.last else { continue };
         let (image, cause) = (image.clone(), last.cause);
-        let by = match progress(subject, record) {
-            Some(by) if by.is_reached() => by,
-            by => {
-                reasons.push(Reason::NotReached { image, cause, by });
-                continue;
-            }
+        let by = progress(subject, record);
+        let known_bad = || known_bad(ledger, subject, &image, record);
+        let reached = by.clone().filter(Progress::is_reached).or_else(known_bad);
+        let Some(by) = reached else {
+            reasons.push(Reason::NotReached { image, cause, by });
+            continue;
         };
         // While a pull is queued or downloading the kubelet goes on showing the back-off: the clock
         // must not decide.

@@ -23,12 +23,21 @@ pub struct FailRequest {
     /// True if the Pod may be written to. Otherwise an Event says that the Pod would have been
     /// failed.
     pub enforce: bool,
-    /// True if the Pod is skipped should the image turn out to be on the node.
-    pub spare_if_present: bool,
-    /// True if the runtime is to be asked to pull the image first.
-    pub second_opinion: bool,
+    /// True if another Pod of the same owner was failed for the image within the last hour.
+    pub known_bad: bool,
+    /// Questions to the node's runtime, before anything is written.
+    pub asks: Asks,
     /// The runtime's answer, if it was asked.
     pub opinion: Option<String>,
+}
+
+/// Questions to the node's runtime about an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// True if the Pod is skipped should the image turn out to be on the node.
+    pub is_present: bool,
+    /// True if the runtime is to be asked to pull the image.
+    pub pull: bool,
 }
 
 impl FailRequest {
@@ -39,6 +48,7 @@ impl FailRequest {
         image: &str,
         record: &ImageRecord,
         pulls: &[PullPolicy],
+        known_bad: bool,
     ) -> Self {
         let Subject {
             view,
@@ -60,11 +70,15 @@ impl FailRequest {
             lasting: since.map_or(Duration::ZERO, |since| now.since(since)),
             error: error.map(|last| last.message.clone()).unwrap_or_default(),
             enforce: rules.enforce,
-            spare_if_present: asks && all(|policy| policy == PullPolicy::IfNotPresent),
-            second_opinion: asks
-                && policy.second_opinion
-                && rules.enforce
-                && all(|policy| policy != PullPolicy::Never),
+            known_bad,
+            asks: Asks {
+                // An image that is on the node was pulled since the other Pod was failed.
+                is_present: asks && (known_bad || all(|policy| policy == PullPolicy::IfNotPresent)),
+                pull: asks
+                    && policy.second_opinion
+                    && rules.enforce
+                    && all(|policy| policy != PullPolicy::Never),
+            },
             opinion: None,
         }
     }

@@ -1,9 +1,45 @@
 //! The question how far an image is from its threshold.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::subject::Subject;
-use crate::judge::{Class, ImageRecord, Moment, Progress};
+use crate::judge::{Cause, Class, ImageRecord, Moment, PodView, Policy, Progress};
+
+/// Returns what another Pod of the same owner needs, to be failed for this image at its first
+/// failure: the same cause and the same `imagePullFailureCount`.
+///
+/// `None` if the image may come by itself:
+///
+/// - The class of its last failure is neither permanent nor denied.
+/// - Its failures are only enough by the threshold of another class. After hours of timeouts one "not
+///   found" at the end says little.
+/// - It was on the node since its first failure, for another Pod.
+pub(in crate::judge) fn teaches(
+    policy: &Policy,
+    view: &PodView,
+    record: &ImageRecord,
+    now: Moment,
+) -> Option<(Cause, Option<NonZeroU32>)> {
+    if record.sibling || record.spared {
+        return None;
+    }
+    let rules = policy.rules_for(view).ok()?;
+    let subject = Subject {
+        view,
+        policy,
+        rules: &rules,
+        now,
+    };
+    let lasts = |class: Class| matches!(class, Class::Permanent | Class::Denied);
+    let cause = record.last.as_ref()?.cause;
+    let by_class = match progress(subject, record).filter(Progress::is_reached)? {
+        Progress::Class { class, .. } => lasts(class),
+        Progress::Count { .. } | Progress::Standing { .. } => true,
+        Progress::KnownBad { .. } => false,
+    };
+    (by_class && lasts(cause.class())).then_some((cause, rules.count))
+}
 
 /// Returns the counts that decide about an image in its present state: those that reach a
 /// threshold, or else the first ones, by class. `None` where no threshold applies.

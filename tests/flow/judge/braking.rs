@@ -74,8 +74,11 @@ fn thirty_bad_pods_at_once_are_failed_ten_at_a_time() {
 #[test]
 fn an_owner_has_a_budget_of_its_own() {
     let mut sim = Simulation::of(Kubelet::new(), TestJudge::enforcing());
+    // Pods that fail for the same image count as one. These have an image each, of different registries.
     for n in 0..6 {
-        sim.start(Pod::bad(&format!("a{n}")).owner("job-a"));
+        let image = format!("r{n}.test/bad:1");
+        let pod = Pod::new(&format!("a{n}")).container("c", &image);
+        sim.start(pod.owner("job-a"));
     }
     sim.start(Pod::bad("b").owner("job-b"));
     sim.run_until(hours(1));
@@ -275,7 +278,7 @@ proptest! {
     fn more_brakes_never_condemn_more(
         steps in vec((step(), 1_u64..400), 1..80),
         warm_up in 0_u64..4000,
-        spent in 0_usize..12,
+        spent_before in 0_usize..12,
         is_new in any::<bool>(),
     ) {
         let mut free = TestJudge::counting_to(2).configured(|settings| {
@@ -284,7 +287,14 @@ proptest! {
         });
         let braked = if is_new { TestJudge::on_new_node() } else { TestJudge::enforcing() };
         let mut braked = braked.with_count(Some(2)).warming_up(warm_up);
-        let spent = vec![Spent { at: at(500), owner: "job-a".to_owned(), uid: String::new() }; spent];
+        let spent = Spent {
+            at: at(500),
+            owner: "job-a".to_owned(),
+            uid: String::new(),
+            image: String::new(),
+            cause: None,
+        };
+        let spent = vec![spent; spent_before];
         braked.keep(|kept| kept.memory.spent = spent);
         let mut second = 0;
         for (step, later) in steps {

@@ -344,6 +344,8 @@ fn spend(judge: &mut TestJudge, times: usize, owner: &str) {
         at: at(0),
         owner: owner.to_owned(),
         uid: String::new(),
+        image: String::new(),
+        cause: None,
     };
     let spent = vec![spent; times];
     judge.keep(|kept| kept.memory.spent.extend(spent));

@@ -248,7 +248,7 @@ fn an_image_on_the_node_that_is_always_pulled_with_a_wrong_password() {
         sim.start(always.clone());
         sim.run_until(hours(1));
         let end = sim.failed_pod(&pod()).unwrap();
-        assert!(!end.request.spare_if_present);
+        assert!(!end.request.asks.is_present);
         assert!((minutes(15)..minutes(21)).contains(&end.at), "{:?}", end.at);
     }
 }

@@ -11,6 +11,7 @@ mod edits;
 mod healing;
 mod hours;
 mod killing;
+mod known_bad;
 mod namespaces;
 mod outages;
 pub mod properties;

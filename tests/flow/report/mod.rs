@@ -4,6 +4,7 @@ mod failing;
 mod guarding;
 mod interleavings;
 mod marks;
+mod opinions;
 mod races;
 mod refusals;
 mod retrying;

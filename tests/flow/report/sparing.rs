@@ -1,12 +1,9 @@
 //! The ways to be spared, and what is said of those who would have been failed and started after all.
 
-use pullwarden::cri::Runtime;
-use pullwarden::judge::{Action, Because, Cause, Ending, FailRequest, NodeMode, PodId, Reason};
+use pullwarden::judge::{Action, Because, NodeMode, Reason};
 use pullwarden::metrics::ByBecause;
-use pullwarden::report;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{self, DeletePod, Get, PatchPod, PatchStatus, PostEvent};
@@ -28,7 +25,8 @@ fn endings(node: &Node) -> Vec<(String, String)> {
         .collect()
 }
 
-async fn until_ended(node: &Node, times: usize) -> (String, String) {
+/// Waits until so many reports have ended. Returns the last one's ending, with its reason.
+pub async fn until_ended(node: &Node, times: usize) -> (String, String) {
     until(&format!("{times} reports have ended"), async || {
         endings(node).len() >= times
     })
@@ -88,94 +86,6 @@ async fn a_runtime_that_does_not_answer_fails_nobody() {
         .fault(Some(Status::unavailable("restarting")));
     race.ends("failed").await;
     race.asked(&[]);
-}
-
-async fn with_second_opinion(mode: NodeMode) -> (Node, Agent) {
-    let mut node = Node::counting_to(1).await;
-    node.config.policy.second_opinion = true;
-    node.config.policy.mode = mode;
-    node.add(&pod());
-    let agent = node.agent();
-    agent.judges(&pod()).await;
-    (node, agent)
-}
-
-#[tokio::test]
-async fn a_second_opinion_that_pulls_spares_once() {
-    let (node, agent) = with_second_opinion(NodeMode::Enforce).await;
-    node.runtime.pull_comes_to(Ok(()));
-    node.fail_once(&pod());
-    let (ending, detail) = until_ended(&node, 1).await;
-    assert_eq!(ending, "spared");
-    assert!(
-        detail.contains("the runtime pulled it when asked"),
-        "{detail}"
-    );
-    assert_eq!(node.runtime.pulls(), [BAD]);
-    node.report(&pod().pausing(NOT_FOUND));
-    until("the pause is seen", async || {
-        agent.failures(&pod()).await == 1
-    })
-    .await;
-    node.turns(2).await;
-    node.fail_once(&pod());
-    assert_eq!(until_ended(&node, 2).await.0, "written");
-    assert_eq!(node.runtime.pulls(), [BAD], "asked once only");
-}
-
-#[tokio::test]
-async fn a_second_opinion_that_fails_confirms_nothing_and_is_told() {
-    let (node, _agent) = with_second_opinion(NodeMode::Enforce).await;
-    node.runtime
-        .pull_comes_to(Err(Status::new(Code::NotFound, "no such image")));
-    node.fail_once(&pod());
-    assert_eq!(until_ended(&node, 1).await.0, "written");
-    for (kind, at) in [
-        (PatchStatus, "/status/conditions/0/message"),
-        (PostEvent, "/message"),
-    ] {
-        let bodies = node.api.bodies(kind);
-        let text = bodies[0].pointer(at).and_then(Value::as_str).unwrap();
-        assert!(
-            text.ends_with("the runtime says: NotFound: no such image"),
-            "{text}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn who_only_observes_pulls_nothing() {
-    let (node, _agent) = with_second_opinion(NodeMode::Observe).await;
-    node.runtime.pull_comes_to(Ok(()));
-    node.fail_once(&pod());
-    assert_eq!(until_ended(&node, 1).await.0, "due");
-    assert!(node.runtime.pulls().is_empty());
-}
-
-#[tokio::test]
-async fn a_second_opinion_that_is_still_pulling_spares() {
-    let node = Node::observing().await;
-    let mut runtime = Runtime::at(&node.config.startup.cri_socket);
-    let mut request = FailRequest {
-        pod: PodId {
-            uid: "u".to_owned(),
-            namespace: "n".to_owned(),
-            name: "p".to_owned(),
-        },
-        image: BAD.to_owned(),
-        cause: Cause::ImageNotFound,
-        failures: 5,
-        lasting: std::time::Duration::ZERO,
-        error: String::new(),
-        enforce: true,
-        spare_if_present: true,
-        second_opinion: true,
-        opinion: None,
-    };
-    let patience = std::time::Duration::from_millis(300);
-    let asked = report::ask(&mut runtime, &Semaphore::new(1), patience, &mut request).await;
-    let image = BAD.to_owned();
-    assert_eq!(asked, Err(Ending::spared(&Reason::StillPulling { image })));
 }
 
 #[test]
