@@ -21,20 +21,17 @@ fn thirty_bad_pods_and_a_budget_of_ten() {
     let config = "mode: enforce\nimagePullFailureCount: 1\nwarmUp: 0s\nbudget: {pods: 10, perOwner: 3, per: 60s}\n";
     let bed = Bed::of(Group::Brakes);
     let agent = Plan::new(&bed.node, "own-budget", config).start();
-    bed.run("own-budget", |cluster| {
-        let agent = &agent;
-        async move {
-            let image = format!("{FAULTY}/budget/missing:1");
-            for index in 0..30 {
-                let containers = vec![container("main", &image)];
-                cluster
-                    .create(pod(&format!("bad-{index}"), containers))
-                    .await;
-            }
-            for index in 0..30 {
-                let failed = cluster.until_failed(&format!("bad-{index}")).await;
-                assert_failed_by_us(&failed, "ImageNotFound", &image);
-            }
+    bed.run("own-budget", |cluster| async move {
+        let image = format!("{FAULTY}/budget/missing:1");
+        for index in 0..30 {
+            let containers = vec![container("main", &image)];
+            cluster
+                .create(pod(&format!("bad-{index}"), containers))
+                .await;
+        }
+        for index in 0..30 {
+            let failed = cluster.until_failed(&format!("bad-{index}")).await;
+            assert_failed_by_us(&failed, "ImageNotFound", &image);
         }
     });
     // Counted by the boot clock at the verdicts: never more than ten in a minute.
@@ -54,12 +51,16 @@ fn thirty_bad_pods_and_a_budget_of_ten() {
     // A first failure fails its Pod exactly if fewer than ten were failed in the minute before.
     for index in 0..30 {
         let of = |line: &&Value| line["pod"] == format!("bad-{index}");
-        let decided = |line: &&Value| line["decision"] == "condemn" || line["decision"] == "hold";
-        let first = lines.iter().filter(of).find(decided).unwrap();
+        let decides = |line: &&Value| line["decision"] == "condemn" || line["decision"] == "hold";
+        let first = lines.iter().filter(of).find(decides).unwrap();
         let at = seconds(first);
         let before = lines.iter().take_while(|line| *line != first);
         let before = before.filter(|line| line["decision"] == "condemn");
-        let spent = |within: u64| before.clone().filter(|line| at < seconds(line) + within);
+        let spent = |within: u64| {
+            before
+                .clone()
+                .filter(move |line| at < seconds(line) + within)
+        };
         if first["decision"] == "condemn" {
             assert!(spent(59).count() < 10, "{first}");
         } else {
