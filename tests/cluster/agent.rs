@@ -9,10 +9,11 @@ use serde_json::Value;
 use testbed::Node;
 
 /// Namespaces that a test's own agent answers for; everyone else's agents leave them alone.
-pub const OWN: [&str; 27] = [
+pub const OWN: [&str; 28] = [
     "own-churn-kubelet",
     "own-churn-apiserver",
     "own-restarted",
+    "own-retries",
     "own-between",
     "own-gone",
     "own-behind",

@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
+use testbed::Stopwatch;
 
+use crate::agent::Agent;
 use crate::bed::{Bed, Group};
-use crate::cluster::{Cluster, assert_failed_by_us};
+use crate::cluster::{Cluster, assert_failed_by_us, name};
 use crate::shapes::{REGISTRY, container, job, pod};
 
 async fn until_job_failed(cluster: &Cluster, name: &str) -> Value {
@@ -47,6 +49,34 @@ fn job_without_a_policy_counts_its_backoff_limit() {
         for pod in &pods {
             assert_failed_by_us(pod, "ImageNotFound", &image);
         }
+    });
+}
+
+/// The Job's default limit takes some 400 s by its own back-off, so CI has a lower one.
+const RETRIES: u32 = if cfg!(feature = "soak") { 6 } else { 3 };
+
+#[test]
+fn a_jobs_retries_need_one_failure_each() {
+    let bed = Bed::of(Group::Main);
+    let agent = Agent::enforcing(&bed.node, "own-retries").start();
+    bed.run("own-retries", |cluster| async move {
+        let begun = Stopwatch::start();
+        let image = format!("{REGISTRY}/own-retries/missing:1");
+        let job = job("a", container("main", &image), RETRIES);
+        cluster.create(job).await;
+        let failed = until_job_failed(&cluster, "a").await;
+        assert_eq!(failed["reason"], "BackoffLimitExceeded");
+        let seconds = begun.elapsed().as_secs();
+        eprintln!("own-retries: backoffLimit {RETRIES} is reached after {seconds} s");
+        let mut pods = cluster.pods_of("a").await;
+        pods.sort_by_key(|pod| pod["metadata"]["creationTimestamp"].to_string());
+        let decided = |pod: &Value| {
+            assert_failed_by_us(pod, "ImageNotFound", &image);
+            agent.failures_that_decided(name(pod), &image)
+        };
+        let decided: Vec<usize> = pods.iter().map(decided).collect();
+        assert_eq!(decided[0], 3, "{decided:?}");
+        assert_eq!(decided[1..], vec![1; RETRIES as usize], "{decided:?}");
     });
 }
 
