@@ -41,7 +41,7 @@ pub const OWN: [&str; 28] = [
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 25] = [
+pub const SHARED: [&str; 26] = [
     "volume",
     "team-a",
     "baseline",
@@ -53,6 +53,7 @@ pub const SHARED: [&str; 25] = [
     "crowd",
     "default",
     "policy",
+    "job-policy",
     "limit",
     "bare",
     "standing",

@@ -202,6 +202,11 @@ fn components() {
         &["components/network-policy"],
     );
     check(
+        json!({"jobPolicy": {"enabled": true}}),
+        "base",
+        &["components/job-policy"],
+    );
+    check(
         json!({"monitoring": {"enabled": true}}),
         "base",
         &["components/monitoring"],
@@ -242,6 +247,7 @@ fn all_together() {
             "distribution": "k0s",
             "kubeletOnly": true,
             "networkPolicy": {"enabled": true},
+            "jobPolicy": {"enabled": true},
             "monitoring": {"enabled": true},
             "seLinuxType": "spc_t",
         }),
@@ -251,6 +257,7 @@ fn all_together() {
             "components/kubelet-only",
             "components/action-delete",
             "components/network-policy",
+            "components/job-policy",
             "components/monitoring",
             "components/selinux",
         ],
@@ -268,7 +275,7 @@ fn packed_it_is_the_same() {
     let packed = folder
         .path()
         .join(concat!("pullwarden-", env!("CARGO_PKG_VERSION"), ".tgz"));
-    let values = json!({"monitoring": {"enabled": true}, "networkPolicy": {"enabled": true}});
+    let values = json!({"monitoring": {"enabled": true}, "networkPolicy": {"enabled": true}, "jobPolicy": {"enabled": true}});
     assert_eq!(
         by_helm(&packed, "pullwarden", &values),
         by_helm(&deploy().join("chart"), "pullwarden", &values)

@@ -6,7 +6,8 @@ use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, assert_failed_by_us, name};
 use crate::shapes::{REGISTRY, container, job, pod};
 
-async fn until_job_failed(cluster: &Cluster, name: &str) -> Value {
+/// Waits until a Job is Failed, and returns that condition.
+pub async fn until_job_failed(cluster: &Cluster, name: &str) -> Value {
     cluster
         .until(&format!("Job {name} to fail"), || async {
             let job = cluster.job(name).await?;

@@ -35,6 +35,7 @@ mod first_time;
 mod healing;
 #[cfg(feature = "soak")]
 mod hours;
+mod job_policy;
 mod jobs;
 mod many;
 mod matrix;

@@ -13,6 +13,7 @@ use super::installed::{Installed, bring, until_status};
 use super::{COUNT, until_gone};
 use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, assert_failed_by_us};
+use crate::job_policy::SERVED_FROM;
 use crate::shapes::{REGISTRY, container, pod};
 
 /// What builds or tests this repository. `cargo soak first_time::` runs these, in a clean clone.
@@ -217,13 +218,14 @@ fn every_command_of_the_documentation_does_what_is_said() {
     let bed = Bed::of(Group::Documented);
     bring(&bed.node);
     bed.run("team-a", |cluster| {
-        let node = &bed.node;
+        let (node, minor) = (&bed.node, bed.minor());
         async move {
             let mut docs = Docs::of(node);
             observe(&mut docs, &cluster).await;
             enforce(&mut docs, &cluster).await;
             ask(&mut docs, &cluster).await;
             install_otherwise(&mut docs, &cluster).await;
+            give_jobs_the_rule(&mut docs, minor);
             docs.left.retain(|_, blocks| !blocks.is_empty());
             assert!(docs.left.is_empty(), "not run: {:#?}", docs.left);
         }
@@ -350,4 +352,15 @@ async fn install_otherwise(docs: &mut Docs<'_>, cluster: &Cluster) {
         labelled.contains("node/node1 labeled") && labelled.contains("node/node1 unlabeled"),
         "{labelled}"
     );
+}
+
+/// The policy for Jobs, where the API server has its kind.
+fn give_jobs_the_rule(docs: &mut Docs<'_>, minor: u32) {
+    let block = docs.next("docs/jobs.md");
+    if minor < SERVED_FROM {
+        eprintln!("Kubernetes 1.{minor} does not serve the policy's kind: not run:\n{block}");
+        return;
+    }
+    let labelled = docs.print(&block);
+    assert!(labelled.contains("namespace/team-a labeled"), "{labelled}");
 }

@@ -87,6 +87,35 @@ fn the_policy_and_the_agent_have_the_same_bound() {
     assert!(text.contains(&bound), "not {bound}");
 }
 
+/// The rule is the one that the agent's condition meets, and nobody has it who did not ask.
+#[test]
+fn the_job_policy_waits_for_our_condition_and_refuses_nothing() {
+    let text = std::fs::read_to_string(deploy().join("components/job-policy/jobpolicy.yaml"));
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&text.unwrap()).unwrap();
+    let [policy, binding] = &objects[..] else {
+        panic!("{objects:?}");
+    };
+    let spec = &policy["spec"];
+    assert_eq!(spec["failurePolicy"], "Ignore");
+    let rules = spec["matchConstraints"]["resourceRules"]
+        .as_array()
+        .unwrap();
+    let expected = json!({
+        "apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"],
+    });
+    assert_eq!(*rules, [expected]);
+    let patch = spec["mutations"][0]["jsonPatch"]["expression"].as_str();
+    let condition = format!("type: \"{}\"", pullwarden::pod_fields::CONDITION);
+    for part in [condition.as_str(), "status: \"True\""] {
+        assert!(patch.unwrap().contains(part), "not {part}");
+    }
+
+    assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
+    let labels = json!({"pullwarden.io/job-policy": "enabled"});
+    let expected = json!({"namespaceSelector": {"matchLabels": labels}});
+    assert_eq!(binding["spec"]["matchResources"], expected);
+}
+
 /// A Pod's address may be of either kind, and has no brackets.
 #[test]
 fn the_admin_address_is_one_for_every_pod() {
