@@ -186,8 +186,12 @@ impl Drop for Ended {
 
 /// Of each page for users the blocks of commands, without what builds.
 fn pages(workspace: &Path) -> BTreeMap<String, VecDeque<String>> {
-    let docs = fs::read_dir(workspace.join("docs")).unwrap();
-    let docs = docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
+    let docs = ["docs", "docs/integrations"]
+        .into_iter()
+        .flat_map(|folder| {
+            let entries = fs::read_dir(workspace.join(folder)).unwrap();
+            entries.map(move |entry| format!("{folder}/{}", entry.unwrap().file_name().display()))
+        });
     let docs = docs.filter(|name| name.ends_with(".md"));
     let others = ["README.md", "deploy/README.md", "SECURITY.md"].map(str::to_owned);
     let of = |name: String| {

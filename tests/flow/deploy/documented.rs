@@ -9,8 +9,12 @@ fn workspace(file: &str) -> PathBuf {
 
 /// Every page for users, by its name.
 fn pages() -> Vec<(String, String)> {
-    let in_docs = std::fs::read_dir(workspace("docs")).unwrap();
-    let in_docs = in_docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
+    let in_docs = ["docs", "docs/integrations"]
+        .into_iter()
+        .flat_map(|folder| {
+            let entries = std::fs::read_dir(workspace(folder)).unwrap();
+            entries.map(move |entry| format!("{folder}/{}", entry.unwrap().file_name().display()))
+        });
     let pages = ["README.md", "deploy/README.md", "tests/README.md"].map(str::to_owned);
     let pages = pages
         .into_iter()
@@ -138,4 +142,34 @@ fn every_page_that_is_named_is_there() {
             }
         }
     }
+}
+
+/// The index of the engines names each page.
+#[test]
+fn every_integration_is_in_its_index() {
+    let index = std::fs::read_to_string(workspace("docs/integrations/README.md")).unwrap();
+    let entries = std::fs::read_dir(workspace("docs/integrations")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let missing: Vec<String> = names
+        .filter(|name| name != "README.md" && !index.contains(&format!("]({name}")))
+        .collect();
+    assert!(missing.is_empty(), "not in the index: {missing:?}");
+}
+
+/// A rule that is copied into a CronJob or a JobSet needs the status that the API server fills in
+/// for a Job.
+#[test]
+fn the_rules_of_the_integrations_write_their_status_out() {
+    let mut rules = 0;
+    let pages = pages().into_iter();
+    for (name, text) in pages.filter(|(name, _)| name.starts_with("docs/integrations/")) {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for pair in lines.windows(2) {
+            if pair[0].starts_with("- type: pullwarden.io/") {
+                assert_eq!(pair[1], "status: \"True\"", "{name}: {}", pair[0]);
+                rules += 1;
+            }
+        }
+    }
+    assert!(rules >= 3, "only {rules} rules");
 }
