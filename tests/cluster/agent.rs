@@ -8,67 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use testbed::Node;
 
-/// Namespaces that a test's own agent answers for; everyone else's agents leave them alone.
-pub const OWN: [&str; 28] = [
-    "own-churn-kubelet",
-    "own-churn-apiserver",
-    "own-restarted",
-    "own-retries",
-    "own-between",
-    "own-gone",
-    "own-behind",
-    "own-switched",
-    "own-alike",
-    "own-asked",
-    "own-labelled",
-    "own-patience",
-    "own-exact",
-    "own-budget",
-    "own-registry",
-    "own-options",
-    "own-hours",
-    "own-hour",
-    "own-kill",
-    "own-damaged",
-    "own-full-disk",
-    "own-observe",
-    "own-opt-in",
-    "own-slow",
-    "own-door",
-    "own-direct",
-    "own-in-flight",
-    "own-matrix",
-];
-
-/// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 26] = [
-    "volume",
-    "team-a",
-    "baseline",
-    "guarded",
-    "checked",
-    "asked",
-    "deployed",
-    "hardship",
-    "crowd",
-    "default",
-    "policy",
-    "job-policy",
-    "limit",
-    "bare",
-    "standing",
-    "init",
-    "mixed",
-    "shared-image",
-    "twenty",
-    "healing",
-    "scope",
-    "next-cpu",
-    "next-device",
-    "quiet",
-    "recovery",
-    "sources",
-];
+use crate::namespaces::{OWN, SHARED};
 
 /// What a test that is not about brakes wants of them. A test that is says otherwise.
 const EASY: [(&str, &str); 3] = [

@@ -3,10 +3,11 @@ use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
-use testbed::{Node, NodeOptions};
+use testbed::{Controller, ControllerOptions, Node, NodeOptions, RunningController};
 
-use crate::agent::{Agent, OWN, SHARED};
+use crate::agent::{Agent, Plan};
 use crate::cluster::Cluster;
+use crate::namespaces::{OWN, SHARED};
 
 /// Nodes that are up at a time; more would only wait for each other on two cores.
 const AT_A_TIME: usize = 3;
@@ -62,12 +63,52 @@ pub enum Group {
     Hardship,
     /// The same, with as many large Pods as a node has.
     Crowd,
+    /// A node with Kueue.
+    Kueue,
+    /// A node with a Kueue that admits nothing while what it has admitted is not ready.
+    KueueBlocks,
+    /// A node with a Kueue that waits less than an agent.
+    KueueHasty,
+    /// A node with JobSet.
+    JobSet,
+    /// A node with Tekton as it comes.
+    Tekton,
+    /// A node with a Tekton that leaves pulls to an agent.
+    TektonWaits,
+}
+
+impl Group {
+    /// The controller on its node, with its settings.
+    fn controller(self) -> Option<(Controller, Value)> {
+        match self {
+            Self::Kueue => Some((Controller::Kueue, Value::Null)),
+            Self::KueueBlocks => {
+                let ready = json!({"timeout": "5m", "blockAdmission": true});
+                Some((Controller::Kueue, json!({"waitForPodsReady": ready})))
+            }
+            // A third failure comes 30 s after the first.
+            Self::KueueHasty => {
+                let soon = json!({"backoffBaseSeconds": 5});
+                let ready = json!({"timeout": "15s", "requeuingStrategy": soon});
+                Some((Controller::Kueue, json!({"waitForPodsReady": ready})))
+            }
+            Self::JobSet => Some((Controller::JobSet, Value::Null)),
+            Self::Tekton => Some((Controller::Tekton, Value::Null)),
+            Self::TektonWaits => {
+                let wait = json!({"default-imagepullbackoff-timeout": "2h"});
+                Some((Controller::Tekton, wait))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A real node, shared by the tests of a group while any of them runs.
 pub struct Bed {
     /// The group's agent; ends before the node does.
     agent: Option<Agent>,
+    /// The group's controller; ends before the node does.
+    controller: Option<Mutex<RunningController>>,
     /// The node.
     pub node: Node,
     _place: Place,
@@ -116,13 +157,24 @@ impl Bed {
         let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/rbac.yaml");
         let applied = node.kubectl().args(["apply", "-f", rbac]).output().unwrap();
         assert!(applied.status.success(), "{applied:?}");
+        let controller = group.controller().map(|(controller, settings)| {
+            let mut options = ControllerOptions::of(controller);
+            options.settings = settings;
+            if let Some(version) = asked(&controller.version_variable()) {
+                options.version = version;
+            }
+            let running = node.start_controller(controller, &options);
+            Mutex::new(running.unwrap_or_else(|error| panic!("for {group:?}: {error:#}")))
+        });
         let agent = match group {
             Group::Main | Group::NextJob => Some(Agent::enforcing(&node, "shared").start()),
+            _ if controller.is_some() => Some(Plan::new(&node, "shared", OWNERS).start()),
             _ => None,
         };
         beds.places -= 1;
         let bed = Arc::new(Self {
             agent,
+            controller,
             node,
             _place: Place,
         });
@@ -171,6 +223,27 @@ impl Bed {
     }
 }
 
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let controller = self.controller.as_mut();
+        let Some(controller) = controller.and_then(|running| running.get_mut().ok()) else {
+            return;
+        };
+        let state = controller.check();
+        if std::thread::panicking() {
+            let name = controller.controller().name();
+            let log = testbed::tail(controller.log());
+            eprintln!("--- the end of the log of {name} ({state:?}):\n{log}");
+        } else {
+            state.unwrap();
+        }
+    }
+}
+
+/// Configuration of the agent beside a controller: the budget of an owner is the default.
+const OWNERS: &str = "mode: enforce\nimagePullFailureCount: 3\nwarmUp: 0s\n\
+                      budget: {pods: 1000, perOwner: 3, per: 10m}\n";
+
 /// What differs from the kubelet's usual configuration.
 fn kubelet(group: Group) -> Value {
     let mut config = json!({"serializeImagePulls": group == Group::Slow});
@@ -198,7 +271,6 @@ fn kubelet(group: Group) -> Value {
 /// The versions that the runner asks for.
 fn options() -> NodeOptions {
     let mut options = NodeOptions::default();
-    let asked = |name| testbed::variable(name).map(|version| version.into_string().unwrap());
     if let Some(version) = asked("TESTBED_KUBERNETES") {
         options.kubernetes = version;
     }
@@ -206,4 +278,9 @@ fn options() -> NodeOptions {
         options.containerd = version;
     }
     options
+}
+
+/// A version that the runner asks for.
+fn asked(variable: &str) -> Option<String> {
+    testbed::variable(variable).map(|version| version.into_string().unwrap())
 }

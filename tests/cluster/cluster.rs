@@ -48,7 +48,13 @@ impl Cluster {
         cluster
     }
 
-    async fn request(&self, method: &str, path: &str, body: Option<&Value>) -> kube::Result<Value> {
+    /// Sends a request, with any body, to any path.
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> kube::Result<Value> {
         let body = body.map_or(Vec::new(), |body| serde_json::to_vec(body).unwrap());
         let content_type = match method {
             "PATCH" => "application/strategic-merge-patch+json",
@@ -63,11 +69,13 @@ impl Cluster {
         self.client.request(request).await
     }
 
-    fn path(&self, api: &str, rest: &str) -> String {
+    /// A path in the test's namespace.
+    pub fn path(&self, api: &str, rest: &str) -> String {
         format!("/{api}/namespaces/{}/{rest}", self.namespace)
     }
 
-    async fn get(&self, path: &str) -> Option<Value> {
+    /// An object, if there is an answer.
+    pub async fn get(&self, path: &str) -> Option<Value> {
         match self.request("GET", path, None).await {
             Ok(found) => Some(found),
             Err(kube::Error::Api(status)) if status.code == 404 => None,

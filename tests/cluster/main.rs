@@ -17,6 +17,7 @@ mod audit;
 mod bed;
 mod cluster;
 mod holder;
+mod namespaces;
 mod relay;
 mod shapes;
 
@@ -44,6 +45,7 @@ mod next_job;
 mod options;
 mod patience;
 mod policy;
+mod queues;
 mod quiet;
 mod recovery;
 mod restart;

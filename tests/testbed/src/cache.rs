@@ -15,6 +15,9 @@ use crate::family::Family;
 use crate::host;
 use crate::progress::Progress;
 
+/// The folder beside a family's programs that its manifests are in.
+pub const MANIFESTS: &str = "manifests";
+
 /// The folder with a family's pinned module files.
 pub fn sources(family: &Family) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -37,7 +40,11 @@ pub fn build(family: &Family, progress: Progress) -> Result<PathBuf> {
     let root = root
         .canonicalize()
         .with_context(|| format!("resolving {}", root.display()))?;
-    let key = key(&sources(family), &flags(family), &go_version()?)?;
+    let mut decisive = flags(family);
+    if let Some((_, files)) = family.manifests() {
+        decisive.extend(files.iter().map(|&file| file.to_owned()));
+    }
+    let key = key(&sources(family), &decisive, &go_version()?)?;
     let done = root.join(format!("{}-{key}", family.folder()));
     if done.is_dir() {
         return Ok(done);
@@ -177,7 +184,49 @@ fn compile(family: &Family, root: &Path, done: &Path) -> Result<()> {
             bail!("`go build` of {} made no {}", family.folder(), program.name);
         }
     }
+    if let Some((module, files)) = family.manifests() {
+        let module = module_folder(family, module)?;
+        for file in files {
+            copy(&module.join(file), &building.join(MANIFESTS).join(file))?;
+        }
+    }
     fs::rename(&building, done).with_context(|| format!("moving the build to {}", done.display()))
+}
+
+/// The folder of a module that a family's build has downloaded.
+fn module_folder(family: &Family, module: &str) -> Result<PathBuf> {
+    let output = go(Some(family))
+        .args(["list", "-m", "-f", "{{.Dir}}", module])
+        .current_dir(sources(family))
+        .output()
+        .context("running `go list`")?;
+    let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    if !output.status.success() || !folder.is_dir() {
+        bail!(
+            "`go list -m {module}` names no folder ({}): {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(folder)
+}
+
+/// Copies a file, or the files of a folder. Their modes are not kept: a module's files cannot be written to.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let failed = || format!("copying {} to {}", from.display(), to.display());
+    if from.is_dir() {
+        let entries = fs::read_dir(from).with_context(failed)?;
+        for entry in entries {
+            let name = entry.with_context(failed)?.file_name();
+            copy(&from.join(&name), &to.join(&name))?;
+        }
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).with_context(failed)?;
+    }
+    let content = fs::read(from).with_context(failed)?;
+    fs::write(to, content).with_context(failed)
 }
 
 #[cfg(test)]

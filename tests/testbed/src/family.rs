@@ -32,6 +32,12 @@ pub enum Kind {
     Helm,
     /// What tries alerting rules. No part of a node.
     Promtool,
+    /// The queues of Kueue. No part of a node, like the controllers that follow.
+    Kueue,
+    /// Sets of Jobs that start and end together.
+    JobSet,
+    /// Tekton Pipelines, and the program that starts a step in its Pods.
+    Tekton,
 }
 
 /// A program of a family.
@@ -64,6 +70,9 @@ pub const PINNED: &[Family] = &[
     family(Kind::TestImage, "1"),
     family(Kind::Helm, "4.3.1"),
     family(Kind::Promtool, "0.316.0"),
+    family(Kind::Kueue, "0.17.0"),
+    family(Kind::JobSet, "0.8.0"),
+    family(Kind::Tekton, "1.0.0"),
 ];
 
 const KUBERNETES: &[Program] = &[
@@ -134,6 +143,15 @@ const PROMTOOL: &[Program] = &[program(
     "github.com/prometheus/prometheus/cmd/promtool",
 )];
 
+const KUEUE: &[Program] = &[program("kueue", "sigs.k8s.io/kueue/cmd/kueue")];
+
+const JOBSET: &[Program] = &[program("jobset", "sigs.k8s.io/jobset")];
+
+const TEKTON: &[Program] = &[
+    program("controller", "github.com/tektoncd/pipeline/cmd/controller"),
+    program("entrypoint", "github.com/tektoncd/pipeline/cmd/entrypoint"),
+];
+
 impl Kind {
     /// The first part of the folder's name.
     pub fn name(self) -> &'static str {
@@ -147,6 +165,9 @@ impl Kind {
             Self::TestImage => "testimage",
             Self::Helm => "helm",
             Self::Promtool => "promtool",
+            Self::Kueue => "kueue",
+            Self::JobSet => "jobset",
+            Self::Tekton => "tekton",
         }
     }
 
@@ -205,6 +226,24 @@ impl Family {
             Kind::TestImage => TEST_IMAGE,
             Kind::Helm => HELM,
             Kind::Promtool => PROMTOOL,
+            Kind::Kueue => KUEUE,
+            Kind::JobSet => JOBSET,
+            Kind::Tekton => TEKTON,
+        }
+    }
+
+    /// A Go module and those of its files and folders that are kept beside the programs, because a
+    /// cluster needs them too: CRDs, webhooks and default settings.
+    pub fn manifests(&self) -> Option<(&'static str, &'static [&'static str])> {
+        let by_kustomize: &[&str] = &[
+            "config/components/crd/bases",
+            "config/components/webhook/manifests.yaml",
+        ];
+        match self.kind {
+            Kind::Kueue => Some(("sigs.k8s.io/kueue", by_kustomize)),
+            Kind::JobSet => Some(("sigs.k8s.io/jobset", by_kustomize)),
+            Kind::Tekton => Some(("github.com/tektoncd/pipeline", &["config"])),
+            _ => None,
         }
     }
 

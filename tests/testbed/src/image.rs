@@ -70,11 +70,16 @@ impl Image {
 
     /// The image that is shipped: one program that needs nothing else.
     pub fn of_agent(program: &Path) -> Result<Self> {
+        Self::of_program(program, "pullwarden")
+    }
+
+    /// An image of one program at this path, which it runs.
+    pub fn of_program(program: &Path, path: &str) -> Result<Self> {
         let bytes = fs::read(program).with_context(|| format!("reading {}", program.display()))?;
         Self::with(
             architecture(),
-            &json!({"Entrypoint": ["/pullwarden"]}),
-            vec![layer("pullwarden", 0o755, &bytes)?],
+            &json!({"Entrypoint": [format!("/{path}")]}),
+            vec![layer(path, 0o755, &bytes)?],
         )
     }
 

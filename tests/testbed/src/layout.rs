@@ -46,6 +46,11 @@ impl Layout {
         self.dir.join("pki")
     }
 
+    /// The certificate and key of webhooks that processes of the node serve.
+    pub fn webhook_certificates(&self) -> PathBuf {
+        self.pki().join("webhooks")
+    }
+
     /// A user's kubeconfig.
     pub fn kubeconfig(&self, user: &str) -> PathBuf {
         self.dir.join(format!("{user}.kubeconfig"))

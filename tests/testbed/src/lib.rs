@@ -25,6 +25,7 @@ pub mod random;
 mod waits;
 
 mod component;
+mod controller;
 mod image;
 mod layout;
 mod pki;
@@ -51,9 +52,10 @@ mod cases;
 
 pub use cases::Case;
 pub use component::Component;
+pub use controller::{Controller, ControllerOptions};
 pub use family::{Family, Kind, PINNED};
 pub use faults::{Fault, Part, Rule, Seen};
-pub use node::{Devices, Node, NodeOptions, Pulls};
+pub use node::{Devices, Node, NodeOptions, Pulls, RunningController};
 pub use progress::Progress;
 
 pub use cache::build;

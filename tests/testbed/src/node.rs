@@ -1,5 +1,6 @@
 //! A node: the handle that tests hold.
 
+mod controllers;
 mod devices;
 mod pulls;
 mod remains;
@@ -32,6 +33,7 @@ use crate::progress::Progress;
 use crate::registry;
 use crate::settings::{FAULTS, REGISTRY};
 
+pub use controllers::RunningController;
 pub use devices::Devices;
 pub use pulls::Pulls;
 

@@ -12,7 +12,7 @@ use rcgen::{
 use crate::settings::{NODE_IP, SERVICE_IP};
 
 /// Writes the authority, the API server's certificate, its client certificate for the kubelet,
-/// and the key that signs service account tokens.
+/// the certificate of webhooks, and the key that signs service account tokens.
 pub fn write(folder: &Path) -> Result<()> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::<String>::new())?;
@@ -40,6 +40,11 @@ pub fn write(folder: &Path) -> Result<()> {
     client.distinguished_name = name("kube-apiserver-kubelet-client", Some("system:masters"));
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     signed(folder, "kubelet-client", client, &authority)?;
+
+    let mut webhooks = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
+    webhooks.distinguished_name = name("webhooks", None);
+    webhooks.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    signed(folder, "webhooks/tls", webhooks, &authority)?;
 
     registries(folder, &authority)?;
     let key = KeyPair::generate()?;

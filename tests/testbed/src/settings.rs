@@ -60,6 +60,7 @@ pub fn write(plan: &Plan) -> Result<()> {
         "config/hosts",
         "log",
         "pki",
+        "pki/webhooks",
     ] {
         make(&layout.dir().join(folder))?;
     }
@@ -234,7 +235,7 @@ fn kubelet(plan: &Plan) -> Value {
 }
 
 /// Lays `over` on `base`: objects key by key, everything else replaced.
-fn merge(base: &mut Value, over: &Value) {
+pub fn merge(base: &mut Value, over: &Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
-use testbed::{PINNED, Progress};
+use testbed::{Family, PINNED, Progress};
 
 use super::Versions;
 
@@ -15,15 +15,22 @@ pub struct Build {
     /// All that is pinned, of every version
     #[arg(long, conflicts_with_all = ["kubernetes", "containerd"])]
     all: bool,
+    /// Only these, such as kueue-0.17.0
+    #[arg(value_name = "NAME-VERSION", conflicts_with_all = ["all", "kubernetes", "containerd"])]
+    only: Vec<String>,
 }
 
 impl Build {
     pub fn run(self) -> Result<ExitCode> {
-        let families = match self.all {
-            true => PINNED.to_vec(),
-            false => {
-                testbed::families(&self.versions.kubernetes, &self.versions.containerd)?.to_vec()
-            }
+        let families = if self.all {
+            PINNED.to_vec()
+        } else if self.only.is_empty() {
+            testbed::families(&self.versions.kubernetes, &self.versions.containerd)?.to_vec()
+        } else {
+            self.only
+                .iter()
+                .map(|wanted| named(wanted))
+                .collect::<Result<_>>()?
         };
         for family in families {
             let folder = testbed::build(&family, Progress::new(false))?;
@@ -31,4 +38,13 @@ impl Build {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The pinned family whose folder has this name.
+fn named(folder: &str) -> Result<Family> {
+    let found = PINNED.iter().find(|family| family.folder() == folder);
+    found.copied().with_context(|| {
+        let all: Vec<String> = PINNED.iter().map(Family::folder).collect();
+        format!("{folder} is not pinned; there are: {}", all.join(", "))
+    })
 }

@@ -5,6 +5,7 @@ mod audit;
 mod bench_node;
 mod build;
 mod cargo;
+mod controllers;
 mod corpus;
 mod cost;
 mod crowd;

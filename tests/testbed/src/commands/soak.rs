@@ -4,14 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use testbed::{Stopwatch, random};
+use testbed::{Controller, Stopwatch, random};
 
+use super::controllers::Controllers;
 use super::{Versions, cargo};
 
 #[derive(Debug, Args)]
 pub struct Soak {
     #[command(flatten)]
     versions: Versions,
+    #[command(flatten)]
+    controllers: Controllers,
     /// How many Jobs are queued behind stuck ones
     #[arg(long, default_value_t = 100)]
     pairs: u32,
@@ -21,6 +24,9 @@ pub struct Soak {
 
 /// The name under which the random tests are asked for: they need no node.
 const RANDOM: &str = "random";
+
+/// The tests beside controllers of queues and workflows.
+const QUEUES: &str = "queues";
 
 /// How many times as many cases are tried as by `cargo test`.
 const TIMES: u64 = 20;
@@ -58,9 +64,12 @@ impl Soak {
         }
         testbed::check_root().context("the soak starts real nodes: run it as root")?;
         cargo::build_components(&self.versions)?;
+        if self.filter.is_empty() || self.filter.iter().any(|filter| filter.contains(QUEUES)) {
+            self.controllers.build(&Controller::ALL)?;
+        }
         let mut arguments = vec!["--test-threads=64", "--nocapture"];
         match self.filter.is_empty() {
-            true => arguments.extend(["next_job::", "hours::", "churn::"]),
+            true => arguments.extend(["next_job::", "hours::", "churn::", "queues::"]),
             false => arguments.extend(self.filter.iter().map(String::as_str)),
         }
         let testbed = std::env::current_exe().context("finding the running program")?;
@@ -70,6 +79,7 @@ impl Soak {
         }
         let status = cargo::cluster_tests(&testbed, &self.versions, "soak", &arguments)
             .env("PULLWARDEN_SOAK_PAIRS", self.pairs.to_string())
+            .envs(self.controllers.env())
             .status()
             .context("running cargo")?;
         let minutes = begun.elapsed().as_secs_f64() / 60.0;

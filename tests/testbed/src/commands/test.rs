@@ -5,10 +5,11 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use testbed::{Kind, Progress, Stopwatch};
+use testbed::{Controller, Kind, Progress, Stopwatch};
 
 use super::Versions;
 use super::cargo::{self, Build};
+use super::controllers::Controllers;
 
 /// So many tests wait for one node that none may have to wait for a thread.
 const THREADS: &str = "--test-threads=64";
@@ -19,10 +20,15 @@ const DEPLOYED: &str = "deployed";
 /// The tests that need Helm.
 const CHART: &str = "chart";
 
+/// The tests beside controllers of queues and workflows.
+const QUEUES: &str = "queues";
+
 #[derive(Debug, Args)]
 pub struct Test {
     #[command(flatten)]
     versions: Versions,
+    #[command(flatten)]
+    controllers: Controllers,
     /// Only those tests on the real node whose names contain one of these
     filter: Vec<String>,
 }
@@ -67,6 +73,10 @@ impl Test {
             if self.wants(CHART) {
                 testbed::build(&Kind::Helm.default_family()?, Progress::new(false))?;
             }
+            if self.wants(QUEUES) {
+                let wanted = [Controller::Kueue, Controller::JobSet, Controller::Tekton];
+                self.controllers.build(&wanted)?;
+            }
             Ok(true)
         })?;
         let mut agent = None;
@@ -79,6 +89,7 @@ impl Test {
         let mut arguments = vec![THREADS];
         arguments.extend(self.filter.iter().map(String::as_str));
         let mut cluster = cargo::cluster_tests(testbed, &self.versions, "real-node", &arguments);
+        cluster.envs(self.controllers.env());
         cluster.envs(agent.map(|agent| ("TESTBED_AGENT", agent)));
         step(done, "tests on a real node", || passes(cluster))
     }

@@ -1,0 +1,9 @@
+//go:build tools
+
+// Package components names the programs that the testbed builds from this module.
+package components
+
+import (
+	_ "github.com/tektoncd/pipeline/cmd/controller"
+	_ "github.com/tektoncd/pipeline/cmd/entrypoint"
+)
