@@ -18,6 +18,54 @@ pub fn check_root() -> Result<()> {
     Ok(())
 }
 
+/// Inotify instances of a node: 11 at rest, the others for its containers and controllers.
+const INOTIFY_OF_A_NODE: usize = 24;
+
+/// File with the limit of inotify instances for each user.
+const INOTIFY_LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
+
+/// An error where a further node would take more inotify instances than the kernel allows: the
+/// kubelet would end with "too many open files".
+pub fn check_inotify() -> Result<()> {
+    let text = std::fs::read_to_string(INOTIFY_LIMIT)
+        .with_context(|| format!("reading {INOTIFY_LIMIT}"))?;
+    let limit = text
+        .trim()
+        .parse()
+        .with_context(|| format!("decoding {INOTIFY_LIMIT}"))?;
+    enough_inotify(inotify_instances(), limit)
+}
+
+fn enough_inotify(used: usize, limit: usize) -> Result<()> {
+    let wanted = used.saturating_add(INOTIFY_OF_A_NODE);
+    if wanted > limit {
+        bail!(
+            "{used} inotify instances are in use, a node needs some {INOTIFY_OF_A_NODE} more, and \
+             fs.inotify.max_user_instances is {limit}: end other nodes, or run \
+             `sysctl -w fs.inotify.max_user_instances={}`",
+            wanted.saturating_mul(2).next_power_of_two()
+        );
+    }
+    Ok(())
+}
+
+/// The inotify instances that this user's processes have open. A process may end meanwhile.
+fn inotify_instances() -> usize {
+    use std::os::unix::fs::MetadataExt as _;
+    let ours = rustix::process::geteuid().as_raw();
+    let files = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let processes = files(Path::new("/proc")).filter(|process| {
+        let is_ours = process.metadata().is_ok_and(|of| of.uid() == ours);
+        let name = process.file_name();
+        is_ours && name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
+    });
+    let open = processes.flat_map(|process| files(&process.path().join("fd")));
+    let targets = open.filter_map(|file| std::fs::read_link(file.path()).ok());
+    targets
+        .filter(|target| target.as_os_str() == "anon_inode:inotify")
+        .count()
+}
+
 /// Where `ip` is; its package is installed if it is nowhere.
 pub fn need_ip(progress: Progress) -> Result<()> {
     let places = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"];
@@ -124,5 +172,33 @@ pub fn without_proxies(command: &mut Command) {
         "all_proxy",
     ] {
         command.env_remove(OsStr::new(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_few_inotify_instances_are_an_error_with_a_remedy() {
+        assert!(enough_inotify(104, 128).is_ok());
+        let error = enough_inotify(105, 128).map_err(|error| error.to_string());
+        let error = error.err().unwrap_or_default();
+        assert!(
+            error.ends_with("`sysctl -w fs.inotify.max_user_instances=512`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn inotify_instances_are_counted() -> Result<()> {
+        let before = inotify_instances();
+        let flags = rustix::fs::inotify::CreateFlags::CLOEXEC;
+        let held: Vec<_> = (0..20)
+            .map(|_| rustix::fs::inotify::init(flags))
+            .collect::<rustix::io::Result<_>>()?;
+        // Others come and go meanwhile.
+        assert!(inotify_instances() >= before.saturating_add(held.len() / 2));
+        Ok(())
     }
 }

@@ -18,7 +18,7 @@ pub struct Soak {
     /// How many Jobs are queued behind stuck ones
     #[arg(long, default_value_t = 100)]
     pairs: u32,
-    /// Only those tests whose names contain one of these; `random` alone: only the random ones; all but `first_time::` takes some 75 minutes
+    /// Only those tests whose names contain one of these; `random` alone: only the random ones; all but `first_time::` takes some 90 minutes
     filter: Vec<String>,
 }
 

@@ -34,6 +34,7 @@ impl Drop for Held {
 /// other end of its standard input is closed.
 pub fn start(options: &NodeOptions, lifeline: bool) -> Result<(Plan, Held)> {
     host::check_root()?;
+    host::check_inotify()?;
     let progress = Progress::new(options.quiet);
     host::need_ip(progress)?;
     let id = match &options.name {
