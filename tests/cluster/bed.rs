@@ -75,6 +75,9 @@ pub enum Group {
     Tekton,
     /// A node with a Tekton that leaves pulls to an agent.
     TektonWaits,
+    /// A node with Argo Workflows.
+    #[cfg(feature = "soak")]
+    Argo,
 }
 
 impl Group {
@@ -98,6 +101,8 @@ impl Group {
                 let wait = json!({"default-imagepullbackoff-timeout": "2h"});
                 Some((Controller::Tekton, wait))
             }
+            #[cfg(feature = "soak")]
+            Self::Argo => Some((Controller::Argo, Value::Null)),
             _ => None,
         }
     }

@@ -33,7 +33,7 @@ pub const OWN: [&str; 28] = [
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 39] = [
+pub const SHARED: [&str; 42] = [
     "volume",
     "team-a",
     "baseline",
@@ -73,4 +73,7 @@ pub const SHARED: [&str; 39] = [
     "tekton-outage",
     "tekton-missing",
     "rollout",
+    "argo-mutex",
+    "argo-five",
+    "argo-retry",
 ];

@@ -2,6 +2,8 @@
 //! cannot be pulled, and for how long. An agent fails Pods after three failures there.
 
 #[cfg(feature = "soak")]
+mod argo;
+#[cfg(feature = "soak")]
 mod defaults;
 mod jobset;
 mod kueue;

@@ -44,6 +44,9 @@ pub fn build(family: &Family, progress: Progress) -> Result<PathBuf> {
     if let Some((_, files)) = family.manifests() {
         decisive.extend(files.iter().map(|&file| file.to_owned()));
     }
+    if let Some((_, files)) = family.additions() {
+        decisive.extend(files.iter().map(|&(_, to)| to.to_owned()));
+    }
     let key = key(&sources(family), &decisive, &go_version()?)?;
     let done = root.join(format!("{}-{key}", family.folder()));
     if done.is_dir() {
@@ -157,8 +160,17 @@ fn compile(family: &Family, root: &Path, done: &Path) -> Result<()> {
         [one] => building.join(one.name),
         _ => building.join(""),
     };
+    let mut flags = flags(family);
+    let completed = match family.additions() {
+        Some((module, files)) => Some(complete(family, root, module, files)?),
+        None => None,
+    };
+    if completed.is_some() {
+        let modules = root.join(format!("{}.mod", family.folder()));
+        flags.push(format!("-modfile={}", modules.display()));
+    }
     let status = go(Some(family))
-        .args(flags(family))
+        .args(flags)
         .arg("-o")
         .arg(target)
         .args(family.programs().iter().map(|p| p.package))
@@ -190,7 +202,52 @@ fn compile(family: &Family, root: &Path, done: &Path) -> Result<()> {
             copy(&module.join(file), &building.join(MANIFESTS).join(file))?;
         }
     }
+    if let Some(folder) = completed {
+        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
     fs::rename(&building, done).with_context(|| format!("moving the build to {}", done.display()))
+}
+
+/// Copies a module and adds what its archive lacks; a `.mod` file beside the copy puts it in place of
+/// the module. Returns the copy's folder.
+fn complete(
+    family: &Family,
+    root: &Path,
+    module: &str,
+    additions: &[(&str, &str)],
+) -> Result<PathBuf> {
+    let output = go(Some(family))
+        .args(["mod", "download", module])
+        .current_dir(sources(family))
+        .output()
+        .context("running `go mod download`")?;
+    if !output.status.success() {
+        bail!(
+            "`go mod download {module}` failed ({}): {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let folder = root.join(format!("{}.source", family.folder()));
+    if folder.exists() {
+        fs::remove_dir_all(&folder)
+            .with_context(|| format!("removing the interrupted {}", folder.display()))?;
+    }
+    copy(&module_folder(family, module)?, &folder)?;
+    for (from, to) in additions {
+        copy(&sources(family).join(from), &folder.join(to))?;
+    }
+    let path = sources(family).join("go.mod");
+    let modules =
+        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let path = root.join(format!("{}.mod", family.folder()));
+    let replaced = format!("{modules}\nreplace {module} => {}\n", folder.display());
+    fs::write(&path, replaced).with_context(|| format!("writing {}", path.display()))?;
+    copy(
+        &sources(family).join("go.sum"),
+        &root.join(format!("{}.sum", family.folder())),
+    )?;
+    Ok(folder)
 }
 
 /// The folder of a module that a family's build has downloaded.

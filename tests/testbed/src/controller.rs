@@ -1,6 +1,7 @@
 //! Controllers of queues and workflows that tests start beside a node: what each needs of the
 //! cluster and how it is called.
 
+mod argo;
 mod jobset;
 mod kueue;
 mod manifests;
@@ -22,11 +23,13 @@ pub enum Controller {
     JobSet,
     /// Tekton Pipelines, without its webhook, which only sets defaults and validates.
     Tekton,
+    /// Argo Workflows.
+    Argo,
 }
 
 impl Controller {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Kueue, Self::JobSet, Self::Tekton];
+    pub const ALL: [Self; 4] = [Self::Kueue, Self::JobSet, Self::Tekton, Self::Argo];
 
     /// The kind of its pinned families.
     pub fn kind(self) -> Kind {
@@ -34,6 +37,7 @@ impl Controller {
             Self::Kueue => Kind::Kueue,
             Self::JobSet => Kind::JobSet,
             Self::Tekton => Kind::Tekton,
+            Self::Argo => Kind::Argo,
         }
     }
 
@@ -53,6 +57,7 @@ impl Controller {
             Self::Kueue => kueue::setup(place, settings),
             Self::JobSet => jobset::setup(place, settings),
             Self::Tekton => tekton::setup(place, settings),
+            Self::Argo => argo::setup(place, settings),
         }
     }
 }
@@ -63,7 +68,7 @@ pub struct ControllerOptions {
     /// One of the pinned versions.
     pub version: String,
     /// Merged into its configuration: objects key by key, anything else replaced. For Tekton the
-    /// data of `config-defaults`.
+    /// data of `config-defaults`, for Argo those of `workflow-controller-configmap`.
     pub settings: Value,
 }
 

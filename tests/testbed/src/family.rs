@@ -38,6 +38,8 @@ pub enum Kind {
     JobSet,
     /// Tekton Pipelines, and the program that starts a step in its Pods.
     Tekton,
+    /// Argo Workflows, and the program that runs beside a step.
+    Argo,
 }
 
 /// A program of a family.
@@ -73,6 +75,7 @@ pub const PINNED: &[Family] = &[
     family(Kind::Kueue, "0.17.0"),
     family(Kind::JobSet, "0.8.0"),
     family(Kind::Tekton, "1.0.0"),
+    family(Kind::Argo, "3.7.0"),
 ];
 
 const KUBERNETES: &[Program] = &[
@@ -152,6 +155,19 @@ const TEKTON: &[Program] = &[
     program("entrypoint", "github.com/tektoncd/pipeline/cmd/entrypoint"),
 ];
 
+const ARGO_MODULE: &str = "github.com/argoproj/argo-workflows/v3";
+
+const ARGO: &[Program] = &[
+    program(
+        "workflow-controller",
+        "github.com/argoproj/argo-workflows/v3/cmd/workflow-controller",
+    ),
+    program(
+        "argoexec",
+        "github.com/argoproj/argo-workflows/v3/cmd/argoexec",
+    ),
+];
+
 impl Kind {
     /// The first part of the folder's name.
     pub fn name(self) -> &'static str {
@@ -168,6 +184,7 @@ impl Kind {
             Self::Kueue => "kueue",
             Self::JobSet => "jobset",
             Self::Tekton => "tekton",
+            Self::Argo => "argo",
         }
     }
 
@@ -229,6 +246,7 @@ impl Family {
             Kind::Kueue => KUEUE,
             Kind::JobSet => JOBSET,
             Kind::Tekton => TEKTON,
+            Kind::Argo => ARGO,
         }
     }
 
@@ -243,8 +261,24 @@ impl Family {
             Kind::Kueue => Some(("sigs.k8s.io/kueue", by_kustomize)),
             Kind::JobSet => Some(("sigs.k8s.io/jobset", by_kustomize)),
             Kind::Tekton => Some(("github.com/tektoncd/pipeline", &["config"])),
+            Kind::Argo => Some((ARGO_MODULE, &["manifests/base/crds/full"])),
             _ => None,
         }
+    }
+
+    /// A Go module whose archive lacks files, and where the files of the folder `additions` belong
+    /// in it.
+    pub fn additions(&self) -> Option<(&'static str, &'static [(&'static str, &'static str)])> {
+        let of_argo: &[(&str, &str)] = &[
+            // The web page of a server that is not built here.
+            ("index.html", "ui/dist/app/index.html"),
+            // The archive has it for other systems only.
+            (
+                "signal_linux.go.txt",
+                "workflow/executor/osspecific/signal_linux.go",
+            ),
+        ];
+        (self.kind == Kind::Argo).then_some((ARGO_MODULE, of_argo))
     }
 
     /// Whether C is needed: runc enters namespaces before Go's runtime starts.

@@ -15,6 +15,9 @@ pub struct Controllers {
     /// Tekton's version, one of those pinned
     #[arg(long, value_name = "VERSION", default_value = Kind::Tekton.default_version())]
     tekton: String,
+    /// Argo Workflows' version, one of those pinned
+    #[arg(long, value_name = "VERSION", default_value = Kind::Argo.default_version())]
+    argo: String,
 }
 
 impl Controllers {
@@ -23,6 +26,7 @@ impl Controllers {
             Controller::Kueue => &self.kueue,
             Controller::JobSet => &self.jobset,
             Controller::Tekton => &self.tekton,
+            Controller::Argo => &self.argo,
         }
     }
 
