@@ -156,16 +156,17 @@ impl Node {
         let is_crd = |object: &&Value| object["kind"] == "CustomResourceDefinition";
         let crds: Vec<Value> = setup.objects.iter().filter(is_crd).cloned().collect();
         self.apply(place, "objects.json", &setup.objects)?;
+        let path = r#"-ojsonpath={.status.conditions[?(@.type=="Established")].status}"#;
         for crd in &crds {
             let name = crd["metadata"]["name"].as_str().unwrap_or_default();
-            let wanted = [
-                "wait",
-                "--for=condition=Established",
-                "--timeout=300s",
-                "crd",
-                name,
-            ];
-            self.kubectl_succeeds(&wanted)?;
+            // `kubectl wait` fails on a CRD that has no conditions yet.
+            let established = until(PATIENCE, || {
+                let output = self.kubectl().args(["get", "crd", name, path]).output();
+                output.is_ok_and(|output| output.stdout == b"True")
+            });
+            if !established {
+                bail!("{name} is not established after {} s", PATIENCE.as_secs());
+            }
         }
         Ok(())
     }
