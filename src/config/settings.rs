@@ -21,6 +21,8 @@ pub struct Judging {
     #[schemars(example = &"enforce")]
     pub mode: Word<NodeMode>,
     /// The way in which the agent ends a Pod. `fail` has the kubelet make it Failed, `delete` deletes it.
+    /// The agent never deletes a Pod whose controller is an Argo `Workflow`. Argo would make it again,
+    /// without end, and would not count it as a retry. `explain` then shows the brake `workflow`.
     pub action: Word<Action>,
     /// Consecutive failures after which the agent fails a Pod, in place of the thresholds
     /// `permanent`, `denied` and `corrupt`. Without it the thresholds count.

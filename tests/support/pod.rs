@@ -107,6 +107,15 @@ impl Pod {
         self.set("/metadata", "ownerReferences", owner)
     }
 
+    /// A step of an Argo Workflow.
+    pub fn workflow(self, uid: &str) -> Self {
+        let mut pod = self.owner(uid);
+        let owner = &mut pod.0["metadata"]["ownerReferences"][0];
+        owner["apiVersion"] = json!("argoproj.io/v1alpha1");
+        owner["kind"] = json!("Workflow");
+        pod
+    }
+
     pub fn node(self, node: &str) -> Self {
         self.set("/spec", "nodeName", json!(node))
     }

@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub lasting: Duration,
     /// True if a rule selects namespaces by labels, and the labels of this one are not known.
     pub labels_unknown: bool,
+    /// True if the Pod would be deleted, not failed (`action: delete`).
+    pub deletes: bool,
     /// The present moment.
     pub now: Moment,
 }
@@ -60,6 +62,8 @@ pub enum Ends {
     WithRoom(Duration),
     /// The labels of the namespace are known.
     WithLabels,
+    /// The configuration has changed.
+    WithSettings,
 }
 
 /// Interval at which a standing reason is judged again while a budget is spent.
@@ -91,7 +95,9 @@ impl Hold {
     pub const fn left(&self) -> Option<Duration> {
         match self.ends {
             Ends::After(left) | Ends::WithPull(Some(left)) => Some(left),
-            Ends::WithPull(None) | Ends::WithRoom(_) | Ends::WithLabels => None,
+            Ends::WithPull(None) | Ends::WithRoom(_) | Ends::WithLabels | Ends::WithSettings => {
+                None
+            }
         }
     }
 
@@ -112,6 +118,7 @@ impl Hold {
             Ends::WithPull(None) => {
                 " after something was pulled from the registry decides".to_owned()
             }
+            Ends::WithSettings => " after a change of the configuration decides".to_owned(),
             Ends::WithRoom(per) => format!(
                 " after the budget has room again decides: a Pod's place is free {} after it was failed",
                 seconds(&per)
@@ -124,8 +131,8 @@ impl Hold {
         match self.ends {
             Ends::After(left) => Some(left),
             Ends::WithRoom(_) => Some(LOOK),
-            // A standing reason asks no registry, and labels come with an event.
-            Ends::WithPull(_) | Ends::WithLabels => None,
+            // A standing reason asks no registry. Labels and settings come with an event.
+            Ends::WithPull(_) | Ends::WithLabels | Ends::WithSettings => None,
         }
     }
 }
@@ -137,7 +144,7 @@ impl fmt::Display for Hold {
             Ends::After(left) => write!(f, " {} more", seconds(left)),
             Ends::WithPull(Some(left)) => write!(f, " for {} at most", seconds(left)),
             Ends::WithPull(None) => f.write_str(" until something is"),
-            Ends::WithRoom(_) | Ends::WithLabels => Ok(()),
+            Ends::WithRoom(_) | Ends::WithLabels | Ends::WithSettings => Ok(()),
         }
     }
 }

@@ -14,11 +14,12 @@ pub mod registries;
 pub mod registry;
 pub mod state;
 pub mod warm_up;
+pub mod workflow;
 
 use self::hold::{Brake, Context, Hold};
 
 /// All brakes, in the order in which a verdict lists them.
-pub const BRAKES: [Brake; 8] = [
+pub const BRAKES: [Brake; 9] = [
     self::always::BRAKE,
     self::warm_up::BRAKE,
     self::registry::BRAKE,
@@ -27,6 +28,7 @@ pub const BRAKES: [Brake; 8] = [
     self::owner_budget::BRAKE,
     self::denied_write::BRAKE,
     self::namespace::BRAKE,
+    self::workflow::BRAKE,
 ];
 
 /// Returns every brake that holds the verdict on an image.

@@ -5,7 +5,7 @@ use super::reason::Reason;
 use super::subject::Subject;
 use crate::judge::brakes::hold::{Context, Hold};
 use crate::judge::brakes::{self, always};
-use crate::judge::{Because, Brakes, Ledger, Stage};
+use crate::judge::{Action, Because, Brakes, Ledger, Stage};
 
 /// Returns every reason to hold a verdict. Notes in the ledger what must not hold it for ever.
 pub(super) fn hold(
@@ -35,6 +35,7 @@ pub(super) fn hold(
         known_bad: request.known_bad,
         lasting: request.lasting,
         labels_unknown: rules.labels_unknown,
+        deletes: subject.policy.action == Action::Delete,
         now,
     });
     if held.is_empty() {

@@ -2,9 +2,9 @@
 
 use super::fail_request::FailRequest;
 use super::reason::Reason;
-use crate::judge::brakes::namespace;
+use crate::judge::brakes::{namespace, workflow};
 use crate::judge::pod::waiting::Waiting;
-use crate::judge::{ContainerState, PodView, Policy};
+use crate::judge::{Action, ContainerState, PodView, Policy};
 
 /// Checks that a Pod, read afresh, is still the one that is to be failed, and still waits for the
 /// image.
@@ -21,6 +21,9 @@ pub fn still_due(request: &FailRequest, policy: &Policy, view: &PodView) -> Resu
     }
     if request.enforce && rules.labels_unknown {
         return Err(Reason::Held(namespace::hold()));
+    }
+    if let Some(hold) = workflow::hold(policy.action == Action::Delete, view) {
+        return Err(Reason::Held(hold));
     }
     let mut silent = false;
     for container in &view.containers {

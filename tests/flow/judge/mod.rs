@@ -19,3 +19,4 @@ mod registries;
 mod runtimes;
 mod scope;
 mod stepping;
+mod workflows;
