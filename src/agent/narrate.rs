@@ -84,8 +84,10 @@ fn tell_note(note: &Note) {
         } => {
             let (namespace, pod) = (&pod.namespace, &pod.name);
             match written {
+                // The kubelet's socket reports this up to two seconds before the API server knows
+                // of it. Only then does the scheduler have the capacity.
                 Some(after) => {
-                    info!(%namespace, %pod, ?after, "the kubelet has ended the Pod, its capacity is free");
+                    info!(%namespace, %pod, ?after, "the failed Pod has left Pending");
                 }
                 None if *had_failures => {
                     info!(%namespace, %pod, "not Pending any more, its counts are dropped");
@@ -139,5 +141,50 @@ fn tell_ending(
         Outcome::Refused => {
             warn!(%namespace, %pod, %image, error = detail, "the Pod could not be failed, left for its next failure");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Result, Write};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_failed_pod_that_left_pending_frees_nothing_yet() {
+        let written = Written::default();
+        let writer = written.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let left = Effect::Note(Note::Left {
+            pod: PodId {
+                uid: "u".to_owned(),
+                namespace: "n".to_owned(),
+                name: "p".to_owned(),
+            },
+            written: Some(Duration::from_secs(1)),
+            had_failures: true,
+        });
+        tracing::subscriber::with_default(log.with_ansi(false).finish(), || tell(&[left]));
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let (_, said) = text.split_once("narrate: ").unwrap();
+        assert_eq!(
+            said,
+            "the failed Pod has left Pending namespace=n pod=p after=1s\n"
+        );
     }
 }
