@@ -1,8 +1,12 @@
 //! The fields of a Pod that the agent writes when it fails the Pod. `report` writes them, and
 //! `evidence` reads them back.
 
-/// The condition on the Pod; a Job's `podFailurePolicy` matches it.
+/// The condition on each Pod that is failed. A Job's `podFailurePolicy` matches it.
 pub const CONDITION: &str = "pullwarden.io/ImagePullFailed";
+
+/// The condition beside it where no node could pull the image. A `podFailurePolicy` cannot match a
+/// condition's reason, so a Job of many Pods needs a condition of its own.
+pub const CONDITION_UNAVAILABLE: &str = "pullwarden.io/ImageUnavailable";
 
 /// The annotation with the time at which the Pod was failed, in RFC 3339.
 pub const ANNOTATION_FAILED_AT: &str = "pullwarden.io/failed-at";

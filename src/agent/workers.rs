@@ -241,7 +241,7 @@ impl Workers {
         });
     }
 
-    /// Reverts our condition.
+    /// Reverts our conditions.
     pub(super) fn revert(&mut self, pod: PodId, action: Action, at: Timestamp) {
         let api = self.api.clone();
         self.tasks.spawn(async move {

@@ -7,7 +7,7 @@ use super::core_v1::{ANNOTATION_MIRROR, ANNOTATION_SOURCE, Condition, Pod};
 use super::size::{is_too_large, message_share};
 use super::volumes::told_apart;
 use crate::judge::{ContainerView, Owner, Phase, PodView, RestartPolicy, Source};
-use crate::pod_fields::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE};
+use crate::pod_fields::{ANNOTATION_FAILED_AT, CONDITION, CONDITION_UNAVAILABLE, DEADLINE};
 
 impl Pod {
     /// The Pod as the judge wants it, secrets taken out of texts and long ones cut. Whichever source it came from: one that is not the API server, or tells of the
@@ -29,9 +29,7 @@ impl Pod {
                 uid: cut(&owner.uid, SHORT),
             })
             .next();
-        let is_true = |c: &Condition| c.r#type == CONDITION && c.status == "True";
-        let status = &self.status;
-        let marked = status.conditions.iter().any(is_true);
+        let failed = self.is_true(CONDITION);
         let too_large = is_too_large(&self.spec);
         PodView {
             uid: metadata.uid.clone().unwrap_or_default(),
@@ -39,7 +37,7 @@ impl Pod {
             name: metadata.name.clone().unwrap_or_default(),
             resource_version: metadata.resource_version.clone().unwrap_or_default(),
             node: self.spec.node_name.clone(),
-            phase: match status.phase.as_str() {
+            phase: match self.status.phase.as_str() {
                 "Pending" => Phase::Pending,
                 "Running" | "Succeeded" => Phase::Started,
                 _ => Phase::Other,
@@ -53,10 +51,10 @@ impl Pod {
             },
             ending: self.spec.active_deadline_seconds == Some(DEADLINE)
                 && (annotations.contains_key(ANNOTATION_FAILED_AT)
-                    || marked && !self.may_be_annotated()),
+                    || failed && !self.may_be_annotated()),
             annotations,
             owner,
-            marked,
+            marked: failed || self.is_true(CONDITION_UNAVAILABLE),
             source: Source::ApiServer,
             first: false,
             too_large,
@@ -65,6 +63,12 @@ impl Pod {
                 false => self.containers(),
             },
         }
+    }
+
+    /// Returns true if the Pod has a condition of this type with status True.
+    pub fn is_true(&self, condition: &str) -> bool {
+        let is = |c: &Condition| c.r#type == condition && c.status == "True";
+        self.status.conditions.iter().any(is)
     }
 
     fn containers(&self) -> Vec<ContainerView> {
@@ -114,6 +118,16 @@ mod tests {
         assert!(!pod(MOST_ANNOTATIONS + 1, "False").ending);
         // Of these the annotation tells.
         assert!(!pod(MOST_ANNOTATIONS, "True").ending);
+    }
+
+    #[test]
+    fn either_condition_marks_a_pod() {
+        let marked = |kind: &str, status: &str| {
+            let condition = serde_json::json!({"type": kind, "status": status});
+            view(serde_json::json!({"status": {"conditions": [condition]}})).marked
+        };
+        assert!(marked(CONDITION, "True") && marked(CONDITION_UNAVAILABLE, "True"));
+        assert!(!marked(CONDITION_UNAVAILABLE, "False") && !marked("Ready", "True"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub enum Line {
     Write(Write),
     /// The report on a Pod ended.
     Report(Report),
-    /// A try to revert our condition has ended.
+    /// A try to revert our conditions has ended.
     Undone(OfUndone),
     /// The API server was asked what became of a Pod that had left Pending.
     Aftermath(OfAftermath),

@@ -9,7 +9,7 @@ use super::{Because, Cause, Complaint, Ending, FailRequest, PodId, Undone, Verdi
 pub enum Effect {
     /// Report a Pod: fail it, or say that it would be failed.
     Report(Box<FailRequest>),
-    /// Revert our condition on a Pod.
+    /// Revert our conditions on a Pod.
     Revert(PodId),
     /// Ask the API server whether a Pod that left Pending has started.
     AskWhetherStarted {
@@ -109,12 +109,12 @@ pub enum Note {
         image: String,
         /// Result of the report.
         ending: Ending,
-        /// Our condition may be True on the Pod.
+        /// One of our conditions may be True on the Pod.
         marked: bool,
         /// Time from the first counted failure, as far as known.
         after: Option<Duration>,
     },
-    /// A try to revert our condition has ended.
+    /// A try to revert our conditions has ended.
     Reverted {
         /// The Pod.
         pod: PodId,

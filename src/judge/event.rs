@@ -45,10 +45,10 @@ pub enum Event {
         image: String,
         /// Result of the report.
         ending: Ending,
-        /// Our condition may be True on the Pod; `None` if the report has not found out.
+        /// One of our conditions may be True on the Pod; `None` if the report has not found out.
         marked: Option<bool>,
     },
-    /// A try to revert our condition has ended.
+    /// A try to revert our conditions has ended.
     Reverted {
         /// The Pod.
         pod: PodId,

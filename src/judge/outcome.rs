@@ -118,7 +118,7 @@ impl Aftermath {
     }
 }
 
-/// Result of a try to revert our condition.
+/// Result of a try to revert our conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Undone {

@@ -8,7 +8,7 @@ use crate::judge::Ending;
 pub struct Account {
     /// End of the report.
     pub ending: Ending,
-    /// Our condition may be True; `None` if that is not known.
+    /// One of our conditions may be True; `None` if that is not known.
     pub marked: Option<bool>,
     /// Resources that the Pod requested at the last check.
     pub requests: Requests,
@@ -42,13 +42,13 @@ pub struct Trace {
 pub enum Step {
     /// The Pod is read afresh.
     Look,
-    /// The condition is set to True.
+    /// The conditions are set, one at least to True.
     Condition,
     /// The deadline and the annotation are set.
     Deadline,
     /// The Pod is deleted.
     Delete,
-    /// The condition is set to False again.
+    /// The conditions are set to False again.
     TakeBack,
 }
 

@@ -1,4 +1,4 @@
-//! The text of our condition and of the Event.
+//! The text of our conditions and of the Event.
 
 use crate::judge::FailRequest;
 use crate::text::Shown;
@@ -9,7 +9,7 @@ const LONGEST: usize = 1024;
 /// Words before the runtime's own answer.
 const OPINION: &str = "; asked without credentials, the runtime says: ";
 
-/// Returns the text of the Pod's condition and of the Event.
+/// Returns the text of the Pod's conditions and of the Event.
 pub(super) fn message(request: &FailRequest) -> String {
     let FailRequest {
         image,

@@ -1,6 +1,7 @@
 //! Reports: what is done about a failed Pod, and what is written down about it.
 
 mod account;
+mod conditions;
 mod event;
 mod guard;
 mod in_force;

@@ -13,8 +13,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
 use super::account::{Account, Step, Trace};
+use super::conditions::Ours;
 use super::in_force::InForce;
-use super::message::message;
 use super::refusal::Refusal;
 use super::retry::Tries;
 use crate::api::call;
@@ -23,7 +23,7 @@ use crate::judge::{
     Action, Aftermath, Ending, FailRequest, Outcome, Phase, PodId, PodView, Reason, Undone,
     still_due,
 };
-use crate::pod_fields::{ANNOTATION_FAILED_AT, CONDITION, DEADLINE};
+use crate::pod_fields::{ANNOTATION_FAILED_AT, DEADLINE};
 
 /// A Pod that keeps changing between the look and the write, or whose write keeps failing, is left for its next failure.
 const TRIES: usize = 3;
@@ -66,7 +66,7 @@ pub async fn look(client: &Client, request: &FailRequest, policy: &InForce) -> A
     let mut tries = Tries::new(TRIES);
     let ending = loop {
         match door.look(request, policy).await {
-            Ok(Looked::Due(_)) => break Outcome::Due.into(),
+            Ok(Looked::Due(..)) => break Outcome::Due.into(),
             Ok(Looked::NotDue(reason)) => break Ending::spared(&reason),
             Ok(Looked::Written) => break Outcome::Written.into(),
             Err(refusal) if tries.again(&refusal).await => {}
@@ -97,7 +97,7 @@ pub async fn aftermath(client: &Client, pod: &PodId, image: &str) -> (Aftermath,
     (aftermath, door.trace)
 }
 
-/// Sets the condition of a Pod to False: the Pod got past its pull before the deadline was written.
+/// Sets our conditions on a Pod to False: the Pod got past its pull before the deadline was written.
 pub async fn take_back(
     client: &Client,
     pod: &PodId,
@@ -115,7 +115,7 @@ struct Door<'a> {
     /// The Pods of the namespace.
     pods: Request,
     pod: &'a PodId,
-    /// Our condition may be True on the Pod; `None` as long as that is not known.
+    /// One of our conditions may be True on the Pod; `None` as long as that is not known.
     marked: Option<bool>,
     /// A Pod that is being deleted is deleted by us.
     deletes: bool,
@@ -128,8 +128,8 @@ struct Door<'a> {
 
 /// Result of the last check.
 enum Looked {
-    /// The Pod, as it was failed.
-    Due(PodView),
+    /// The Pod as it is to be failed, and our conditions on it.
+    Due(PodView, Ours),
     /// A reason not to fail the Pod.
     NotDue(Reason),
     /// An earlier try was made, though its answer was lost.
@@ -228,7 +228,7 @@ impl<'a> Door<'a> {
             return Ok(Looked::Written);
         }
         Ok(match still_due(request, &policy.now(), &view) {
-            Ok(()) => Looked::Due(view),
+            Ok(()) => Looked::Due(view, Ours::on(&pod)),
             Err(reason) => Looked::NotDue(reason),
         })
     }
@@ -239,18 +239,19 @@ impl<'a> Door<'a> {
         policy: &InForce,
         at: Timestamp,
     ) -> Result<Ending, Refusal> {
-        let mut view = match self.look(request, policy).await? {
-            Looked::Due(view) => view,
+        let (mut view, ours) = match self.look(request, policy).await? {
+            Looked::Due(view, ours) => (view, ours),
             Looked::NotDue(reason) => return Ok(Ending::spared(&reason)),
             Looked::Written => return Ok(Outcome::Written.into()),
         };
-        if !view.marked {
-            // Even if the answer is lost, the condition may be standing from here on.
+        if ours != Ours::of(request.cause) {
+            // Even if the answer is lost, a condition may be standing from here on.
             self.marked = Some(true);
-            let patch = self.condition(Some(request), at, &view.resource_version);
-            let written = self.patch_status(Step::Condition, patch).await;
-            let refused = Refusal::is_definite;
-            self.marked = Some(!written.as_ref().is_err_and(refused));
+            let conditions = ours.failed(request, at);
+            let written = self.patch_status(Step::Condition, conditions, &view.resource_version);
+            let written = written.await;
+            let refused = written.as_ref().is_err_and(Refusal::is_definite);
+            self.marked = Some(view.marked || !refused);
             view = written?.view();
             // The answer is the Pod as it is now.
             if let Err(reason) = still_due(request, &policy.now(), &view) {
@@ -279,7 +280,7 @@ impl<'a> Door<'a> {
         Ok(Outcome::Written.into())
     }
 
-    /// Sets our condition to False, unless it turns out that the deadline was written after all.
+    /// Sets our conditions to False, unless it turns out that the deadline was written after all.
     async fn take_back(&mut self, at: Timestamp) -> Undone {
         let mut tries = Tries::new(TRIES).no_longer_than(SOON);
         loop {
@@ -293,15 +294,17 @@ impl<'a> Door<'a> {
     }
 
     async fn try_take_back(&mut self, at: Timestamp) -> Result<Undone, Refusal> {
-        let view = self.get().await?.view();
+        let pod = self.get().await?;
+        let view = pod.view();
         if view.uid != self.pod.uid || !view.marked {
             return Ok(Undone::Clear);
         }
         if view.ending || (self.deletes && view.deleting) {
             return Ok(Undone::Written);
         }
-        let patch = self.condition(None, at, &view.resource_version);
-        self.patch_status(Step::TakeBack, patch).await?;
+        let conditions = Ours::on(&pod).reverted(at);
+        self.patch_status(Step::TakeBack, conditions, &view.resource_version)
+            .await?;
         Ok(Undone::Clear)
     }
 
@@ -320,40 +323,23 @@ impl<'a> Door<'a> {
         patch
     }
 
-    /// A patch of the condition alone: True with a request, else False. A strategic merge keeps everyone else's conditions.
-    fn condition(
-        &self,
-        request: Option<&FailRequest>,
-        at: Timestamp,
-        version: &str,
-    ) -> serde_json::Value {
-        let (status, reason, message) = match request {
-            Some(request) => ("True", request.cause.as_str(), message(request)),
-            None => (
-                "False",
-                "NotFailed",
-                "the Pod was not failed after all".to_owned(),
-            ),
-        };
-        json!({
-            "metadata": { "uid": self.pod.uid, "resourceVersion": version },
-            "status": { "conditions": [{
-                "type": CONDITION,
-                "status": status,
-                "reason": reason,
-                "message": message,
-                "lastTransitionTime": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            }]},
-        })
-    }
-
     async fn get(&mut self) -> Result<Pod, Refusal> {
         let request = self.pods.get(&self.pod.name, &GetParams::default());
         self.ask(Step::Look, request).await
     }
 
-    async fn patch_status(&mut self, step: Step, patch: serde_json::Value) -> Result<Pod, Refusal> {
-        let (patch, parameters) = (Patch::Strategic(patch), parameters());
+    /// Writes these conditions. A strategic merge keeps the conditions of other types.
+    async fn patch_status(
+        &mut self,
+        step: Step,
+        conditions: Vec<serde_json::Value>,
+        version: &str,
+    ) -> Result<Pod, Refusal> {
+        let patch = Patch::Strategic(json!({
+            "metadata": { "uid": self.pod.uid, "resourceVersion": version },
+            "status": { "conditions": conditions },
+        }));
+        let parameters = parameters();
         let name = &self.pod.name;
         let request = self
             .pods

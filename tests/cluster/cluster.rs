@@ -6,6 +6,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use pullwarden::judge::Cause;
+use pullwarden::pod_fields::{CONDITION, CONDITION_UNAVAILABLE};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -266,12 +268,14 @@ pub fn name(pod: &Value) -> &str {
     pod["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// Our condition on a Pod.
+/// The condition of ours that is on each failed Pod.
 pub fn condition(pod: &Value) -> Option<&Value> {
+    condition_of(pod, CONDITION)
+}
+
+fn condition_of<'a>(pod: &'a Value, kind: &str) -> Option<&'a Value> {
     let conditions = pod["status"]["conditions"].as_array()?;
-    conditions
-        .iter()
-        .find(|c| c["type"] == pullwarden::pod_fields::CONDITION)
+    conditions.iter().find(|c| c["type"] == kind)
 }
 
 /// The waiting reasons of a Pod's containers.
@@ -296,6 +300,12 @@ pub fn assert_failed_by_us(pod: &Value, cause: &str, image: &str) {
     let condition = condition(pod).expect("the condition is kept");
     assert_eq!(condition["status"], "True");
     assert_eq!(condition["reason"], cause);
+    let unavailable = condition_of(pod, CONDITION_UNAVAILABLE);
+    let known = Cause::ALL.into_iter().find(|c| c.as_str() == cause);
+    match known.expect(cause).fails_everywhere() {
+        true => assert_eq!(unavailable.expect("both conditions")["status"], "True"),
+        false => assert!(unavailable.is_none(), "{pod}"),
+    }
     let message = condition["message"].as_str().unwrap();
     assert!(
         message.contains(image) && message.contains(cause),
@@ -307,6 +317,7 @@ pub fn assert_failed_by_us(pod: &Value, cause: &str, image: &str) {
 /// A Pod that nothing of ours is on.
 pub fn assert_untouched(pod: &Value) {
     assert!(condition(pod).is_none(), "{pod}");
+    assert!(condition_of(pod, CONDITION_UNAVAILABLE).is_none(), "{pod}");
     assert!(
         pod["metadata"]["annotations"]["pullwarden.io/failed-at"].is_null(),
         "{pod}"

@@ -1,9 +1,11 @@
+use pullwarden::pod_fields::{CONDITION, CONDITION_UNAVAILABLE};
 use serde_json::{Value, json};
 use testbed::Stopwatch;
 
 use crate::agent::Agent;
 use crate::bed::{Bed, Group};
-use crate::cluster::{Cluster, assert_failed_by_us, name};
+use crate::cluster::{Cluster, assert_failed_by_us, name, phase};
+use crate::holder::{Ask, Holder};
 use crate::shapes::{REGISTRY, container, job, pod};
 
 /// Waits until a Job is Failed, and returns that condition.
@@ -27,7 +29,7 @@ fn job_with_a_pod_failure_policy_fails_after_one_pod() {
         let mut job = job("a", container("main", &image), 6);
         job["spec"]["podFailurePolicy"] = json!({"rules": [{
             "action": "FailJob",
-            "onPodConditions": [{"type": pullwarden::pod_fields::CONDITION}],
+            "onPodConditions": [{"type": CONDITION, "status": "True"}],
         }]});
         cluster.create(job).await;
         let failed = until_job_failed(&cluster, "a").await;
@@ -35,6 +37,102 @@ fn job_with_a_pod_failure_policy_fails_after_one_pod() {
         let pods = cluster.pods_of("a").await;
         assert_eq!(pods.len(), 1);
         assert_failed_by_us(&pods[0], "ImageNotFound", &image);
+    });
+}
+
+/// The policy that docs/jobs.md has for gangs: what one node cannot pull is counted.
+#[test]
+fn a_gangs_job_fails_at_once_only_if_no_node_could_pull() {
+    Bed::of(Group::Main).run("gangs", |cluster| async move {
+        let image = format!("{REGISTRY}/gangs/missing:1");
+        let mut absent = container("main", &image);
+        absent["imagePullPolicy"] = json!("Never");
+        for (name, container) in [("missing", container("main", &image)), ("absent", absent)] {
+            let mut job = job(name, container, 1);
+            job["spec"]["podFailurePolicy"] = json!({"rules": [{
+                "action": "FailJob",
+                "onPodConditions": [{"type": CONDITION_UNAVAILABLE, "status": "True"}],
+            }]});
+            cluster.create(job).await;
+        }
+        let failed = until_job_failed(&cluster, "missing").await;
+        assert_eq!(failed["reason"], "PodFailurePolicy");
+        let pods = cluster.pods_of("missing").await;
+        assert_eq!(pods.len(), 1);
+        assert_failed_by_us(&pods[0], "ImageNotFound", &image);
+        let failed = until_job_failed(&cluster, "absent").await;
+        assert_eq!(failed["reason"], "BackoffLimitExceeded");
+        let pods = cluster.pods_of("absent").await;
+        assert_eq!(pods.len(), 2);
+        for pod in &pods {
+            assert_failed_by_us(pod, "NeverPull", &image);
+        }
+    });
+}
+
+/// Older API servers add the status to a Job, but not to a CronJob's template.
+#[test]
+fn a_cron_job_needs_the_status_written_out() {
+    let bed = Bed::of(Group::Main);
+    let without = if bed.minor() >= 37 {
+        "allowed"
+    } else {
+        "invalid"
+    };
+    bed.run("policy", |cluster| async move {
+        let admin = Holder::new(cluster.client.clone());
+        let image = format!("{REGISTRY}/cron/missing:1");
+        for (status, expected) in [(None, without), (Some("True"), "allowed")] {
+            let mut job = job("a", container("main", &image), 0);
+            job["spec"]["podFailurePolicy"] = json!({"rules": [{
+                "action": "FailJob",
+                "onPodConditions": [{"type": CONDITION}],
+            }]});
+            if let Some(status) = status {
+                let rule = &mut job["spec"]["podFailurePolicy"]["rules"][0];
+                rule["onPodConditions"][0]["status"] = json!(status);
+            }
+            let spec = json!({"schedule": "0 0 1 1 *", "jobTemplate": {"spec": job["spec"]}});
+            let cron = json!({"apiVersion": "batch/v1", "kind": "CronJob",
+                "metadata": {"name": "a"}, "spec": spec});
+            let ask = Ask::new("POST /apis/batch/v1/namespaces/policy/cronjobs", cron);
+            assert_eq!(admin.tries(&ask).await, expected);
+        }
+    });
+}
+
+/// A container that never ran reads exit code 137 once the kubelet has ended its Pod.
+#[test]
+fn a_rule_on_exit_code_137_belongs_after_ours() {
+    Bed::of(Group::Main).run("limit", |cluster| async move {
+        let ours = json!({
+            "action": "FailJob",
+            "onPodConditions": [{"type": CONDITION, "status": "True"}],
+        });
+        let ignore = json!({
+            "action": "Ignore",
+            "onExitCodes": {"operator": "In", "values": [137]},
+        });
+        for (name, rules) in [("first", [&ours, &ignore]), ("last", [&ignore, &ours])] {
+            let image = format!("{REGISTRY}/order/{name}:1");
+            let mut job = job(name, container("main", &image), 0);
+            job["spec"]["podFailurePolicy"] = json!({ "rules": rules });
+            cluster.create(job).await;
+        }
+        let failed = until_job_failed(&cluster, "first").await;
+        assert_eq!(failed["reason"], "PodFailurePolicy");
+        assert_eq!(cluster.pods_of("first").await.len(), 1);
+        // It forgives no failure, and goes on all the same.
+        let next = || async {
+            let pods = cluster.pods_of("last").await;
+            let failed = pods.iter().filter(|pod| phase(pod) == "Failed");
+            (failed.count() >= 1 && pods.len() >= 2).then_some(())
+        };
+        cluster.until("another Pod after a failed one", next).await;
+        let job = cluster.job("last").await.unwrap();
+        assert!(job["status"]["failed"].is_null(), "{job}");
+        assert!(job["status"]["conditions"].is_null(), "{job}");
+        cluster.delete_job("last").await;
     });
 }
 

@@ -33,7 +33,7 @@ pub const OWN: [&str; 28] = [
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 42] = [
+pub const SHARED: [&str; 43] = [
     "volume",
     "team-a",
     "baseline",
@@ -47,6 +47,7 @@ pub const SHARED: [&str; 42] = [
     "policy",
     "job-policy",
     "limit",
+    "gangs",
     "bare",
     "standing",
     "init",

@@ -5,6 +5,7 @@ mod cost;
 
 use std::time::Duration;
 
+use pullwarden::pod_fields::{CONDITION, CONDITION_UNAVAILABLE};
 use serde_json::{Value, json};
 use testbed::{Node, Stopwatch};
 
@@ -46,17 +47,23 @@ fn message(case: &Value) -> String {
 
 /// The first write, as the case has it.
 fn first(case: &Value) -> Ask {
-    let condition = |kind: &str, status: &str| {
-        json!({"type": kind, "status": status, "reason": "ImageNotFound", "message": message(case),
-            "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    let condition = |kind: &str, status: &str| match status {
+        "absent" => None,
+        "removed" => Some(json!({"type": kind, "$patch": "delete"})),
+        status => Some(
+            json!({"type": kind, "status": status, "reason": "ImageNotFound", "message": message(case),
+            "lastTransitionTime": "2026-01-01T00:00:00Z"}),
+        ),
     };
-    let ours = condition(
-        "pullwarden.io/ImagePullFailed",
-        text(case, "condition", "True"),
-    );
-    let also = case["also"].as_str().map(|kind| condition(kind, "True"));
+    let conditions = [
+        condition(CONDITION, text(case, "condition", "True")),
+        condition(CONDITION_UNAVAILABLE, text(case, "unavailable", "absent")),
+        case["also"]
+            .as_str()
+            .and_then(|kind| condition(kind, "True")),
+    ];
     let mut status = object(case, "status");
-    status["conditions"] = [Some(ours), also].into_iter().flatten().collect();
+    status["conditions"] = conditions.into_iter().flatten().collect();
     let path = format!("{PODS}/{}/status", text(case, "pod", "stuck"));
     let body = json!({"metadata": object(case, "metadata"), "status": status});
     Ask::new(&format!("PATCH {path}"), body)
@@ -191,13 +198,18 @@ fn an_agents_token_is_good_for_its_two_writes_and_nothing_else() {
         for case in cases("early") {
             agent.check(&case, &second(&case, &tolerations)).await;
         }
-        for pod in ["stuck", "forged", "many"] {
-            agent.ask(&first(&json!({"pod": pod}))).await.unwrap();
+        for (pod, unavailable) in [("stuck", "absent"), ("forged", "True"), ("many", "absent")] {
+            let write = first(&json!({"pod": pod, "unavailable": unavailable}));
+            agent.ask(&write).await.unwrap();
+        }
+        for case in cases("again") {
+            agent.check(&case, &first(&case)).await;
         }
         for case in cases("second").iter().chain(&cases("many")) {
             agent.check(case, &second(case, &tolerations)).await;
         }
-        let marked = json!({"status": first(&json!({})).body()["status"]});
+        let both = first(&json!({"unavailable": "True"}));
+        let marked = json!({"status": both.body()["status"]});
         cluster.patch_status("running", marked).await.unwrap();
         for case in cases("back") {
             agent.check(&case, &first(&case)).await;
@@ -231,7 +243,9 @@ async fn switch(cluster: &Cluster, agent: &Holder, write: &Ask) {
     let image = format!("{REGISTRY}/policy/good:1");
     let anybodys = pod("anybodys", vec![container("main", &image)]);
     let anybodys = Ask::new(&format!("POST {PODS}"), anybodys);
-    let condition = |pod: &str, status: &str| first(&json!({"pod": pod, "condition": status}));
+    let conditions = |pod: &str, condition: &str, unavailable: &str| {
+        first(&json!({"pod": pod, "condition": condition, "unavailable": unavailable}))
+    };
     for (ask, expected) in [
         (set("off"), SWITCHED_OFF),
         (set("on"), "allowed"),
@@ -245,18 +259,24 @@ async fn switch(cluster: &Cluster, agent: &Holder, write: &Ask) {
         eprintln!("{expected:?} after {:?}", begun.elapsed());
         assert!(begun.elapsed() < SWITCHED_WITHIN);
         assert_eq!(admin.tries(&anybodys).await, "allowed");
-        // A condition that is True may be set to False at any time, and to nothing else.
-        for pod in ["running", "stuck"] {
-            assert_eq!(agent.tries(&condition(pod, "False")).await, "allowed");
+        // Conditions that are True may be set to False at any time, and to nothing else.
+        for (pod, unavailable) in [
+            ("running", "False"),
+            ("forged", "False"),
+            ("stuck", "absent"),
+        ] {
+            let reverted = conditions(pod, "False", unavailable);
+            assert_eq!(agent.tries(&reverted).await, "allowed");
         }
-        assert!(
-            agent
-                .tries(&condition("stuck", "True"))
-                .await
-                .contains(expected)
-        );
-        let unmarked = agent.tries(&condition("unmarked", "False")).await;
-        assert!(unmarked.contains(expected), "{unmarked}");
+        for switched in [
+            conditions("stuck", "True", "absent"),
+            conditions("unmarked", "False", "absent"),
+            // A revert of one of the two is none.
+            conditions("forged", "absent", "False"),
+        ] {
+            let answer = agent.tries(&switched).await;
+            assert!(answer.contains(expected), "{switched:?}: {answer}");
+        }
     }
     // Its other limits stand without it.
     let foreign = first(&json!({"pod": "elsewhere"}));

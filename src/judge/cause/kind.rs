@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Declares the causes. A row is a cause's name, its class, and its meaning in a sentence.
+/// Declares the causes. A row is a cause's name, its class, where the pull fails, and the cause's
+/// meaning in a sentence.
 macro_rules! causes {
-    ($($name:ident $class:ident $meaning:literal)+) => {
+    ($($name:ident $class:ident $place:ident $meaning:literal)+) => {
         /// Cause of a failed pull, as far as the error tells. Its class decides.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -24,6 +25,14 @@ macro_rules! causes {
                 match self {
                     $(Self::$name => Class::$class,)+
                 }
+            }
+
+            /// Returns true if no node could pull the image, as far as the error tells.
+            pub const fn fails_everywhere(self) -> bool {
+                let place = match self {
+                    $(Self::$name => Place::$place,)+
+                };
+                matches!(place, Place::Everywhere)
             }
 
             /// Returns the name used in conditions, logs and metrics.
@@ -44,34 +53,42 @@ macro_rules! causes {
 }
 
 causes! {
-    ImageNotFound       Permanent "the registry says that there is no such image, tag or digest"
-    InvalidImageName    Permanent "the image reference is invalid (InvalidImageName)"
-    NeverPull           Permanent "the image is not on the node, and imagePullPolicy is Never"
-    NoMatchingPlatform  Permanent "the image exists, but not for this node's platform"
-    UnsupportedManifest Permanent "the runtime does not support this kind of manifest (schema 1, for example)"
-    Denied              Denied    "the registry refuses (401, 403): no such repository, or it needs a login"
-    BadCredentials      Denied    "the registry refuses the credentials that were sent"
-    SignatureRefused    Denied    "a signature check or another policy refuses the image"
-    DigestMismatch      Corrupt   "the content does not have the announced digest"
-    InvalidManifest     Corrupt   "the manifest cannot be parsed"
-    InvalidLayer        Corrupt   "a layer cannot be unpacked"
-    MissingContent      Transient "a layer, configuration or child manifest is missing (still being pushed?)"
-    HostNotFound        Transient "the registry's name cannot be resolved"
-    ConnectionRefused   Transient "nothing listens at the registry's address"
-    ConnectionBroken    Transient "the connection broke, or the number of bytes is not as announced"
-    Unreachable         Transient "the registry's address cannot be reached (route, firewall or proxy)"
-    Timeout             Transient "the registry did not answer in time"
-    TlsFailure          Transient "TLS failed: the certificate is expired, unknown or of another host"
-    TooManyRequests     Transient "the registry limits the rate of requests (429)"
-    RegistryUnavailable Transient "the registry, its token server or its storage fails (5xx, a page)"
-    PullQpsExceeded     Transient "the kubelet's own limit (registryPullQPS): no pull was tried"
-    Cancelled           Transient "the pull was cancelled: no progress, or the runtime or kubelet restarted"
-    DiskFull            Node      "the node's disk is full"
-    ReadOnlyStore       Node      "the runtime cannot write to its store"
-    RuntimeTrouble      Node      "the runtime or its store has another failure"
-    RuntimeUnreachable  Node      "the runtime does not answer the kubelet: no pull was tried"
-    ImageInspect        Node      "the runtime could not inspect the image (ImageInspectError)"
-    Unrecognised        Unknown   "this version does not know the error"
+    ImageNotFound       Permanent Everywhere "the registry says that there is no such image, tag or digest"
+    InvalidImageName    Permanent Everywhere "the image reference is invalid (InvalidImageName)"
+    NeverPull           Permanent Here       "the image is not on the node, and imagePullPolicy is Never"
+    NoMatchingPlatform  Permanent Here       "the image exists, but not for this node's platform"
+    UnsupportedManifest Permanent Everywhere "the runtime does not support this kind of manifest (schema 1, for example)"
+    Denied              Denied    Here       "the registry refuses (401, 403): no such repository, or it needs a login"
+    BadCredentials      Denied    Here       "the registry refuses the credentials that were sent"
+    SignatureRefused    Denied    Here       "a signature check or another policy refuses the image"
+    DigestMismatch      Corrupt   Here       "the content does not have the announced digest"
+    InvalidManifest     Corrupt   Everywhere "the manifest cannot be parsed"
+    InvalidLayer        Corrupt   Here       "a layer cannot be unpacked"
+    MissingContent      Transient Here       "a layer, configuration or child manifest is missing (still being pushed?)"
+    HostNotFound        Transient Here       "the registry's name cannot be resolved"
+    ConnectionRefused   Transient Here       "nothing listens at the registry's address"
+    ConnectionBroken    Transient Here       "the connection broke, or the number of bytes is not as announced"
+    Unreachable         Transient Here       "the registry's address cannot be reached (route, firewall or proxy)"
+    Timeout             Transient Here       "the registry did not answer in time"
+    TlsFailure          Transient Here       "TLS failed: the certificate is expired, unknown or of another host"
+    TooManyRequests     Transient Here       "the registry limits the rate of requests (429)"
+    RegistryUnavailable Transient Here       "the registry, its token server or its storage fails (5xx, a page)"
+    PullQpsExceeded     Transient Here       "the kubelet's own limit (registryPullQPS): no pull was tried"
+    Cancelled           Transient Here       "the pull was cancelled: no progress, or the runtime or kubelet restarted"
+    DiskFull            Node      Here       "the node's disk is full"
+    ReadOnlyStore       Node      Here       "the runtime cannot write to its store"
+    RuntimeTrouble      Node      Here       "the runtime or its store has another failure"
+    RuntimeUnreachable  Node      Here       "the runtime does not answer the kubelet: no pull was tried"
+    ImageInspect        Node      Here       "the runtime could not inspect the image (ImageInspectError)"
+    Unrecognised        Unknown   Here       "this version does not know the error"
+}
+
+/// Place where a pull with this cause fails.
+enum Place {
+    /// On every node: the image itself or its reference is at fault.
+    Everywhere,
+    /// On this node. Another node may have other credentials, another platform or another network.
+    Here,
 }
 
 impl Cause {

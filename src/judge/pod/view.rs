@@ -34,7 +34,7 @@ pub struct PodView {
     pub annotations: BTreeMap<String, String>,
     /// Controlling owner, if the Pod has one.
     pub owner: Option<Owner>,
-    /// True if the condition `pullwarden.io/ImagePullFailed` is True, after the agent's first write.
+    /// True if one of the agent's conditions is True, after its first write.
     pub marked: bool,
     /// True if the Pod has the agent's deadline and annotation, after the agent's second write.
     pub ending: bool,

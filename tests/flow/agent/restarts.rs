@@ -10,20 +10,31 @@ use crate::support::node::Node;
 use crate::support::pod::{NOT_FOUND, Pod};
 use crate::support::until;
 
+/// The conditions on a Pod whose image does not exist.
+pub const OURS: [&str; 2] = [
+    "pullwarden.io/ImagePullFailed",
+    "pullwarden.io/ImageUnavailable",
+];
+
 fn pod() -> Pod {
     Pod::bad("p")
 }
 
-/// Our condition's status on the Pod; Null if it has none.
+/// The status of the first of our conditions on the Pod; Null if it has none.
 pub fn condition(node: &Node) -> Value {
+    statuses(node)[0].clone()
+}
+
+/// The statuses of our conditions on the Pod; Null for each that it does not have.
+pub fn statuses(node: &Node) -> [Value; 2] {
     let store = node.api.store();
     let conditions = store.pod("p").unwrap()["status"]["conditions"]
         .as_array()
         .unwrap();
-    let ours = conditions
-        .iter()
-        .find(|c| c["type"] == "pullwarden.io/ImagePullFailed");
-    ours.map_or(Value::Null, |c| c["status"].clone())
+    OURS.map(|kind| {
+        let found = conditions.iter().find(|c| c["type"] == kind);
+        found.map_or(Value::Null, |c| c["status"].clone())
+    })
 }
 
 #[tokio::test]
@@ -122,12 +133,12 @@ async fn killed_between_the_writes_the_next_failure_completes_them() {
     assert_eq!(
         node.api.writes(),
         [Kind::PatchPod, Kind::PostEvent],
-        "the condition stands already"
+        "the conditions stand already"
     );
-    assert_eq!(condition(&node), "True");
+    assert_eq!(statuses(&node), ["True", "True"]);
 }
 
-/// An agent was killed when the condition was written and the deadline was not: its state file says that a report is under way.
+/// An agent was killed when the conditions were written and the deadline was not: its state file says that a report is under way.
 pub async fn marked_and_killed() -> Node {
     let node = Node::counting_to(1).await;
     node.add(&pod());
@@ -141,11 +152,9 @@ pub async fn marked_and_killed() -> Node {
     state["ledger"]["pods"]["uid-p"]["stage"] = json!("Writing");
     fs::write(node.state_file(), state.to_string()).unwrap();
     node.api.store().edit("p", |pod| {
-        let condition = json!({"type": "pullwarden.io/ImagePullFailed", "status": "True"});
-        pod["status"]["conditions"]
-            .as_array_mut()
-            .unwrap()
-            .push(condition);
+        let ours = OURS.map(|kind| json!({"type": kind, "status": "True"}));
+        let conditions = pod["status"]["conditions"].as_array_mut();
+        conditions.unwrap().extend(ours);
     });
     node
 }

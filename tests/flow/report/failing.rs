@@ -119,8 +119,12 @@ async fn the_bodies_of_the_writes() {
         .unwrap();
     let expected = json!({
         "metadata": {"uid": "uid-p", "resourceVersion": version},
-        "status": {"conditions": [{"type": "pullwarden.io/ImagePullFailed", "status": "True",
-            "reason": "ImageNotFound", "message": text, "lastTransitionTime": at}]},
+        "status": {"conditions": [
+            {"type": "pullwarden.io/ImagePullFailed", "status": "True",
+                "reason": "ImageNotFound", "message": text, "lastTransitionTime": at},
+            {"type": "pullwarden.io/ImageUnavailable", "status": "True",
+                "reason": "ImageNotFound", "message": text, "lastTransitionTime": at},
+        ]},
     });
     assert_eq!(condition.body, expected);
 

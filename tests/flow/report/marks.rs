@@ -6,7 +6,7 @@ use std::time::Duration;
 use pullwarden::judge::NodeMode;
 use serde_json::{Value, json};
 
-use crate::agent::restarts::{condition, marked_and_killed};
+use crate::agent::restarts::{condition, marked_and_killed, statuses};
 use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{Get, PatchPod, PatchStatus, PostEvent};
 use crate::support::node::{Agent, Node};
@@ -18,11 +18,11 @@ fn running() -> Pod {
     pod().running("c").phase("Running")
 }
 
-/// Time goes on, faster than the agent's looks, until the condition is False.
+/// Time goes on, faster than the agent's looks, until both conditions are False.
 async fn is_taken_back(node: &Node) {
-    until("the condition is reverted", async || {
+    until("the conditions are reverted", async || {
         node.advance(Duration::from_secs(5));
-        condition(node) == "False"
+        statuses(node) == ["False", "False"]
     })
     .await;
     node.turns(2).await;

@@ -1,5 +1,6 @@
 //! Reports on Pods: checks before a write, the writes, and the revert of the condition.
 
+mod conditions;
 mod failing;
 mod guarding;
 mod interleavings;
