@@ -78,6 +78,8 @@ impl Judge {
         judge.brake.memory = kept.memory;
         // A report that was cut off may have written the condition.
         judge.ledger.restarted();
+        // The rules may have changed while no agent ran.
+        judge.ledger.known_bad.clear();
         match same_boot {
             true => judge.warm_up_no_longer_than(kept.warm_up_until),
             false => {

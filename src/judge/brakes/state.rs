@@ -147,7 +147,10 @@ impl Brakes {
     /// Gives the Pod's place back to the budget: the Pod was not failed for this image.
     pub(in crate::judge) fn refund(&mut self, uid: &str, image: &str) {
         let memory = &mut self.memory;
-        let Some(place) = memory.spent.iter().rposition(|spent| spent.uid == uid) else {
+        // An earlier version did not note the image.
+        let is_place =
+            |spent: &Spent| spent.uid == uid && (spent.image == image || spent.cause.is_none());
+        let Some(place) = memory.spent.iter().rposition(is_place) else {
             return;
         };
         let owner = memory.spent.remove(place).owner;

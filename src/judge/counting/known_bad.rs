@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::{Cause, ImageRecord, Moment, Phase, PodView, Reference};
 
-/// Images for which a Pod of an owner was failed within the last hour, the oldest first. Kept in the
-/// state file.
+/// Images for which a Pod of an owner was failed within the last hour, the oldest first. The state file
+/// and the journal have it, so that a replay can begin in the middle of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(in crate::judge) struct KnownBad(Vec<Known>);

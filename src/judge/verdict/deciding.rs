@@ -10,7 +10,7 @@ use super::reason::Reason;
 use super::subject::Subject;
 use crate::judge::{
     Brakes, Class, ContainerView, ImageRecord, Ledger, Moment, Observed, PodRecord, PodView,
-    Policy, Progress, PullPolicy, Stage,
+    Policy, Progress, PullPolicy, Stage, Standing,
 };
 
 /// Judges one Pod by its latest view. The view may be one that was judged before: then only the
@@ -160,6 +160,14 @@ fn known_bad(
     image: &str,
     record: &ImageRecord,
 ) -> Option<Progress> {
+    let stands_later = |standing: Standing| {
+        let since = standing.since.unwrap_or(subject.now);
+        !since.since(subject.now).is_zero()
+    };
+    // After a report that wrote nothing, a standing reason is left alone for a while.
+    if record.standing.is_some_and(stands_later) {
+        return None;
+    }
     let of = (record.last.as_ref()?.cause, subject.rules.count);
     let found = ledger.known_bad.find(subject.view, image, of, subject.now);
     let known = found.filter(|_| !record.spared)?;

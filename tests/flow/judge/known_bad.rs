@@ -60,20 +60,35 @@ fn the_next_pod_is_failed_at_its_first_failure() {
 }
 
 #[test]
-fn it_is_kept_over_a_restart_but_not_over_a_reboot() {
+fn a_restart_or_a_reboot_forgets_it() {
+    // The rules may have changed while no agent ran.
     let mut judge = after_first();
     judge.restart();
-    assert!(decides_to_fail(&judge.fail(
+    assert!(!decides_to_fail(&judge.fail(
         &of_job("second"),
         NOT_FOUND,
         70
     )));
+    let mut judge = after_first();
     judge.reboot(at(5));
     assert!(!decides_to_fail(&judge.fail(
         &of_job("third"),
         NOT_FOUND,
         10
     )));
+}
+
+#[test]
+fn a_standing_reason_whose_write_was_refused_is_left_alone_for_a_while() {
+    let invalid = |name: &str| of_job(name).waiting("c", "InvalidImageName", "bad");
+    let mut judge = TestJudge::counting_to(3).with_outcome(Outcome::Written);
+    judge.see(invalid("first"), 0);
+    assert!(decides_to_fail(&judge.see(invalid("first"), 60)));
+    let mut judge = judge.with_outcome(Outcome::Refused);
+    assert!(decides_to_fail(&judge.see(invalid("second"), 61)));
+    let again = (62..400).filter(|at| decides_to_fail(&judge.see(invalid("second"), *at)));
+    // At 61 it is put off by five minutes.
+    assert_eq!(again.collect::<Vec<_>>(), [361]);
 }
 
 #[test]
