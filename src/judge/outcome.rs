@@ -22,7 +22,8 @@ pub enum Outcome {
     Gone,
     /// The write could not be made.
     Refused,
-    /// The API server denies every write of this agent at present. The journal has it as `refused`.
+    /// The API server denies more than the write about this Pod at present: every write of this
+    /// agent, or its reads. The journal has it as `refused`.
     #[serde(rename(serialize = "refused"), skip_deserializing)]
     Barred,
     /// The API server denies a write about this Pod, and would again.

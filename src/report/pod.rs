@@ -325,7 +325,8 @@ impl<'a> Door<'a> {
 
     async fn get(&mut self) -> Result<Pod, Refusal> {
         let request = self.pods.get(&self.pod.name, &GetParams::default());
-        self.ask(Step::Look, request).await
+        let read = self.ask(Step::Look, request).await;
+        read.map_err(Refusal::of_a_read)
     }
 
     /// Writes these conditions. A strategic merge keeps the conditions of other types.

@@ -15,7 +15,7 @@ pub(super) enum Refusal {
     Gone,
     /// The API server, or a policy of it, denies the write, and would again. Nothing of it was made.
     Denied {
-        /// [`Outcome::Denied`] for this write, or [`Outcome::Barred`] for every write of this agent.
+        /// [`Outcome::Denied`] for this write, or [`Outcome::Barred`] for more than this Pod.
         outcome: Outcome,
         /// The API server's words.
         why: String,
@@ -28,6 +28,18 @@ impl Refusal {
     /// Returns whether it is certain that nothing was written.
     pub(super) fn is_definite(&self) -> bool {
         !matches!(self, Self::Failed(..))
+    }
+
+    /// Returns what the same answer means for a read. A denied read says nothing of this Pod's writes:
+    /// an API server that has just started denies all reads until it knows its own rules.
+    pub(super) fn of_a_read(self) -> Self {
+        match self {
+            Self::Denied { why, .. } => Self::Denied {
+                outcome: Outcome::Barred,
+                why,
+            },
+            other => other,
+        }
     }
 
     /// The text in the node's log.

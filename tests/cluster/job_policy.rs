@@ -1,5 +1,6 @@
 //! deploy/components/job-policy: which Jobs the API server gives our rule, and where a Job with it ends.
 
+use pullwarden::pod_fields::{CONDITION, CONDITION_UNAVAILABLE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,6 +20,8 @@ const UNLABELLED: &str = "default";
 #[derive(Debug, PartialEq, Eq)]
 enum Given {
     FailJob,
+    /// The same, if no node could pull the image.
+    FailGang,
     FailIndex,
     Nothing,
 }
@@ -61,6 +64,11 @@ fn cases() -> Vec<(&'static str, Value, Given)> {
             Given::FailJob,
         ),
         ("a limit for each index", indexed, Given::FailIndex),
+        (
+            "many Pods at a time",
+            json!({"parallelism": 2, "completions": 2}),
+            Given::FailGang,
+        ),
         ("its own selector", by_hand, Given::FailJob),
         // As Kueue has it.
         ("a queue", json!({"suspend": true}), Given::FailJob),
@@ -209,20 +217,22 @@ async fn spec_of(admin: &Holder, namespace: &str, job: &Value) -> Value {
 
 /// The rule of ours that a spec has, and nothing else of the kind.
 fn rule_of(spec: &Value) -> Given {
-    let ours = |action: &str| {
+    let ours = |action: &str, condition: &str| {
         json!({"rules": [{
             "action": action,
-            "onPodConditions": [{"type": pullwarden::pod_fields::CONDITION, "status": "True"}],
+            "onPodConditions": [{"type": condition, "status": "True"}],
         }]})
     };
-    let policy = &spec["podFailurePolicy"];
-    if *policy == ours("FailJob") && spec["podReplacementPolicy"] == "Failed" {
-        Given::FailJob
-    } else if *policy == ours("FailIndex") && spec["podReplacementPolicy"] == "Failed" {
-        Given::FailIndex
-    } else {
-        Given::Nothing
-    }
+    let rules = [
+        (Given::FailJob, ours("FailJob", CONDITION)),
+        (Given::FailGang, ours("FailJob", CONDITION_UNAVAILABLE)),
+        (Given::FailIndex, ours("FailIndex", CONDITION)),
+    ];
+    let is_given = spec["podReplacementPolicy"] == "Failed";
+    let rule = rules
+        .into_iter()
+        .find(|(_, policy)| is_given && spec["podFailurePolicy"] == *policy);
+    rule.map_or(Given::Nothing, |(given, _)| given)
 }
 
 /// A JSON merge patch, without its deletions.

@@ -144,16 +144,17 @@ impl Brakes {
         });
     }
 
-    /// Gives the Pod's place back to the budget: the Pod was not failed for this image.
-    pub(in crate::judge) fn refund(&mut self, uid: &str, image: &str) {
+    /// Gives the Pod's place back to the budget, if it has cost one: the Pod was not failed for this
+    /// image.
+    pub(in crate::judge) fn refund(&mut self, view: &PodView, image: &str) {
+        let (uid, owner) = (&view.uid, owner_of(view));
         let memory = &mut self.memory;
         // An earlier version did not note the image.
         let is_place =
-            |spent: &Spent| spent.uid == uid && (spent.image == image || spent.cause.is_none());
-        let Some(place) = memory.spent.iter().rposition(is_place) else {
-            return;
-        };
-        let owner = memory.spent.remove(place).owner;
+            |spent: &Spent| spent.uid == *uid && (spent.image == image || spent.cause.is_none());
+        if let Some(place) = memory.spent.iter().rposition(is_place) {
+            memory.spent.remove(place);
+        }
         let of = |r: &&mut Repeated| r.owner == owner && r.image == image;
         if let Some(repeated) = memory.repeated.iter_mut().find(of) {
             repeated.verdicts = repeated.verdicts.saturating_sub(1);

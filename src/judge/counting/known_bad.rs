@@ -110,7 +110,7 @@ impl KnownBad {
         pulled.for_each(|container| self.pulled(&container.image));
     }
 
-    /// Forgets an image, whoever owns the Pods: it was pulled.
+    /// Forgets an image for the Pods of all owners, because it was pulled.
     pub fn pulled(&mut self, image: &str) {
         if !self.0.is_empty() {
             let pulled = Reference::of(image);

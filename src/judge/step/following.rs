@@ -160,14 +160,19 @@ impl Judge {
         }
         if outcome == Outcome::SparedByRuntime {
             self.ledger.note_spared(uid, image);
+        }
+        if matches!(outcome, Outcome::SparedByRuntime | Outcome::MovedOn) {
             self.ledger.known_bad.pulled(image);
         }
         let failed_nobody = matches!(
             outcome,
             Outcome::Refused | Outcome::Barred | Outcome::Denied
         );
-        if failed_nobody && !self.ledger.is_marked(uid) {
-            self.brake.refund(uid, image);
+        if failed_nobody
+            && !self.ledger.is_marked(uid)
+            && let Some(latest) = self.latest.get(uid)
+        {
+            self.brake.refund(&latest.view, image);
         }
         if outcome == Outcome::Denied {
             self.ledger.note_denied(uid, image, now);

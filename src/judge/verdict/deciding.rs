@@ -160,12 +160,9 @@ fn known_bad(
     image: &str,
     record: &ImageRecord,
 ) -> Option<Progress> {
-    let stands_later = |standing: Standing| {
-        let since = standing.since.unwrap_or(subject.now);
-        !since.since(subject.now).is_zero()
-    };
     // After a report that wrote nothing, a standing reason is left alone for a while.
-    if record.standing.is_some_and(stands_later) {
+    let is_put_off = |standing: Standing| standing.since > Some(subject.now);
+    if record.standing.is_some_and(is_put_off) {
         return None;
     }
     let of = (record.last.as_ref()?.cause, subject.rules.count);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pullwarden::config::{Given, KEYS};
+use pullwarden::pod_fields::{CONDITION, CONDITION_UNAVAILABLE};
 use serde_json::{Value, json};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -105,7 +106,7 @@ fn the_job_policy_waits_for_our_condition_and_refuses_nothing() {
     });
     assert_eq!(*rules, [expected]);
     let patch = spec["mutations"][0]["jsonPatch"]["expression"].as_str();
-    let condition = format!("type: \"{}\"", pullwarden::pod_fields::CONDITION);
+    let condition = format!("? \"{CONDITION}\" : \"{CONDITION_UNAVAILABLE}\"");
     for part in [condition.as_str(), "status: \"True\""] {
         assert!(patch.unwrap().contains(part), "not {part}");
     }

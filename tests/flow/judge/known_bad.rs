@@ -151,13 +151,33 @@ fn a_pull_another_cause_or_other_rules_forget_it() {
 
 #[test]
 fn an_image_that_is_on_the_node_is_not_known_to_be_bad() {
-    let mut judge = after_first().with_outcome(Outcome::SparedByRuntime);
-    let verdict = judge.fail(&of_job("second"), NOT_FOUND, 70);
-    assert!(request(&verdict).unwrap().asks.is_present);
-    for (pod, seconds) in [("second", 90), ("third", 100)] {
-        let verdict = judge.fail(&of_job(pod), NOT_FOUND, seconds);
-        assert!(!decides_to_fail(&verdict), "{pod}: {verdict:?}");
+    for outcome in [Outcome::SparedByRuntime, Outcome::MovedOn] {
+        let mut judge = after_first().with_outcome(outcome);
+        let verdict = judge.fail(&of_job("second"), NOT_FOUND, 70);
+        assert!(request(&verdict).unwrap().asks.is_present);
+        for (pod, seconds) in [("second", 90), ("third", 100)] {
+            let verdict = judge.fail(&of_job(pod), NOT_FOUND, seconds);
+            assert!(!decides_to_fail(&verdict), "{pod}: {verdict:?}");
+        }
     }
+}
+
+#[test]
+fn a_repeat_whose_write_was_refused_makes_no_later_pod_wait_longer() {
+    let of_set = |name: &str| {
+        of_job(name)
+            .restart("Always")
+            .annotation(ANNOTATION_FAILURE_COUNT, "3")
+    };
+    let mut judge = TestJudge::enforcing().with_outcome(Outcome::Written);
+    for seconds in [0, 300, 700] {
+        judge.fail(&of_set("first"), NOT_FOUND, seconds);
+    }
+    let mut judge = judge.with_outcome(Outcome::Refused);
+    judge.fail(&of_set("second"), NOT_FOUND, 710);
+    let verdict = judge.fail(&of_set("second"), NOT_FOUND, 2000);
+    assert!(request(&verdict).unwrap().known_bad, "{verdict:?}");
+    judge.keep(|kept| assert_eq!(kept.memory.verdicts(&of_set("third").view(), BAD), 1));
 }
 
 #[test]

@@ -246,3 +246,25 @@ async fn a_denied_write_costs_no_budget_and_is_not_tried_at_each_failure() {
     .await;
     assert_eq!(node.api.count(PatchPod), 2);
 }
+
+#[tokio::test]
+async fn a_denied_read_is_made_again_at_the_next_failure() {
+    let node = Node::counting_to(1).await;
+    // As an API server answers that has just started.
+    node.api.at(Get, 1, Act::Refuse(403, "pods is forbidden"));
+    node.add(&pod());
+    let agent = node.agent();
+    agent.judges(&pod()).await;
+    node.fail_once(&pod());
+    until("the report has ended", async || {
+        node.lines().iter().any(|line| line["kind"] == "report")
+    })
+    .await;
+    node.report(&pod().pausing(NOT_FOUND));
+    node.fail_to(&agent, &pod(), 2).await;
+    until("the Pod is written to", async || {
+        node.api.count(PatchPod) == 1
+    })
+    .await;
+    assert_eq!(node.api.count(Get), 2);
+}
