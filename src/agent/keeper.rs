@@ -14,7 +14,7 @@ pub(super) struct Keeper {
     boot: String,
     /// Something has changed since the file was written.
     unsaved: bool,
-    /// Number of Pods on which our condition may stand, by the last event.
+    /// Number of Pods on which a condition of ours may stand, by the last event.
     marks: usize,
 }
 

@@ -1,4 +1,4 @@
-//! When our condition on a Pod is reverted: tried until a read shows that it does not stand.
+//! When our conditions on a Pod are reverted: tried until a read shows that none stands.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Reverts {
         self.0.remove(uid);
     }
 
-    /// Forgets the Pods on which our condition does not stand.
+    /// Forgets the Pods on which no condition of ours stands.
     pub(super) fn keep(&mut self, is_marked: impl Fn(&str) -> bool) {
         self.0.retain(|uid, _| is_marked(uid));
     }

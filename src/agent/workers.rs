@@ -54,7 +54,7 @@ pub(super) enum Done {
     },
     /// Proof that the API server holds the agent to its own node.
     Guarded(Result<(), Unguarded>),
-    /// Our condition was to be reverted.
+    /// Our conditions were to be reverted.
     Reverted {
         pod: PodId,
         undone: Undone,

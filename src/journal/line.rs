@@ -272,7 +272,7 @@ pub struct Report {
     pub ending: String,
     /// Meaning of that for judging the Pod again.
     pub outcome: Outcome,
-    /// Our condition may be True.
+    /// A condition of ours may be True.
     pub marked: bool,
     /// The reason; empty where the ending says it all.
     #[serde(default)]

@@ -294,7 +294,7 @@ impl Judge {
         self.follow(view, verdict, now, effects);
     }
 
-    /// Marks a Pod that shows our condition. This run of the agent has written it, or an earlier one whose state is lost. A Pod that the
+    /// Marks a Pod that shows a condition of ours. This run of the agent has written it, or an earlier one whose state is lost. A Pod that the
     /// configuration excludes is left alone.
     fn adopt(&mut self, view: &PodView) {
         let policy = &self.policy;

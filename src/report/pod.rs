@@ -32,7 +32,7 @@ const TRIES: usize = 3;
 /// comes too soon is made again after this, and then after twice as long each time.
 const LAG: Duration = Duration::from_millis(250);
 
-/// The longest pause while our condition stands: the condition cannot be reverted before the report has ended.
+/// The longest pause while a condition of ours stands: the condition cannot be reverted before the report has ended.
 const SOON: Duration = Duration::from_secs(5);
 
 /// So many looks at most: for some eight seconds.

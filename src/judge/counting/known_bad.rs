@@ -66,13 +66,13 @@ impl KnownBad {
         });
     }
 
-    /// Returns what is known of the image for other Pods of the same owner, if it fails for the same
-    /// cause and the Pod has the same `imagePullFailureCount`.
+    /// Returns what is known of the image for other Pods of the same owner, if the Pod has the same
+    /// `imagePullFailureCount`. Another cause has made it unknown, see `observe`.
     pub fn find(
         &self,
         view: &PodView,
         image: &str,
-        of: (Cause, Option<NonZeroU32>),
+        count: Option<NonZeroU32>,
         now: Moment,
     ) -> Option<&Known> {
         let owner = view.owner.as_ref()?;
@@ -80,7 +80,7 @@ impl KnownBad {
             now.since(known.at) < REMEMBERED
                 && known.owner == owner.uid
                 && known.image == image
-                && (known.cause, known.count) == of
+                && known.count == count
         })
     }
 

@@ -1,4 +1,4 @@
-//! The counts of all Pods, and the Pods on which our condition may stand.
+//! The counts of all Pods, and the Pods on which a condition of ours may stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::judge::{Because, Denied, ImageRecord, Moment, PodId, PodView, Referen
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
     pods: BTreeMap<String, PodRecord>,
-    /// The Pods that our condition may stand on, by UID, whatever else is known of them.
+    /// The Pods that a condition of ours may stand on, by UID, whatever else is known of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     marks: BTreeMap<String, Mark>,
     /// Images for which Pods were failed lately.
@@ -25,7 +25,7 @@ pub struct Ledger {
     pub(in crate::judge) known_bad: KnownBad,
 }
 
-/// A Pod that our condition may stand on with status True. The mark goes only when a fresh read shows that the condition does not stand, or
+/// A Pod that a condition of ours may stand on with status True. The mark goes only when a fresh read shows that the condition does not stand, or
 /// that the Pod is gone: a condition that is left on a Pod which runs would make a Job's `podFailurePolicy` fail it for a later exit code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
@@ -238,17 +238,17 @@ impl Ledger {
         self.pods.remove(uid)
     }
 
-    /// The Pods that our condition may stand on, by UID.
+    /// The Pods that a condition of ours may stand on, by UID.
     pub fn marks(&self) -> impl Iterator<Item = (&str, &Mark)> {
         self.marks.iter().map(|(uid, mark)| (uid.as_str(), mark))
     }
 
-    /// Returns whether our condition may be True on this Pod.
+    /// Returns whether a condition of ours may be True on this Pod.
     pub fn is_marked(&self, uid: &str) -> bool {
         self.marks.contains_key(uid)
     }
 
-    /// Our condition may stand on this Pod.
+    /// A condition of ours may stand on this Pod.
     pub(in crate::judge) fn mark(&mut self, uid: &str, namespace: &str, name: &str) {
         let mark = || Mark {
             namespace: namespace.to_owned(),
@@ -258,26 +258,26 @@ impl Ledger {
         self.marks.entry(uid.to_owned()).or_insert_with(mark);
     }
 
-    /// If our condition stands on this Pod, it is not true any more.
+    /// If a condition of ours stands on this Pod, it is not true any more.
     pub(in crate::judge) fn mark_over(&mut self, uid: &str) {
         if let Some(mark) = self.marks.get_mut(uid) {
             mark.over = true;
         }
     }
 
-    /// Our condition does not stand on this Pod, or is right: the Pod is being ended.
+    /// No condition of ours stands on this Pod, or it is right: the Pod is being ended.
     pub(in crate::judge) fn unmark(&mut self, uid: &str) {
         self.marks.remove(uid);
     }
 
-    /// Our condition is not true any more on Pods that are not judged: no later failure completes the
+    /// Our conditions are not true any more on Pods that are not judged: no later failure completes the
     /// writes there.
     pub(in crate::judge) fn unnamed_is_over(&mut self, is_judged: impl Fn(&str) -> bool) {
         let unnamed = self.marks.iter_mut().filter(|(uid, _)| !is_judged(uid));
         unnamed.for_each(|(_, mark)| mark.over = true);
     }
 
-    /// The Pods on which our condition may stand and is not true any more. Not those whose report is
+    /// The Pods on which a condition of ours may stand and is not true any more. Not those whose report is
     /// under way, or that the kubelet is ending.
     pub(in crate::judge) fn to_revert(&self) -> impl Iterator<Item = PodId> {
         let is_ours = |uid: &str| {

@@ -191,7 +191,7 @@ impl Judge {
         }
     }
 
-    /// Our condition may stand on a Pod that something is known of, because of this image.
+    /// A condition of ours may stand on a Pod that something is known of, because of this image.
     fn mark(&mut self, uid: &str, image: &str) {
         if let Some(record) = self.ledger.pod(uid) {
             let (namespace, name) = (record.namespace.clone(), record.name.clone());
@@ -207,7 +207,7 @@ impl Judge {
         }
     }
 
-    /// Takes up the result of a try to revert our condition. If a new report has begun meanwhile, its
+    /// Takes up the result of a try to revert our conditions. If a new report has begun meanwhile, its
     /// result counts.
     pub(super) fn reverted(
         &mut self,

@@ -165,8 +165,10 @@ fn known_bad(
     if record.standing.is_some_and(is_put_off) {
         return None;
     }
-    let of = (record.last.as_ref()?.cause, subject.rules.count);
-    let found = ledger.known_bad.find(subject.view, image, of, subject.now);
+    let Subject {
+        view, rules, now, ..
+    } = subject;
+    let found = ledger.known_bad.find(view, image, rules.count, now);
     let known = found.filter(|_| !record.spared)?;
     Some(Progress::KnownBad {
         pod: known.pod.clone(),
