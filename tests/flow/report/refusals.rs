@@ -261,7 +261,8 @@ async fn a_denied_read_is_made_again_at_the_next_failure() {
     })
     .await;
     node.report(&pod().pausing(NOT_FOUND));
-    node.fail_to(&agent, &pod(), 2).await;
+    node.turns(2).await;
+    node.fail_once(&pod());
     until("the Pod is written to", async || {
         node.api.count(PatchPod) == 1
     })
