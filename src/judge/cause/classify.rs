@@ -4,7 +4,7 @@ use super::kind::Cause;
 use super::phrases::Phrases;
 use super::registry::{NOT_SCANNED, RATE_LIMITED};
 use super::sign::Sign::{self, *};
-use super::{kubelet, mismatch, status, system};
+use super::{kubelet, mismatch, status};
 
 /// Question to an error. The first that has an answer decides.
 enum Question {
@@ -43,11 +43,12 @@ const ORDER: &[Question] = &[
     Ask(unreachable),
     // The registry's answer.
     Ask(status::cause),
-    Ask(signature_refused),
     Plain(Cause::TooManyRequests),
     Plain(Cause::BadCredentials),
     Ask(denied),
     Ask(registry_unavailable),
+    // A signature has a manifest of its own, so that the registry's answer may be about that one.
+    Ask(signature_refused),
     // The manifest.
     Plain(Cause::NoMatchingPlatform),
     When(Body(Cause::RegistryUnavailable), Cause::RegistryUnavailable),
@@ -117,9 +118,15 @@ fn unreachable(error: &Phrases<'_>) -> Option<Cause> {
 
 fn signature_refused(error: &Phrases<'_>) -> Option<Cause> {
     let told = error.has(Of(Cause::SignatureRefused));
-    told.then(|| match error.says(NOT_SCANNED) {
-        true => Cause::RegistryUnavailable,
-        false => Cause::SignatureRefused,
+    told.then(|| {
+        if error.says(NOT_SCANNED) {
+            Cause::RegistryUnavailable
+        } else if error.is_about_a_file() {
+            // The key of the policy, for example.
+            Cause::RuntimeTrouble
+        } else {
+            Cause::SignatureRefused
+        }
     })
 }
 
@@ -189,7 +196,7 @@ fn place(error: &Phrases<'_>) -> Option<Cause> {
     if place.is_some() {
         return place;
     }
-    if error.phrases.iter().any(|p| system::is_file_call(p)) {
+    if error.is_about_a_file() {
         return Some(Cause::RuntimeTrouble);
     }
     if error.code == "DeadlineExceeded" {

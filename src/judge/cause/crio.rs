@@ -8,6 +8,11 @@ use super::sign::rows;
 /// Beginnings of errors in a list of several credentials' errors.
 pub(super) const BEGINNINGS: &[&str] = &[
     "unable to pull image",
+    "copying system image ",
+    "choosing an image ",
+    "Source image rejected: ",
+    "writing blob: ",
+    "reading blob ",
     "initializing source ",
     "Error initializing source ",
     "Error reading manifest ",
@@ -21,14 +26,44 @@ pub(super) const IMAGE_OR_ARTIFACT: &str = "unable to pull image or OCI artifact
 /// Mark behind which the artifact's error stands.
 pub(super) const ARTIFACT: &str = "; artifact err: ";
 
+/// Beginning and end of the errors of mirrors. The error of the origin, which was asked last, follows.
+pub(super) const MIRRORS: (&str, &str) = ("(Mirrors also failed: [", "]): ");
+
+/// Mark of an image that is asked for at a registry.
+pub(super) const SOURCE: &str = " docker://";
+
+/// Frame of an unpacking program's output in old versions; the output follows in the same phrase.
+pub(super) const UNPACKING: &str = "processing tar file(";
+
 rows! {
-    // Of its own policy file.
+    // The node's own files: policy, credentials, certificates, registries.
     "invalid policy in " => LocalStep;
+    "no policy.json file found " => LocalStep;
+    "get context for namespace" => LocalStep;
+    "prepare temp auth file" => LocalStep;
+    "getting username and password" => LocalStep;
+    "unmarshaling JSON at " => LocalStep;
+    "missing client certificate " => LocalStep;
+    With("missing key ", " for client certificate ") => LocalStep;
+    "loading registries" => LocalStep;
+    "loading registries configuration" => LocalStep;
+    "parsing /" => LocalStep;
+    With("registry ", " is blocked in ") => Of(SignatureRefused);
+    With("short-name ", "did not resolve to an alias") => Of(UnresolvedShortName);
+    "short name mode is enforcing, but image name " => Of(UnresolvedShortName);
+    "no registries configured while trying to pull an unqualified image" => Of(UnresolvedShortName);
+    // The content is there and its digest is right, so that what follows was done on the node.
+    "unpacking failed (error" => LocalStep;
+    "processing tar file" => LocalStep;
+    "Error processing tar file(" => LocalStep;
+    // Only a node with the key can.
+    "decrypting layer " => LocalStep;
     "adding layer with blob" => Place(RuntimeTrouble);
     "storing blob to file" => Place(RuntimeTrouble);
     "storing layer " => Place(RuntimeTrouble);
     "creating layer " => Place(RuntimeTrouble);
     "creating read-write layer" => Place(RuntimeTrouble);
+    "creating read-only layer" => Place(RuntimeTrouble);
     "committing the finished image" => Place(RuntimeTrouble);
     "locating image " => Place(RuntimeTrouble);
     "layer not known" => Place(RuntimeTrouble);
@@ -40,23 +75,32 @@ rows! {
     "Requesting bearer token" => Authorising;
     // As containers/image spells it.
     "Requesting bear token" => Authorising;
+    "Trying to obtain access token" => Authorising;
+    "decoding bearer token " => Authorising;
+    "missing realm in bearer auth challenge" => Authorising;
     "invalid username/password" => Of(BadCredentials);
     "invalid status code from registry " => Status;
     "unexpected HTTP status code " => Status;
+    // An answer in the registry's own form shows its words and no status.
     "StatusCode" => Status;
+    "StatusCode" => NotJson;
     "reading blob " => FromStorage;
     "fetching blob" => FromStorage;
-    // The registry's refusal without its code, which is left out of a single one.
-    "requested access to the resource is denied" => Of(Denied);
-    "too many requests" => Of(TooManyRequests);
+    "error fetching external blob from " => FromStorage;
     "Source image rejected" => Of(SignatureRefused);
     "A signature was required" => Of(SignatureRefused);
     "no image found in image index for architecture" => Of(NoMatchingPlatform);
     "no image found in manifest list for architecture" => Of(NoMatchingPlatform);
+    // A document without a version is no manifest.
+    "unsupported schema version 0" => Body(RegistryUnavailable);
     "unsupported schema version" => Of(UnsupportedManifest);
     "unsupported manifest media type" => Of(UnsupportedManifest);
     "unsupported MIME type" => Of(UnsupportedManifest);
     "unsupported image-specific operation on artifact" => Of(UnsupportedManifest);
+    "Unimplemented manifest MIME type " => Of(UnsupportedManifest);
+    "Unimplemented manifest list MIME type " => Of(UnsupportedManifest);
+    "Unexpectedly received a manifest list instead of a manifest" => Of(UnsupportedManifest);
+    "rejecting ambiguous manifest" => Of(InvalidManifest);
     "copying system image from manifest list" => OfIndex;
     "reading blob " => Of(MissingContent);
     "fetching blob" => Of(MissingContent);

@@ -55,6 +55,7 @@ macro_rules! causes {
 causes! {
     ImageNotFound       Permanent Everywhere "the registry says that there is no such image, tag or digest"
     InvalidImageName    Permanent Everywhere "the image reference is invalid (InvalidImageName)"
+    UnresolvedShortName Permanent Here       "the image has no registry in its name, and the node's runtime finds none for it"
     NeverPull           Permanent Here       "the image is not on the node, and imagePullPolicy is Never"
     NoMatchingPlatform  Permanent Here       "the image exists, but not for this node's platform"
     UnsupportedManifest Permanent Everywhere "the runtime does not support this kind of manifest (schema 1, for example)"
@@ -73,6 +74,7 @@ causes! {
     TlsFailure          Transient Here       "TLS failed: the certificate is expired, unknown or of another host"
     TooManyRequests     Transient Here       "the registry limits the rate of requests (429)"
     RegistryUnavailable Transient Here       "the registry, its token server or its storage fails (5xx, a page)"
+    SearchFailed        Transient Here       "the last registry that CRI-O searches for a short name refuses; the others' errors are not shown"
     PullQpsExceeded     Transient Here       "the kubelet's own limit (registryPullQPS): no pull was tried"
     Cancelled           Transient Here       "the pull was cancelled: no progress, or the runtime or kubelet restarted"
     DiskFull            Node      Here       "the node's disk is full"

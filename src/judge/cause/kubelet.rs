@@ -10,6 +10,8 @@ pub(super) enum Reading {
     Is(Cause),
     /// The reason is the cause, unless the message has a cause that needs more patience.
     UnlessMilder(Cause),
+    /// The first is the cause, unless the message has the second.
+    Unless(Cause, Cause),
     /// The cause depends on whether the image is on the node.
     ByPresence { absent: Cause, present: Cause },
 }
@@ -17,7 +19,10 @@ pub(super) enum Reading {
 /// Waiting reasons that say more than that a pull has failed.
 pub(super) const REASONS: &[(&str, Reading)] = &[
     ("InvalidImageName", Reading::Is(InvalidImageName)),
-    ("ImageInspectError", Reading::Is(ImageInspect)),
+    (
+        "ImageInspectError",
+        Reading::Unless(ImageInspect, UnresolvedShortName),
+    ),
     ("RegistryUnavailable", Reading::Is(RegistryUnavailable)),
     // A judgement, unless the message says why there is none.
     (
@@ -38,6 +43,8 @@ pub(super) const REASONS: &[(&str, Reading)] = &[
 pub(super) const BACK_OFF: &str = "Back-off pulling image ";
 /// Frame of the Event that `kubectl describe` shows.
 pub(super) const FAILED: &str = "Failed to pull image ";
+/// Frame of `ImageInspectError`.
+pub(super) const INSPECT: &str = "Failed to inspect image ";
 /// Frame of `ErrImageNeverPull`.
 pub(super) const NEVER: &str = "Container image ";
 /// Text after the image, if it is on the node.
@@ -47,7 +54,7 @@ pub(super) const PRESENT: &str = " is present ";
 pub(super) const BEFORE_IMAGE: &[&str] = &[
     BACK_OFF,
     FAILED,
-    "Failed to inspect image ",
+    INSPECT,
     "Failed to apply default image tag ",
     NEVER,
 ];

@@ -7,10 +7,11 @@
 
 use std::borrow::Cow;
 
-use super::kind::Cause;
+use super::kind::{Cause, Class};
 use super::kubelet::Reading;
 use super::phrases::Phrases;
 use super::{classify, containerd, crio, docker, kubelet};
+use crate::judge::pod::reference::names_registry;
 
 impl Cause {
     /// Returns the cause of a waiting state, by its reason and its message.
@@ -21,6 +22,18 @@ impl Cause {
                 Some((reason, message)) => of_attempt(reason, message),
                 None => Self::Unrecognised,
             },
+        }
+    }
+
+    /// Returns the cause of a waiting state of a container that needs this image. CRI-O searches
+    /// several registries for a short name and shows the error of the last one, so that this error
+    /// alone says nothing against the image.
+    pub fn for_image(reason: &str, message: &str, image: &str) -> Self {
+        let cause = Self::of(reason, message);
+        let is_searched = !names_registry(image) && message.contains(crio::SOURCE);
+        match is_searched && cause.class().patience() < Class::Transient.patience() {
+            true => Self::SearchFailed,
+            false => cause,
         }
     }
 }
@@ -35,6 +48,13 @@ fn of_attempt(reason: &str, message: &str) -> Cause {
             match is_milder && cause != Cause::Unrecognised {
                 true => cause,
                 false => *judgement,
+            }
+        }
+        Some((_, Reading::Unless(cause, other))) => {
+            let inside = after_quoted(message, kubelet::INSPECT).and_then(|r| r.strip_prefix(": "));
+            match of_error(inside.unwrap_or(message)) == *other {
+                true => *other,
+                false => *cause,
             }
         }
         Some((_, Reading::ByPresence { absent, present })) => {
@@ -98,6 +118,7 @@ fn of_error(text: &str) -> Cause {
         Some(text) => text.split(crio::ARTIFACT).next().unwrap_or(text),
         None => text,
     };
+    let text = &*without_mirrors(text);
     // The registry's own text stands below the first line. Only a list of its error codes is read.
     let (line, below) = text.split_once('\n').unwrap_or((text, ""));
     let bare = bare(line);
@@ -117,6 +138,16 @@ fn of_error(text: &str) -> Cause {
     most_patient(causes).unwrap_or_else(|| of(&[]))
 }
 
+/// Returns an error without the errors of mirrors. The origin, which was asked after them, decides.
+fn without_mirrors(text: &str) -> Cow<'_, str> {
+    let (begins, ends) = crio::MIRRORS;
+    let cut = text.split_once(begins).and_then(|(before, rest)| {
+        let (_, origin) = rest.rsplit_once(ends)?;
+        Some(format!("{before}{origin}"))
+    });
+    cut.map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
 /// Returns the cause that needs the most patience.
 fn most_patient(causes: impl Iterator<Item = Cause>) -> Option<Cause> {
     let patience = |cause: &Cause| cause.class().patience();
@@ -133,9 +164,12 @@ fn phrases(bare: &str) -> Vec<&str> {
             true => phrase,
             false => phrase.trim_end_matches(')'),
         };
-        match phrase.starts_with(docker::COMMAS) {
-            true => phrases.extend(phrase.split(", ")),
-            false => phrases.push(phrase),
+        if phrase.starts_with(docker::COMMAS) {
+            phrases.extend(phrase.split(", "));
+        } else if let Some(output) = phrase.strip_prefix(crio::UNPACKING) {
+            phrases.extend(["processing tar file", output]);
+        } else {
+            phrases.push(phrase);
         }
     }
     while let Some(&("unknown" | "" | "errors:")) = phrases.last() {

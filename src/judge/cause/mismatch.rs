@@ -19,6 +19,17 @@ pub(super) fn cause(phrases: &[&str]) -> Option<Cause> {
             let values = values.split_once(", got ");
             return Some(of_digests(values.map(|(expected, got)| (got, expected))));
         }
+        if let Some(values) = after("Download config.json digest ") {
+            return Some(of_digests(values.split_once(" does not match expected ")));
+        }
+        // A layer's digest and the one that the image's configuration has for it.
+        if let Some((layer, _)) = phrase.split_once(" does not match config's DiffID ") {
+            let is_empty = EMPTY.iter().any(|empty| layer.contains(empty));
+            return Some(match is_empty {
+                true => Cause::RuntimeTrouble,
+                false => Cause::DigestMismatch,
+            });
+        }
         // Not all versions show the digest that the unpacked layer should have.
         if let Some(got) = after("wrong diff id calculated on extraction") {
             return Some(of_digests(Some((got, ""))));

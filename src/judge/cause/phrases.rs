@@ -57,6 +57,13 @@ impl<'a> Phrases<'a> {
         self.has(Sign::NoAnswer) || self.has(Sign::Pinging)
     }
 
+    /// Returns whether a phrase is about a system call on a file of the node.
+    pub(super) fn is_about_a_file(&self) -> bool {
+        self.phrases
+            .iter()
+            .any(|phrase| system::is_file_call(phrase))
+    }
+
     /// Returns whether the request was one to the token server.
     pub(super) fn is_authorising(&self) -> bool {
         self.has(Sign::Authorising) || self.has(Sign::SendingCredentials)

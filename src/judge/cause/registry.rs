@@ -11,14 +11,21 @@ rows! {
     "toomanyrequests" => Of(TooManyRequests);
     "Too Many Requests" => Of(TooManyRequests);
     "You have reached your pull rate limit" => Of(TooManyRequests);
+    // A code is left out where its usual message says the same.
+    "requested access to the resource is denied" => Of(Denied);
+    "too many requests" => Of(TooManyRequests);
     "service unavailable" => Of(RegistryUnavailable);
+    "The operation is unsupported" => Of(RegistryUnavailable);
+    "unsupported" => Of(RegistryUnavailable);
     "blob unknown" => Of(MissingContent);
     "unknown blob" => Of(MissingContent);
     "manifest unknown" => Of(ImageNotFound);
     "name unknown" => Of(ImageNotFound);
+    "repository name not known to registry" => Of(ImageNotFound);
     // Harbor's.
     Named("repository ", " not found") => Of(ImageNotFound);
     Named("artifact ", " not found") => Of(ImageNotFound);
+    With("repo ", " not found") => Of(ImageNotFound);
     "The image is not signed" => Of(SignatureRefused);
     "The severity of vulnerability of the image" => Of(SignatureRefused);
     "PROJECT_POLICY_VIOLATION" => Of(SignatureRefused);

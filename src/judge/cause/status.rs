@@ -96,7 +96,9 @@ pub(super) fn cause(error: &Phrases<'_>) -> Option<Cause> {
         412 => Cause::SignatureRefused,
         // A missing manifest is worded otherwise, so something else is missing.
         404 => Cause::MissingContent,
-        _ => Cause::Unrecognised,
+        400 | 406 | 410 | 415 | 451 => Cause::Unrecognised,
+        // No registry answers so by its specification: a proxy or a registry in trouble does.
+        _ => Cause::RegistryUnavailable,
     })
 }
 

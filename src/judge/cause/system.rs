@@ -47,6 +47,7 @@ rows! {
     "stream error" => Of(ConnectionBroken);
     "HTTP/1.x transport connection broken" => Of(ConnectionBroken);
     "http2" => Of(ConnectionBroken);
+    "stopped after " => Of(RegistryUnavailable);
     "dial " => NoAnswer;
     "proxyconnect " => NoAnswer;
     "no route to host" => NoAnswer;

@@ -94,7 +94,7 @@ impl PodRecord {
                 continue;
             };
             let error = || LastError {
-                cause: Cause::of(reason, message),
+                cause: Cause::for_image(reason, message, image),
                 message: printable(if message.is_empty() { reason } else { message }),
             };
             let inherited = states

@@ -19,10 +19,7 @@ const DOCKER_HUB: &str = "docker.io";
 impl<'a> Reference<'a> {
     /// Parses a reference. A text that is no reference gives parts that equal those of no real one.
     pub fn of(image: &'a str) -> Self {
-        let (registry, rest) = match image.split_once('/') {
-            Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
-            _ => (DOCKER_HUB, image),
-        };
+        let (registry, rest) = split(image).unwrap_or((DOCKER_HUB, image));
         let registry = match registry {
             "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB,
             other => other,
@@ -44,6 +41,18 @@ impl<'a> Reference<'a> {
             version: if version.is_empty() { tag } else { version },
         }
     }
+}
+
+/// Returns whether a reference names its registry. A short name does not.
+pub fn names_registry(image: &str) -> bool {
+    split(image).is_some()
+}
+
+/// Returns the registry that a reference names, and the rest.
+fn split(image: &str) -> Option<(&str, &str)> {
+    let (host, rest) = image.split_once('/')?;
+    let is_host = host.contains(['.', ':']) || host == "localhost";
+    is_host.then_some((host, rest))
 }
 
 /// Returns whether two texts may name the same image. An image ID may be any image, and a digest may

@@ -149,6 +149,7 @@ fn each_cause_has_the_class_that_the_design_gives_it() {
             &[
                 ImageNotFound,
                 InvalidImageName,
+                UnresolvedShortName,
                 NeverPull,
                 NoMatchingPlatform,
                 UnsupportedManifest,
@@ -171,6 +172,7 @@ fn each_cause_has_the_class_that_the_design_gives_it() {
                 TlsFailure,
                 TooManyRequests,
                 RegistryUnavailable,
+                SearchFailed,
                 PullQpsExceeded,
                 Cancelled,
             ],

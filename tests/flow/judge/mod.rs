@@ -6,6 +6,7 @@ pub mod causes;
 mod contents;
 mod corpus;
 mod counting;
+mod crio;
 mod deciding;
 mod edits;
 mod healing;
