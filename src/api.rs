@@ -6,9 +6,10 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
+use jiff::fmt::rfc2822;
 use kube::Client;
 use kube::client::Body;
 use kube::core::Status;
@@ -21,8 +22,14 @@ use crate::text::redacted;
 /// A whole answer takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Time that the API server may take to go on with a list.
+pub(crate) const PATIENCE_OF_LISTS: Duration = Duration::from_secs(30);
+
 /// The longest answer: a Pod is stored in 1.5 MiB at most, and its JSON takes a few times that.
 const LONGEST: usize = 8 * 1024 * 1024;
+
+/// The longest text of a refusal, where an answer is read while it comes.
+const LONGEST_REFUSAL: usize = 64 * 1024;
 
 /// Why a request did not do what it should.
 #[derive(Debug)]
@@ -70,14 +77,27 @@ impl Refused {
         redacted(&self.status.message).into_owned()
     }
 
-    /// Returns true if an admission policy denied the request with this code, with which its message
-    /// begins. The API server makes such a denial a cause without a field: the names of the policy
-    /// and of its binding, `: `, and the message. A cause that quotes the object has a field.
+    /// Returns true if an admission policy denied the request with this code.
     pub(crate) fn is_denied_with(&self, code: &str) -> bool {
+        self.denial_with(code).is_some()
+    }
+
+    /// Returns what follows this code, with which the message of an admission policy begins that denied
+    /// the request. The API server makes such a denial a cause without a field: the names of the policy
+    /// and of its binding, `: `, and the message. A cause that quotes the object has a field.
+    pub(crate) fn denial_with(&self, code: &str) -> Option<&str> {
+        self.denials().find_map(|denial| {
+            let (_, message) = denial.split_once(": ")?;
+            message.strip_prefix(code)?.strip_prefix(": ")
+        })
+    }
+
+    /// Returns the denials of admission policies.
+    pub(crate) fn denials(&self) -> impl Iterator<Item = &str> {
         let details = self.status.details.iter();
         let causes = details.flat_map(|details| &details.causes);
-        let mut denials = causes.filter(|cause| cause.field.is_empty());
-        denials.any(|cause| cause.message.split(": ").nth(1) == Some(code))
+        let denials = causes.filter(|cause| cause.field.is_empty());
+        denials.map(|cause| cause.message.as_str())
     }
 
     /// Returns whether a value of this field is the cause.
@@ -114,6 +134,15 @@ impl fmt::Display for ApiError {
     }
 }
 
+/// Answer, and the time of it.
+#[derive(Debug)]
+pub(crate) struct Dated<T> {
+    /// The answer.
+    pub(crate) body: T,
+    /// Seconds since the epoch by the API server's clock; `None` if it does not say.
+    pub(crate) date: Option<u64>,
+}
+
 /// Makes a request, and reads its answer.
 ///
 /// # Errors
@@ -122,6 +151,17 @@ pub(crate) async fn call<T: DeserializeOwned>(
     client: &Client,
     request: Result<http::Request<Vec<u8>>, Unsendable>,
 ) -> Result<T, ApiError> {
+    Ok(call_dated(client, request).await?.body)
+}
+
+/// Makes a request, and reads its answer and the API server's clock.
+///
+/// # Errors
+/// The same as of [`call`].
+pub(crate) async fn call_dated<T: DeserializeOwned>(
+    client: &Client,
+    request: Result<http::Request<Vec<u8>>, Unsendable>,
+) -> Result<Dated<T>, ApiError> {
     let request = request.map_err(|error| no_answer(&error))?;
     let (code, headers, body) = within(PATIENCE, exchange(client, request))
         .await
@@ -130,7 +170,38 @@ pub(crate) async fn call<T: DeserializeOwned>(
         let refused = Refused::new(code, &headers, &body);
         return Err(ApiError::Refused(Box::new(refused)));
     }
-    serde_json::from_slice(&body).map_err(|error| no_answer(&error))
+    let date = headers.get(DATE).and_then(|value| value.to_str().ok());
+    let body = serde_json::from_slice(&body).map_err(|error| no_answer(&error))?;
+    Ok(Dated {
+        body,
+        date: date.and_then(seconds),
+    })
+}
+
+/// Makes a request whose answer is read while it comes. The caller sets the deadline.
+///
+/// # Errors
+/// The API server's refusal, or the reason why there is no answer.
+pub(crate) async fn call_in_pieces(
+    client: &Client,
+    request: Result<http::Request<Vec<u8>>, Unsendable>,
+) -> Result<Body, ApiError> {
+    let request = request.map_err(|error| no_answer(&error))?;
+    let answer = client.send(request.map(Body::from)).await;
+    let (head, body) = answer.map_err(|error| no_answer(&error))?.into_parts();
+    if head.status.is_success() {
+        return Ok(body);
+    }
+    let text = Limited::new(body, LONGEST_REFUSAL).collect().await;
+    let text = text.map_err(|error| no_answer(error.as_ref()))?.to_bytes();
+    let refused = Refused::new(head.status, &head.headers, &text);
+    Err(ApiError::Refused(Box::new(refused)))
+}
+
+/// Seconds since the epoch of an HTTP date.
+fn seconds(date: &str) -> Option<u64> {
+    let date = rfc2822::parse(date).ok()?;
+    date.timestamp().as_second().try_into().ok()
 }
 
 async fn exchange(
@@ -159,7 +230,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     redacted(&out).into_owned()
 }
 
-fn no_answer(error: &(dyn Error + 'static)) -> ApiError {
+pub(crate) fn no_answer(error: &(dyn Error + 'static)) -> ApiError {
     ApiError::NoAnswer(chain(error))
 }
 
@@ -198,6 +269,14 @@ mod tests {
         let refused = refused(502, None, " <html>bad gateway</html>\n");
         assert_eq!(refused.to_string(), "502 <html>bad gateway</html>");
         assert!(refused.passes() && !refused.is_denied_with("pullwarden.io/held"));
+    }
+
+    #[test]
+    fn a_date_is_read_as_http_has_it() {
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        for date in ["", "yesterday", "Mon, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(seconds(date), None, "{date}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -25,7 +25,7 @@ pub struct Duty(#[expect(dead_code, reason = "it is held, not used")] Option<Fil
 
 /// Waits until no other agent works on this node. Meanwhile the agent is in standby: alive, ready and without work.
 pub async fn wait(dir: &Path, clock: &Clock, health: &Health, metrics: &Metrics) -> Duty {
-    let path = dir.join("lock");
+    let path = lock_file(dir);
     let mut is_told = false;
     loop {
         match take(&path) {
@@ -53,8 +53,16 @@ pub async fn wait(dir: &Path, clock: &Clock, health: &Health, metrics: &Metrics)
     }
 }
 
-/// The lock, if nobody else holds it.
-fn take(path: &Path) -> io::Result<Option<File>> {
+/// Path of the lock in the state's folder.
+pub fn lock_file(dir: &Path) -> PathBuf {
+    dir.join("lock")
+}
+
+/// The lock, if nobody else holds it. The lock's file and its folder are made if need be.
+///
+/// # Errors
+/// The file system's.
+pub fn take(path: &Path) -> io::Result<Option<File>> {
     if let Some(dir) = path.parent() {
         permissions::make_folder(dir)?;
     }

@@ -16,6 +16,7 @@
 //!
 //! The modules, in reading order:
 
+pub mod fleet;
 pub mod judge;
 pub mod text;
 
@@ -50,5 +51,6 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub mod check;
+pub mod survey;
 
 pub mod cli;

@@ -1,5 +1,7 @@
 //! Metrics that the agent keeps about itself, for `/metrics`. A new metric is a row in a group here.
-//! Labels are closed enums only.
+//! Labels are closed enums, except the registry, which a configuration key asks for.
+
+mod registries;
 
 use std::sync::atomic::AtomicU64;
 
@@ -14,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::judge::{Because, Cause, Effect, Note, Outcome};
 use crate::process::Process;
 use crate::report::Step;
+pub use registries::{ByRegistry, Registries};
 
 /// Counter of an amount that need not be whole.
 type Amount = Counter<f64, AtomicU64>;
@@ -30,7 +33,8 @@ macro_rules! labels {
         )+
 
         /// Labels, each with a text about its values, for docs/metrics.md.
-        pub const LABELS: &[(&str, &str)] = &[$($((stringify!($label), $values),)+)+];
+        pub const LABELS: &[(&str, &str)] =
+            &[$($((stringify!($label), $values),)+)+ ("registry", registries::ABOUT)];
     };
 }
 
@@ -41,7 +45,7 @@ labels! {
     }
     ByDecision { decision: "`settle`, `wait`, `hold` or `condemn` (fail the Pod)." }
     ByStep {
-        step: "`look` (read the Pod), `condition`, `deadline`, `delete`, `take-back` (revert the condition) or `event`.",
+        step: "`look` (read the Pod), `dry-run` (of the second write), `condition`, `deadline`, `delete`, `take-back` (revert the condition), `fleet-read` (the ConfigMap of the fleet budget), `fleet-enter` (the Pod's token), `event` or `owner-event` (on an owner of the Pod).",
         result: "`ok` or `error`."
     }
     ByBrake { brake: "The brake that holds the Pod." }
@@ -154,6 +158,14 @@ groups! {
             "Writes of the state file to disk, failed ones included";
         state_unwritable: Gauge = "state_unwritable",
             "1 while the agent cannot write its counts to disk";
+        fleet_spent: Gauge = "fleet_budget_spent",
+            "1 while the agent knows that a limit of the fleet budget is reached: of the cluster, a registry, a namespace or an owner";
+        fleet_unusable: Gauge = "fleet_budget_unusable",
+            "1 for an hour after the agent could not use the ConfigMap of the fleet budget, unless it fails a Pod in between";
+        unguarded: Gauge = "unguarded",
+            "1 for an hour after a dry run did not show that the admission policy limits the agent to its node, unless a report gets further in between; the agent then writes to no Pod";
+        writes_off: Gauge = "writes_off",
+            "1 for an hour after the kill switch denied the agent a write, unless a report gets further in between";
         standby: Gauge = "standby",
             "1 while another agent works on this node, and this one waits for its end";
     }
@@ -187,6 +199,8 @@ pub struct Metrics {
     pub pods: PodMetrics,
     /// Writes to Pods.
     pub writes: WriteMetrics,
+    /// Pods by registry.
+    pub registries: Registries,
     /// Sources that the agent reads.
     pub sources: SourceMetrics,
     /// The agent itself.
@@ -213,6 +227,7 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("pullwarden");
         self.pods.register(registry);
         self.writes.register(registry);
+        self.registries.register(registry);
         self.sources.register(registry);
         self.agent.register(registry);
     }

@@ -86,6 +86,12 @@ impl StateFile {
         }
     }
 
+    /// The files that an agent may leave in `dir`, whether they are there or not.
+    pub fn files(dir: &Path) -> [PathBuf; 3] {
+        let file = Self::in_dir(dir);
+        [file.temporary(), file.aside(), file.path]
+    }
+
     /// Folder of the file.
     pub fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
@@ -93,7 +99,7 @@ impl StateFile {
 
     /// Reads what an earlier run left. A file that cannot be used is set aside beside it, as `state.json.damaged`.
     pub fn load(&self) -> Found {
-        let aside = self.path.with_extension("json.damaged");
+        let aside = self.aside();
         for path in [&self.path, &self.temporary(), &aside] {
             // A file system that refuses this refuses to keep the state too, and that is told.
             let _ = permissions::narrow(path);
@@ -132,6 +138,10 @@ impl StateFile {
     /// Returns whether the last attempt to keep the state succeeded.
     pub fn is_well(&self) -> bool {
         self.well
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.path.with_extension("json.damaged")
     }
 
     fn temporary(&self) -> PathBuf {

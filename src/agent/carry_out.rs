@@ -3,10 +3,10 @@
 use super::parts::Agent;
 use super::sources::Heard;
 use super::workers::Done;
-use crate::evidence::Sighting;
+use crate::evidence::{Lost, Sighting};
 use crate::journal::Now;
 use crate::judge::{Effect, Event, Outcome, PodId, Undone};
-use crate::report::Trace;
+use crate::report::{About, Trace};
 
 impl Agent {
     pub(super) fn carry_out(&mut self, effects: Vec<Effect>, now: Now) {
@@ -29,9 +29,9 @@ impl Agent {
                     image,
                     because,
                 } => self.workers.ask_whether_started(pod, image, because),
-                Effect::AskLabels { namespace } => {
-                    if self.workers.labels.begins(&namespace, now.boot, share) {
-                        self.workers.read_labels(namespace);
+                Effect::AskNamespace { namespace } => {
+                    if self.workers.namespaces.begins(&namespace, now.boot, share) {
+                        self.workers.read_namespace(namespace);
                     }
                 }
                 Effect::TellAuthor { pod, complaints } => {
@@ -77,15 +77,15 @@ impl Agent {
                 self.sources.complete(&named, known, now);
                 self.poller.sandboxes.complete(&named, now);
             }
-            Some(Sighting::Lost(error)) => self.lost(&error),
-            None => self.lost("the watch has ended"),
+            Some(Sighting::Lost(lost)) => self.lost(&lost),
+            None => self.lost(&"the watch has ended".to_owned().into()),
         }
         self.sources.spoke(now);
     }
 
-    fn lost(&mut self, error: &str) {
+    fn lost(&mut self, lost: &Lost) {
         let now = self.process.clock.now();
-        let closed = self.sources.lost(error, now);
+        let closed = self.sources.lost(lost, now);
         self.poller.sandboxes.incomplete(closed.spoken, now);
     }
 
@@ -105,7 +105,7 @@ impl Agent {
             } => {
                 self.requested(&pod, &account.trace);
                 if let Some(announced) = announced {
-                    self.announced(&pod, &announced);
+                    self.announced(&pod, &About::Pod, &announced);
                 }
                 let (ending, marked) = (account.ending, account.marked);
                 if ending.outcome == Outcome::Written {
@@ -119,8 +119,12 @@ impl Agent {
                     marked,
                 });
                 if let Some(event) = event {
-                    let node = &self.sources.ways.node;
-                    self.workers.announce(pod, event, node, now.wall);
+                    let (node, at) = (&self.sources.ways.node, now.wall);
+                    if self.judge.policy().switches.owner_events {
+                        let owners = account.owners;
+                        self.workers.tell_owners(&pod, owners, &event, node, at);
+                    }
+                    self.workers.announce(pod, event, node, at);
                 }
             }
             Done::Followed {
@@ -138,10 +142,10 @@ impl Agent {
                     became,
                 });
             }
-            Done::Announced { pod, event } => self.announced(&pod, &event),
-            Done::Labels { name, labels } => {
-                if let Some(known) = self.workers.labels.take(&name, labels, now.boot) {
-                    self.happen(Event::Labelled {
+            Done::Announced { pod, about, event } => self.announced(&pod, &about, &event),
+            Done::Namespace { name, found } => {
+                if let Some(known) = self.workers.namespaces.take(&name, found, now.boot) {
+                    self.happen(Event::NamespaceRead {
                         namespace: name,
                         known,
                     });
@@ -174,13 +178,17 @@ impl Agent {
         self.request_ended(pod, &requests);
     }
 
-    fn announced(&mut self, pod: &PodId, event: &Result<(), String>) {
+    fn announced(&mut self, pod: &PodId, about: &About, event: &Result<(), String>) {
+        let (step, kind) = match about {
+            About::Pod => ("event", "Pod"),
+            About::Owner(owner) => ("owner-event", &*owner.kind),
+        };
         if let Err(error) = event {
             let (namespace, pod) = (&pod.namespace, &pod.name);
-            tracing::warn!(%namespace, %pod, %error, "the Event could not be written");
+            tracing::warn!(%namespace, %pod, %kind, %error, "the Event could not be written");
         }
         let result = event.as_ref().err().map_or("ok", String::as_str);
-        self.request_ended(pod, &[("event", result)]);
+        self.request_ended(pod, &[(step, result)]);
     }
 
     fn request_ended(&mut self, pod: &PodId, requests: &[(&'static str, &str)]) {

@@ -20,6 +20,12 @@ pub(super) fn count(agent: &mut Agent) {
             }
         }
     }
+    match agent.settings.config.registry_metrics {
+        true => metrics
+            .registries
+            .show_stuck(&view::stuck_by_registry(&agent.judge)),
+        false => metrics.registries.clear(),
+    }
     let held = view::held(&agent.judge);
     for brake in BRAKES.map(|brake| brake.name) {
         let count = held.get(brake).copied().unwrap_or(0);
@@ -33,6 +39,17 @@ pub(super) fn count(agent: &mut Agent) {
         let gauge = metrics.agent.mode.get_or_create(&ByMode { mode });
         gauge.set(in_force.into());
     }
+    let now = agent.process.clock.now();
+    let fleet = &agent.judge.brake().memory.fleet;
+    let is_spent = fleet.spent(now).next().is_some();
+    metrics.agent.fleet_spent.set(is_spent.into());
+    let is_unusable = fleet.unusable(now).is_some();
+    metrics.agent.fleet_unusable.set(is_unusable.into());
+    let stop = agent.judge.brake().memory.stopped.last(now);
+    let unguarded = stop.is_some_and(|stop| !stop.by_switch);
+    metrics.agent.unguarded.set(unguarded.into());
+    let is_off = stop.is_some_and(|stop| stop.by_switch);
+    metrics.agent.writes_off.set(is_off.into());
     let unsettled = agent.poller.sandboxes.unsettled();
     metrics.sources.unsettled.set(amount(unsettled));
     let open = agent.sources.source();
@@ -50,7 +67,6 @@ pub(super) fn count(agent: &mut Agent) {
             .get_or_create(&BySource { source });
         gauge.set(is_open.into());
     }
-    let now = agent.process.clock.now();
     agent.process.count_freed(now);
 }
 

@@ -6,7 +6,7 @@ mod carry_out;
 mod freed;
 mod gauges;
 mod keeper;
-mod labels;
+mod namespaces;
 mod narrate;
 mod parts;
 mod poller;
@@ -17,6 +17,7 @@ mod settings;
 mod sources;
 mod start;
 mod tally;
+mod told;
 mod view;
 mod workers;
 
@@ -92,6 +93,9 @@ impl Agent {
         let effects = self.judge.step(&event, now.boot);
         self.journal.write(&event, &effects, &self.judge, now);
         self.process.metrics.count(&effects);
+        if self.settings.config.registry_metrics {
+            self.process.metrics.registries.count(&effects);
+        }
         narrate::tell(&effects);
         self.tally.take(&effects);
         self.keeper.take(&event, &effects, &self.judge);
@@ -170,7 +174,7 @@ impl Agent {
         self.happen(Event::Tick);
         let judged = self.judge.latest().values();
         let judged = judged.map(|latest| &*latest.view.namespace).collect();
-        self.workers.labels.keep(&judged, now.boot);
+        self.workers.namespaces.keep(&judged, now.boot);
         self.forget(now);
         gauges::count(self);
     }

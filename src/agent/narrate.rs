@@ -2,7 +2,7 @@
 
 use tracing::{debug, info, warn};
 
-use crate::judge::{Decision, Effect, FailRequest, Note, Outcome, PodId, Reason, Verdict};
+use crate::judge::{Decision, Effect, Ending, FailRequest, Note, Outcome, PodId, Reason, Verdict};
 use crate::text::Shown;
 
 /// Tells of what followed from an event.
@@ -59,12 +59,7 @@ fn tell_note(note: &Note) {
             image,
             ending,
             ..
-        } => tell_ending(
-            pod,
-            request.as_deref(),
-            image,
-            (ending.outcome, &ending.detail),
-        ),
+        } => tell_ending(pod, request.as_deref(), image, ending),
         Note::Reverted { pod, undone } => {
             let (namespace, pod) = (&pod.namespace, &pod.name);
             match undone {
@@ -116,16 +111,12 @@ fn tell_verdict(pod: &PodId, verdict: &Verdict) {
     }
 }
 
-fn tell_ending(
-    pod: &PodId,
-    request: Option<&FailRequest>,
-    image: &str,
-    (outcome, detail): (Outcome, &str),
-) {
+fn tell_ending(pod: &PodId, request: Option<&FailRequest>, image: &str, ending: &Ending) {
     let (namespace, pod, image) = (&pod.namespace, &pod.name, Shown(image));
     let cause = request.map(|request| request.cause.as_str());
     let failures = request.map(|request| request.failures);
-    match outcome {
+    let detail = ending.detail.as_str();
+    match ending.outcome {
         Outcome::Written => {
             info!(%namespace, %pod, %image, cause, failures, "Pod failed, the kubelet is ending it");
         }
@@ -135,8 +126,12 @@ fn tell_ending(
         Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Spared | Outcome::Gone => {
             info!(%namespace, %pod, %image, why = detail, "Pod spared");
         }
-        Outcome::Barred | Outcome::Denied => {
-            warn!(%namespace, %pod, %image, error = detail, "failing the Pod is not allowed");
+        Outcome::Barred | Outcome::Unguarded | Outcome::Off | Outcome::Denied => {
+            let plugin = ending.refusal.as_deref();
+            warn!(%namespace, %pod, %image, plugin, error = detail, "failing the Pod is not allowed");
+        }
+        Outcome::Fleet => {
+            warn!(%namespace, %pod, %image, why = detail, "the fleet budget holds the Pod, left for its next failure");
         }
         Outcome::Refused => {
             warn!(%namespace, %pod, %image, error = detail, "the Pod could not be failed, left for its next failure");

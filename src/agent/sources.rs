@@ -11,12 +11,23 @@ use tracing::{debug, info, warn};
 
 use super::sandboxes::ABSENT;
 use crate::config::Evidence;
-use crate::evidence::{self, ApiServer, Sighting};
+use crate::evidence::{self, ApiServer, Lost, Sighting};
 use crate::judge::{Moment, Source};
 
-/// First and longest pause before evidence that was lost is opened again, before jitter. What happens
-/// meanwhile is not counted, so the longest is short; only nodes with an unsettled Pod try at all.
+/// First and longest pause before evidence that was lost is opened again, before jitter. Only nodes with
+/// an unsettled Pod try at all.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
+
+/// Jitter before the API server is asked again: the agents of a cluster come one after the other when it
+/// has restarted. Each makes two requests. A thousand make some 50 a second. A failure that is missed
+/// meanwhile is counted by the back-off that follows it.
+const SPREAD: Duration = Duration::from_secs(45);
+
+/// The longest pause that the API server may ask for.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Share of the golden ratio: multiples of it are spread evenly between whole numbers.
+const GOLDEN: f64 = 0.618_034;
 
 /// Evidence that was complete for this long was well: the pauses start anew. A list that is allowed and a watch that is not must not make a loop.
 const WAS_WELL: Duration = Duration::from_secs(60);
@@ -66,6 +77,8 @@ struct Choice {
     not_before: Moment,
     /// Pause after the next loss, before jitter.
     pause: Duration,
+    /// Losses so far: each has a jitter of its own.
+    losses: u32,
     /// Where there is a choice, the kubelet's socket is not tried before.
     kubelet_due: Moment,
     /// Time at which a stream of the kubelet's was last opened again at once.
@@ -79,19 +92,26 @@ impl Choice {
         Self {
             not_before: now,
             pause: PAUSES.0,
+            losses: 0,
             kubelet_due: now,
             reopened: None,
             said: None,
         }
     }
 
-    /// Evidence that had been complete for `lasted` was lost.
-    fn lost(&mut self, lasted: Option<Duration>, now: Moment, share: f64) {
+    /// Share of the next jitter, from 0 to 1. `share` tells this node from the others.
+    fn part(&self, share: f64) -> f64 {
+        GOLDEN.mul_add(f64::from(self.losses), share).fract()
+    }
+
+    /// Evidence that had been complete for `lasted` was lost. `more` is added to the pause.
+    fn lost(&mut self, lasted: Option<Duration>, more: Duration, now: Moment) {
         if lasted.is_some_and(|lasted| lasted >= WAS_WELL) {
             self.pause = PAUSES.0;
         }
-        self.not_before = now.after(self.pause.mul_f64(1.0 + share));
+        self.not_before = now.after(self.pause + more);
         self.pause = (self.pause * 2).min(PAUSES.1);
+        self.losses = self.losses.wrapping_add(1);
     }
 }
 
@@ -256,7 +276,8 @@ impl Sources {
     }
 
     /// The open source has ended. Nothing is missed for good: the next one names all Pending Pods.
-    pub(super) fn lost(&mut self, error: &str, now: Moment) -> Closed {
+    pub(super) fn lost(&mut self, lost: &Lost, now: Moment) -> Closed {
+        let error = lost.why.as_str();
         let lasted = self.complete_since.map(|since| now.since(since));
         let source = self.source();
         let closed = self.close(now);
@@ -281,7 +302,14 @@ impl Sources {
             // Whoever answers first.
             self.choice.kubelet_due = now;
         }
-        self.choice.lost(lasted, now, self.ways.share);
+        let jitter = match self.ways.evidence {
+            // Nobody shares it.
+            Evidence::Only(Source::Kubelet) => self.choice.pause,
+            _ => SPREAD,
+        };
+        let jitter = jitter.mul_f64(self.choice.part(self.ways.share));
+        let asked = lost.asked.unwrap_or_default().min(LONGEST);
+        self.choice.lost(lasted, jitter + asked, now);
         if std::mem::replace(&mut self.well, false) {
             let from = match source {
                 Some(Source::Kubelet) => "the kubelet",

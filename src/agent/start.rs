@@ -82,7 +82,7 @@ pub(super) fn start(
         share: share(&node),
         node: node.clone(),
     };
-    let guard = Guard::new(config.startup.own_pod.clone());
+    let guard = Guard::new(config.startup.own_pod.clone(), process.clock.clone());
     let mode = config.policy.mode;
     let mut agent = Agent {
         journal: Journal::begin(log, (&node, &boot), config.judging(), counts, &judge, now),

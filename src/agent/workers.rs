@@ -1,23 +1,26 @@
 //! Carries out effects that need the API server or the runtime. Each is a task of its own, so the
 //! event loop waits for none of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{Id, JoinSet};
 use tracing::warn;
 
-use super::labels::LabelReader;
+use super::namespaces::NamespaceReader;
 use super::reverts::Reverts;
+use super::told::Told;
 use crate::cri::Runtime;
 use crate::evidence::{self, ApiServer};
 use crate::judge::{
-    Action, Aftermath, Because, Complaint, Ending, FailRequest, Outcome, PodId, Policy, Undone,
+    Action, Aftermath, Because, Complaint, Ending, FailRequest, NamespaceView, Outcome, PodId,
+    Policy, Undone,
 };
-use crate::report::{self, Account, Event, Guard, InForce, Trace, Unguarded};
+use crate::report::{self, About, Account, Event, Guard, InForce, Permits, Trace, Unguarded};
 use crate::shutdown::{self, Trigger};
 
 /// Result of one task.
@@ -45,12 +48,13 @@ pub(super) enum Done {
     /// An Event was to be written.
     Announced {
         pod: PodId,
+        about: About,
         event: Result<(), String>,
     },
-    /// The labels of a namespace were to be read.
-    Labels {
+    /// A namespace was to be read.
+    Namespace {
         name: String,
-        labels: Result<BTreeMap<String, String>, String>,
+        found: Result<NamespaceView, String>,
     },
     /// Proof that the API server holds the agent to its own node.
     Guarded(Result<(), Unguarded>),
@@ -64,13 +68,19 @@ pub(super) enum Done {
     Nothing,
 }
 
+/// Things that the reports of the agent use by turns.
+struct Turns {
+    /// The runtime is asked to pull by one report at a time.
+    pulls: Semaphore,
+    /// The guard's proof, and the fleet budget.
+    permits: Permits,
+}
+
 /// The tasks, and what they need.
 pub(super) struct Workers {
     pub(super) api: ApiServer,
     pub(super) guard: Guard,
-    runtime: Runtime,
-    /// The runtime is asked to pull by one report at a time.
-    pulls: Arc<Semaphore>,
+    runtime: Asked,
     /// Tells the reports that the agent ends.
     ending: Trigger,
     /// The policy, for the reports that are under way.
@@ -79,22 +89,37 @@ pub(super) struct Workers {
     /// The Pods and images of the reports, by task. One that panics still has a result.
     reports: HashMap<Id, (PodId, String)>,
     pub(super) reverts: Reverts,
-    pub(super) labels: LabelReader,
+    pub(super) namespaces: NamespaceReader,
+    told: Told,
+}
+
+/// The runtime, and what the reports use by turns.
+#[derive(Clone)]
+struct Asked {
+    runtime: Runtime,
+    turns: Arc<Turns>,
 }
 
 impl Workers {
     pub(super) fn new(api: ApiServer, guard: Guard, runtime: Runtime, policy: &Policy) -> Self {
+        let turns = Turns {
+            pulls: Semaphore::new(1),
+            permits: Permits::of(guard.clone()),
+        };
         Self {
             api,
             guard,
-            runtime,
-            pulls: Arc::new(Semaphore::new(1)),
+            runtime: Asked {
+                runtime,
+                turns: Arc::new(turns),
+            },
             ending: shutdown::channel().0,
             in_force: watch::Sender::new(Arc::new(policy.clone())),
             tasks: JoinSet::new(),
             reports: HashMap::new(),
             reverts: Reverts::default(),
-            labels: LabelReader::default(),
+            namespaces: NamespaceReader::default(),
+            told: Told::default(),
         }
     }
 
@@ -148,25 +173,24 @@ impl Workers {
     pub(super) fn report(&mut self, mut request: Box<FailRequest>, at: Timestamp) {
         let (in_force, mut ending) = (InForce::of(&self.in_force), self.ending.request());
         let policy = in_force.now();
-        let (mut runtime, pulls) = (self.runtime.clone(), self.pulls.clone());
-        let (api, guard) = (self.api.clone(), self.guard.clone());
+        let Asked { mut runtime, turns } = self.runtime.clone();
+        let api = self.api.clone();
         let (pod, image) = (request.pod.clone(), request.image.clone());
         let of_task = (pod.clone(), image.clone());
         let task = self.tasks.spawn(async move {
             // The last look at the Pod comes last: it is the freshest at the write, and who is spared before costs no request.
             let asked = tokio::select! {
                 () = ending.asked() => Err(Ending::with(Outcome::Refused, "the agent is ending")),
-                asked = report::ask(&mut runtime, &pulls, report::PATIENCE, &mut request) => asked,
+                asked = report::ask(&mut runtime, &turns.pulls, report::PATIENCE, &mut request) => asked,
             };
             let account = match asked {
                 Err(ending) => ending.into(),
                 // The client is made only where it is needed.
                 Ok(()) => match api.client().await {
                     Err(why) => Ending::with(Outcome::Refused, why).into(),
-                    Ok(client) if request.enforce => match guard.make_sure(client).await {
-                        Ok(()) => report::fail(client, &request, &in_force, at).await,
-                        Err(unguarded) => unguarded.ending().into(),
-                    },
+                    Ok(client) if request.enforce => {
+                        report::fail(client, &request, &in_force, &turns.permits, at).await
+                    }
                     Ok(client) => report::look(client, &request, &in_force).await,
                 },
             };
@@ -178,7 +202,8 @@ impl Workers {
             let mut announced = None;
             if account.ending.outcome == Outcome::Due {
                 let event = Event::WouldFail(request.clone());
-                announced = Some(announce(&api, &pod, &policy.node, &event, at).await);
+                announced =
+                    Some(announce(&api, (&pod, &About::Pod), &policy.node, &event, at).await);
             }
             Done::Reported {
                 pod,
@@ -220,24 +245,48 @@ impl Workers {
         self.announce(pod, Event::InvalidAnnotations(complaints), node, at);
     }
 
-    /// Writes an Event. It may take minutes where the API server asks for pauses.
+    /// Writes an Event on a Pod. It may take minutes where the API server asks for pauses.
     pub(super) fn announce(&mut self, pod: PodId, event: Event, node: &str, at: Timestamp) {
+        self.announce_on(pod, About::Pod, event, node, at);
+    }
+
+    /// Writes the same Event on owners of a Pod that got none about the image within this hour.
+    pub(super) fn tell_owners(
+        &mut self,
+        pod: &PodId,
+        owners: Vec<OwnerReference>,
+        event: &Event,
+        node: &str,
+        at: Timestamp,
+    ) {
+        for about in owners.into_iter().map(About::Owner) {
+            if self.told.begins(about.event_name(pod, event, at), at) {
+                self.announce_on(pod.clone(), about, event.clone(), node, at);
+            }
+        }
+    }
+
+    fn announce_on(&mut self, pod: PodId, about: About, event: Event, node: &str, at: Timestamp) {
         let (api, node) = (self.api.clone(), node.to_owned());
         self.tasks.spawn(async move {
-            let event = announce(&api, &pod, &node, &event, at).await;
-            Done::Announced { pod, event }
+            let result = announce(&api, (&pod, &about), &node, &event, at).await;
+            Done::Announced {
+                pod,
+                about,
+                event: result,
+            }
         });
     }
 
-    /// Reads the labels of a namespace.
-    pub(super) fn read_labels(&mut self, name: String) {
+    /// Reads a namespace.
+    pub(super) fn read_namespace(&mut self, name: String) {
         let api = self.api.clone();
         self.tasks.spawn(async move {
-            let labels = match api.client().await {
-                Ok(client) => evidence::labels(client, &name).await,
+            let found = match api.client().await {
+                Ok(client) => evidence::namespace(client, &name).await,
                 Err(error) => Err(error),
             };
-            Done::Labels { name, labels }
+            Done::Namespace { name, found }
         });
     }
 
@@ -274,17 +323,18 @@ impl Workers {
 
 async fn announce(
     api: &ApiServer,
-    pod: &PodId,
+    about: (&PodId, &About),
     node: &str,
     event: &Event,
     at: Timestamp,
 ) -> Result<(), String> {
-    report::announce(api.client().await?, pod, node, event, at).await
+    report::announce(api.client().await?, about, node, event, at).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     #[tokio::test]
     async fn a_report_that_panics_has_a_result() {
@@ -292,7 +342,7 @@ mod tests {
         let api = ApiServer::new(None);
         let runtime = Runtime::at(std::path::Path::new("/none"));
         let policy = policy.unwrap().policy;
-        let mut workers = Workers::new(api, Guard::new(None), runtime, &policy);
+        let mut workers = Workers::new(api, Guard::new(None, Clock::default()), runtime, &policy);
         let pod = PodId {
             uid: "u".to_owned(),
             namespace: "n".to_owned(),

@@ -53,7 +53,7 @@ pub(super) async fn ask(config: &Config) -> Kubelet {
         loop {
             match watch.next().await {
                 Some(Sighting::Complete(_)) => return Kubelet::Answers,
-                Some(Sighting::Lost(error)) => return Kubelet::Silent(error),
+                Some(Sighting::Lost(lost)) => return Kubelet::Silent(lost.why),
                 Some(Sighting::Seen(_) | Sighting::Left(..) | Sighting::Alive) => {}
                 None => return Kubelet::Silent("the stream has ended".to_owned()),
             }

@@ -3,6 +3,7 @@
 use kube::Client;
 
 use super::Finding;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::judge::NodeMode;
 use crate::report::{Guard, Unguarded};
@@ -23,12 +24,12 @@ pub(super) async fn look(client: &Client, config: &Config) -> Finding {
             ),
         };
     };
-    let guard = Guard::new(Some(own.clone()));
+    let guard = Guard::new(Some(own.clone()), Clock::default());
     match guard.make_sure(client).await {
         Err(Unguarded::Off(_)) => Finding::warning(
             WHAT,
             "the API server denies every write at present: they are switched off for all agents",
-            "to switch them on: kubectl -n pullwarden patch configmap pullwarden-writes --type=merge -p '{\"data\":{\"writes\":\"on\"}}'",
+            "to switch them on: kubectl delete -k deploy/off",
         ),
         Ok(()) => Finding::ok(
             WHAT,

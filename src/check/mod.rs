@@ -6,6 +6,7 @@ mod agent;
 mod apiserver;
 mod evidence;
 mod finding;
+mod fleet;
 mod folders;
 mod guard;
 mod permissions;
@@ -32,6 +33,7 @@ pub async fn look(config: &Config) -> Vec<Finding> {
             let user = server.user();
             let mut may = permissions::look(client, config, kubelet.answers(), user).await;
             may.push(guard::look(client, config).await);
+            may.push(fleet::look(client, config).await);
             may
         }
         None => Vec::new(),

@@ -7,20 +7,24 @@ use serde_json::json;
 
 use super::apiserver::post;
 use super::{Finding, Level};
+use crate::clock::Clock;
 use crate::config::{Config, Evidence};
 use crate::judge::{Action, NodeMode, Source};
+use crate::report::{FLEET, Guard};
 
 const WHAT: &str = "permissions";
 
-/// A verb and a resource, in all namespaces.
+/// A verb and a resource, in all namespaces or of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Permission {
     verb: &'static str,
     resource: &'static str,
+    /// The permission is for the ConfigMap of the fleet budget only.
+    of_fleet: bool,
 }
 
 /// All that is asked about: what some configuration needs, and what would be worst in the wrong hands.
-const ASKED: [Permission; 25] = [
+const ASKED: [Permission; 27] = [
     of("get", "pods"),
     of("patch", "pods"),
     of("patch", "pods/status"),
@@ -46,10 +50,24 @@ const ASKED: [Permission; 25] = [
     of("patch", "events"),
     of("delete", "events"),
     of("create", "serviceaccounts/token"),
+    of_fleet("get"),
+    of_fleet("patch"),
 ];
 
 const fn of(verb: &'static str, resource: &'static str) -> Permission {
-    Permission { verb, resource }
+    Permission {
+        verb,
+        resource,
+        of_fleet: false,
+    }
+}
+
+const fn of_fleet(verb: &'static str) -> Permission {
+    Permission {
+        verb,
+        resource: "configmaps",
+        of_fleet: true,
+    }
 }
 
 /// Meaning of a permission for the agent.
@@ -68,7 +86,12 @@ impl Permission {
         const BASE: &str = "apply deploy/base/rbac.yaml";
         let observes = config.policy.mode == NodeMode::Observe;
         let deletes = config.policy.action == Action::Delete;
-        let rules = &config.policy.scope.namespaces;
+        if self.of_fleet {
+            return match observes || config.policy.fleet.is_none() {
+                true => Want::Granted,
+                false => Want::Needed(Level::Fault, "apply deploy/base/fleet.yaml"),
+            };
+        }
         match (self.verb, self.resource) {
             ("get", "pods") | ("create", "events") => Want::Needed(Level::Fault, BASE),
             ("patch", "pods" | "pods/status") if observes => Want::Granted,
@@ -90,20 +113,23 @@ impl Permission {
                 Level::Fault,
                 "use deploy/components/action-delete, or set action: fail",
             ),
-            ("get", "namespaces") if rules.iter().any(|rule| rule.selector.is_some()) => {
-                Want::Needed(
-                    Level::Fault,
-                    "use deploy/components/namespace-labels, or go by names in scope.namespaces",
-                )
-            }
+            ("get", "namespaces") if config.policy.scope.reads_namespaces() => Want::Needed(
+                Level::Fault,
+                "use deploy/components/namespace-labels, or use names alone in scope.namespaces and switch scope.namespaceAnnotations off",
+            ),
             _ => Want::Unwanted,
         }
     }
 
     /// The API server would allow it.
-    async fn is_allowed(self, client: &Client) -> Result<bool, String> {
+    async fn is_allowed(self, client: &Client, config: &Config) -> Result<bool, String> {
         let (resource, subresource) = self.resource.split_once('/').unwrap_or((self.resource, ""));
-        let attributes = json!({"verb": self.verb, "group": "", "resource": resource, "subresource": subresource});
+        let mut attributes = json!({"verb": self.verb, "group": "", "resource": resource, "subresource": subresource});
+        if self.of_fleet {
+            let guard = Guard::new(config.startup.own_pod.clone(), Clock::default());
+            attributes["namespace"] = guard.namespace().into();
+            attributes["name"] = FLEET.into();
+        }
         let body = json!({
             "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": attributes},
@@ -117,7 +143,11 @@ impl Permission {
 
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb, self.resource)
+        write!(f, "{} {}", self.verb, self.resource)?;
+        match self.of_fleet {
+            true => write!(f, " {FLEET}"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -131,7 +161,7 @@ pub(super) async fn look(
     let (mut needed, mut missing, mut more) = (0_usize, Vec::new(), Vec::new());
     for permission in ASKED {
         let wanted = permission.wanted(config, kubelet_answers);
-        let allowed = match permission.is_allowed(client).await {
+        let allowed = match permission.is_allowed(client, config).await {
             Ok(allowed) => allowed,
             Err(error) => {
                 return vec![Finding::fault(

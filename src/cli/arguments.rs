@@ -39,6 +39,12 @@ pub(super) fn output<const N: usize>(formats: [&'static str; N]) -> Arg {
         .help("Output format")
 }
 
+/// Returns the end of a command's help: two examples, each with its purpose.
+pub(super) fn examples(examples: [(&str, &str); 2]) -> String {
+    let lines = examples.map(|(purpose, example)| format!("  # {purpose}\n  {example}"));
+    format!("Examples:\n{}", lines.join("\n"))
+}
+
 fn scalars() -> impl Iterator<Item = &'static Key> {
     KEYS.iter().filter(|key| !key.is_list())
 }

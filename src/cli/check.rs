@@ -15,6 +15,10 @@ const COLUMNS: [usize; 2] = [9, 25];
 pub(super) fn command() -> Command {
     Command::new("check")
         .about("Check whether this node has what the agent needs: sockets, versions, folders, permissions")
+        .after_help(arguments::examples([
+            ("This node, for an agent of this configuration", "pullwarden check --config /etc/pullwarden/config.yaml"),
+            ("The findings for a program", "pullwarden check --output json"),
+        ]))
         .arg(arguments::config())
         .args(arguments::keys())
         .arg(arguments::output(["text", "json"]))

@@ -12,9 +12,12 @@ use super::history::{self, Entry, History};
 use super::printing::{Printed, outcome, pretty, print};
 use super::screen::{Screen, Tone, age};
 use crate::control;
-use crate::judge::Cause;
+use crate::judge::{BehindMirror, Cause, named_image};
 use crate::text::escaping;
-use crate::view::{Ask, Explanation, ImageExplained, Known, ReasonShown};
+use crate::view::{Ask, Explanation, ImageExplained, Known, NextStep, ReasonShown};
+
+/// Image that stands for one that an error does not name: of a registry that nobody has.
+const UNNAMED: &str = "registry.invalid/unnamed";
 
 /// Column where the text beside a head begins.
 const COLUMN: usize = 9;
@@ -28,6 +31,10 @@ const STATE_LINES: usize = 3;
 pub(super) fn command() -> Command {
     Command::new("explain")
         .about("Explain why a Pod was, or was not, failed; or the cause of an error")
+        .after_help(arguments::examples([
+            ("Why was this Pod failed, or why not?", "pullwarden explain team-a/train-x7k2q"),
+            ("The cause that a waiting reason gives", "pullwarden explain --reason ErrImageNeverPull"),
+        ]))
         .arg(
             Arg::new("pod")
                 .value_name("NAMESPACE/POD")
@@ -60,16 +67,28 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let json = text("output") == Some("json");
     let reason = text("reason").unwrap_or("ErrImagePull");
     match (text("message"), text("pod")) {
-        (Some("-"), _) => causes(reason),
-        (Some(message), _) => cause(reason, message, json),
+        (Some("-"), _) => causes(&mirrors(matches)?, reason),
+        (Some(message), _) => cause(&mirrors(matches)?, reason, message, json),
         (None, Some(pod)) => explain_pod(matches, pod, json).await,
         // Some reasons need no message.
-        (None, None) => cause(reason, "", json),
+        (None, None) => cause(&mirrors(matches)?, reason, "", json),
     }
 }
 
-fn cause(reason: &str, message: &str, json: bool) -> anyhow::Result<()> {
-    let cause = Cause::of(reason, message);
+/// Returns the registries behind a mirror, by the configuration.
+fn mirrors(matches: &ArgMatches) -> anyhow::Result<BehindMirror> {
+    let config = arguments::configuration_of_client(matches)?;
+    Ok(config.policy.behind_mirror)
+}
+
+/// Returns the cause of an error. The error itself names the image.
+fn cause_of(mirrors: &BehindMirror, reason: &str, message: &str) -> Cause {
+    let image = named_image(message).unwrap_or(UNNAMED);
+    mirrors.cause(image, Cause::of(reason, message))
+}
+
+fn cause(mirrors: &BehindMirror, reason: &str, message: &str, json: bool) -> anyhow::Result<()> {
+    let cause = cause_of(mirrors, reason, message);
     let class = cause.class();
     let text = match json {
         true => object(cause).to_string() + "\n",
@@ -89,7 +108,7 @@ fn object(cause: Cause) -> Value {
 
 /// Reads one JSON string a line and prints one JSON object a line, in the same order. A line that
 /// is no JSON string is answered with an error, so that the others keep their places.
-fn causes(reason: &str) -> anyhow::Result<()> {
+fn causes(mirrors: &BehindMirror, reason: &str) -> anyhow::Result<()> {
     let mut input = std::io::BufReader::new(std::io::stdin().lock());
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     let mut line = Vec::new();
@@ -101,7 +120,7 @@ fn causes(reason: &str) -> anyhow::Result<()> {
     {
         lines += 1;
         let answer = match serde_json::from_slice::<String>(&line) {
-            Ok(message) => object(Cause::of(reason, &message)),
+            Ok(message) => object(cause_of(mirrors, reason, &message)),
             Err(error) => {
                 bad += 1;
                 json!({"error": format!("line {lines} is not a JSON string: {error}")})
@@ -184,6 +203,7 @@ fn with_past(mut explanation: Explanation, past: &History) -> Explanation {
     {
         explanation.known = Known::Past;
         explanation.summary = format!("pullwarden failed the Pod at {at}");
+        explanation.next.push(NextStep::after_failing());
     } else if explanation.known == Known::Never && !past.entries.is_empty() {
         explanation.known = Known::Past;
         explanation.summary =
@@ -216,6 +236,7 @@ fn page(answer: &Answer) -> String {
     list(&mut screen, "why", reasons);
     let next = explanation.next.iter().map(|next| next.text.clone());
     list(&mut screen, "next", next);
+    list(&mut screen, "note", explanation.notes.iter().cloned());
     if !answer.history.is_empty() || answer.history_error.is_some() {
         screen.gap();
         screen.line(Tone::Title, "history");

@@ -2,15 +2,23 @@
 
 mod arguments;
 mod check;
+mod clean;
+mod completions;
 mod explain;
 mod history;
+mod man;
 mod printing;
 mod replay;
+mod replay_fleet;
+mod replay_output;
+mod replay_text;
 mod run;
 mod screen;
 mod status;
+mod survey;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Command;
@@ -21,9 +29,19 @@ use crate::text::escaping;
 /// Exit code for a configuration with faults.
 const BAD_CONFIGURATION: u8 = 64;
 
+/// Name of the program as a plugin of kubectl, and the words that start it.
+const PLUGIN: &str = "kubectl-pullwarden";
+const AS_PLUGIN: &str = "kubectl pullwarden";
+
 /// Runs the command that `arguments` ask for.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = match command().try_get_matches_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let is_plugin = arguments.first().is_some_and(is_plugin);
+    let command = match is_plugin {
+        true => command().bin_name(AS_PLUGIN),
+        false => command(),
+    };
+    let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             // Arguments may be file names, which others chose.
@@ -45,7 +63,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         (Ok(runtime), Some(("status", matches))) => runtime.block_on(status::run(matches)),
         (Ok(runtime), Some(("check", matches))) => runtime.block_on(check::run(matches)),
         (Ok(runtime), Some(("explain", matches))) => runtime.block_on(explain::run(matches)),
+        (Ok(runtime), Some(("survey", matches))) => runtime.block_on(survey::run(matches)),
         (Ok(_), Some(("replay", matches))) => replay::run(matches),
+        (Ok(runtime), Some(("clean", matches))) => runtime.block_on(clean::run(matches)),
+        (Ok(_), Some(("completions", matches))) => completions::run(matches, self::command()),
+        (Ok(_), Some(("man", matches))) => man::run(matches, self::command()),
         // clap lets nothing else through.
         (Ok(_), _) => Err(anyhow::anyhow!("no command")),
     };
@@ -58,6 +80,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     printing::complain(&format!("{error:#}"));
     ExitCode::FAILURE
+}
+
+/// Returns true if kubectl has started the program as its plugin.
+fn is_plugin(program: &OsString) -> bool {
+    let stem = Path::new(program).file_stem();
+    stem.is_some_and(|stem| stem == PLUGIN)
 }
 
 fn command() -> Command {
@@ -73,6 +101,10 @@ fn command() -> Command {
         .subcommand(status::command())
         .subcommand(explain::command())
         .subcommand(replay::command())
+        .subcommand(survey::command())
+        .subcommand(clean::command())
+        .subcommand(completions::command())
+        .subcommand(man::command())
 }
 
 #[cfg(test)]
@@ -80,5 +112,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_each_command_ends_with_two_examples_that_parse() {
+        for command in super::command().get_subcommands() {
+            let name = command.get_name();
+            let help = command.clone().render_help().to_string();
+            let (_, examples) = help.rsplit_once("\nExamples:\n").unwrap_or_default();
+            let lines: Vec<&str> = examples.lines().collect();
+            let [first, one, second, two] = lines[..] else {
+                panic!("{name} has not two examples:\n{help}");
+            };
+            assert!(first.starts_with("  # ") && second.starts_with("  # "));
+            assert_ne!(one, two);
+            for example in [one, two] {
+                let words = example.split_whitespace();
+                let matches = super::command().try_get_matches_from(words).unwrap();
+                assert_eq!(matches.subcommand_name(), Some(name), "{example}");
+            }
+        }
     }
 }

@@ -33,7 +33,19 @@ const PENDING: &str = "Only Pods in phase Pending are failed. A Pod is Pending u
 pub(super) fn command() -> Command {
     Command::new("run")
         .about("Run the agent of this node")
-        .after_help(PENDING)
+        .after_help(format!(
+            "{PENDING}\n\n{}",
+            arguments::examples([
+                (
+                    "The agent of a node, as the manifests start it",
+                    "pullwarden run --config /etc/pullwarden/config.yaml"
+                ),
+                (
+                    "An agent by hand that only observes",
+                    "pullwarden run --node-name node-1 --kubeconfig /root/.kube/config"
+                ),
+            ])
+        ))
         .arg(arguments::config())
         .args(arguments::keys())
 }

@@ -10,6 +10,9 @@ use crate::text::Shown;
 /// Columns that a line may take.
 pub(super) const WIDTH: usize = 80;
 
+/// Terminal code that clears the screen and moves to its first line.
+pub(super) const CLEAR: &str = "\x1b[H\x1b[2J";
+
 /// Importance of a piece of text, which gives its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -116,6 +119,15 @@ impl Screen {
 
     /// Adds rows with aligned columns, two spaces apart; the first row has the heads.
     pub(super) fn table<const N: usize>(&mut self, rows: &[[String; N]]) {
+        self.table_with(rows, |_, _| {});
+    }
+
+    /// Adds the same, and below the row of each index what `below` adds.
+    pub(super) fn table_with<const N: usize>(
+        &mut self,
+        rows: &[[String; N]],
+        mut below: impl FnMut(&mut Self, usize),
+    ) {
         let rows: Vec<[String; N]> = rows
             .iter()
             .map(|row| row.each_ref().map(|cell| shown(cell)))
@@ -134,6 +146,7 @@ impl Screen {
             let tone = if index == 0 { Tone::Title } else { Tone::Plain };
             self.push(tone, line.join("  ").trim_end());
             self.gap();
+            below(self, index);
         }
     }
 

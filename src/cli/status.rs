@@ -8,12 +8,12 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::arguments;
 use super::printing::{Printed, pretty, print};
-use super::screen::{Screen, Tone, age, is_terminal};
+use super::screen::{CLEAR, Screen, Tone, age, is_terminal};
 use crate::control;
 use crate::judge::{NodeMode, Source};
 use crate::view::{
-    Ask, EvidenceState, FailingImage, GuardTried, PodStatus, ReasonKind, ReasonShown, Status,
-    Unrecognised,
+    Ask, EvidenceState, FailingImage, GuardTried, PodStatus, ReasonKind, ReasonShown, SpentLimit,
+    Status, Unrecognised,
 };
 
 /// Pause between two questions with `--watch`.
@@ -24,9 +24,6 @@ const COLUMNS: [usize; 2] = [10, 11];
 
 /// Lines that an error may take; `explain` shows all of it.
 const ERROR_LINES: usize = 2;
-
-/// Terminal code that clears the screen and moves to its first line.
-const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Output format.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,6 +36,16 @@ enum Form {
 pub(super) fn command() -> Command {
     Command::new("status")
         .about("Show the stuck Pods of this node, their failure counts, and the next steps")
+        .after_help(arguments::examples([
+            (
+                "The page again every two seconds",
+                "pullwarden status --watch",
+            ),
+            (
+                "Longer lines, with the whole names of images",
+                "pullwarden status --output wide",
+            ),
+        ]))
         .arg(arguments::config())
         .args(arguments::keys_of(&["controlSocket"]))
         .arg(arguments::output(["table", "wide", "json"]))
@@ -134,6 +141,8 @@ fn node(screen: &mut Screen, status: &Status) {
     fact(Tone::Plain, "Pods", &pods);
     let budget = format!("{} of {} Pods spent", status.budget_spent, status.budget);
     fact(Tone::Plain, "budget", &budget);
+    fleet(screen, status);
+    let mut fact = |tone, head: &str, text: &str| screen.entry(tone, head, COLUMNS[0], text);
     if let Some(faults) = &status.configuration_refused {
         let text = "REFUSED: the previous configuration stays in force";
         fact(Tone::Bad, "config", text);
@@ -141,7 +150,9 @@ fn node(screen: &mut Screen, status: &Status) {
             fact(Tone::Plain, "", line);
         }
     }
-    if status.guard_tried == GuardTried::NotYet && status.mode != NodeMode::Observe {
+    if let Some(why) = &status.writes_stopped {
+        fact(Tone::Bad, "writes", &format!("NO POD IS FAILED: {why}"));
+    } else if status.guard_tried == GuardTried::NotYet && status.mode != NodeMode::Observe {
         let text = "none until a dry run shows that the API server limits this agent to its node";
         fact(Tone::Notable, "writes", text);
     }
@@ -164,6 +175,22 @@ fn node(screen: &mut Screen, status: &Status) {
     if status.pods.is_empty() {
         screen.gap();
         screen.line(Tone::Plain, "no Pod of this node waits for an image");
+    }
+}
+
+/// Prints the state of the fleet budget, if there is something to say.
+fn fleet(screen: &mut Screen, status: &Status) {
+    let fleet = &status.fleet_budget;
+    let mut fact = |tone, text: &str| screen.entry(tone, "fleet", COLUMNS[0], text);
+    if let Some(why) = &fleet.unusable {
+        fact(Tone::Bad, &format!("NO POD IS FAILED: {why}"));
+    }
+    for SpentLimit { text, left_seconds } in &fleet.spent {
+        let left = age(*left_seconds);
+        fact(Tone::Notable, &format!("{text}, for {left} more"));
+    }
+    if !fleet.enabled && status.mode != NodeMode::Observe {
+        fact(Tone::Notable, "no budget: each node fails Pods by its own");
     }
 }
 

@@ -133,7 +133,9 @@ impl Document {
                 (Some(Value::Object(_)), _) => {
                     self.fault(&path, source.clone(), "is not a mapping".to_owned());
                 }
-                (Some(Value::Array(_)), value) if !value.is_array() => {
+                (Some(Value::Array(_)), value)
+                    if !value.is_array() && !self.problems(&path, &value).is_empty() =>
+                {
                     self.fault(&path, source.clone(), "is not a list".to_owned());
                 }
                 (Some(_), value) => self.set(&path, source.clone(), value),

@@ -8,10 +8,14 @@ use serde_json::Value;
 
 use super::document::Settings;
 use super::kinds::{Count, Name, Span, Word};
+use super::mirrors::Mirrored;
 use super::namespaces::Rule;
+use super::pods::Covered;
 use super::settings::{self, Judging};
 use super::{Config, Faults, load};
-use crate::judge::{BrakeRules, Class, Policy, Scope, Threshold, Thresholds};
+use crate::judge::{
+    BrakeRules, Class, CountRange, Namespaces, Policy, Scope, Switches, Threshold, Thresholds,
+};
 
 /// Values of keys that a configuration must have and that decide about no Pod.
 fn any() -> BTreeMap<&'static str, String> {
@@ -57,16 +61,29 @@ impl From<Settings> for Config {
             policy: judging.policy(startup.node_name.clone().map(|name| name.0)),
             evidence: watching.evidence.0,
             poll: watching.poll.get(),
+            registry_metrics: watching.registry_metrics.0,
             startup,
         }
     }
 }
 
 impl Judging {
+    /// Returns false if no failure count is between the least and the most.
+    pub(super) fn has_range(&self) -> bool {
+        let least = self.image_pull_failure_count_min.0;
+        let most = self.image_pull_failure_count_max;
+        most.is_none_or(|most| most.0 >= least)
+    }
+
     fn policy(self, node: Option<String>) -> Policy {
+        let fleet = self.fleet_budget.limits();
         let threshold = |settings::Threshold { failures, lasting }| Threshold {
             failures: failures.0,
             lasting: lasting.0,
+        };
+        let range = CountRange {
+            least: self.image_pull_failure_count_min.0,
+            most: self.image_pull_failure_count_max.map(|count| count.0),
         };
         let (thresholds, scope) = (self.thresholds, self.scope);
         let policies = scope.restart_policies.into_iter().map(|word| word.0);
@@ -81,14 +98,21 @@ impl Judging {
                 threshold(thresholds.corrupt),
                 threshold(thresholds.transient),
             ),
+            behind_mirror: self.behind_mirror.0,
             scope: Scope {
                 restart_policies: policies.collect(),
                 exclude_namespaces: excluded.collect(),
                 namespaces: scope.namespaces.into_iter().map(|rule| rule.0).collect(),
+                namespace_annotations: scope.namespace_annotations.0.then_some(range),
+                pods: scope.pods.into_iter().map(|rule| rule.0).collect(),
             },
             action: self.action.0,
-            second_opinion: self.second_opinion.0,
-            namespace_labels: BTreeMap::new(),
+            fleet,
+            switches: Switches {
+                second_opinion: self.second_opinion.0,
+                owner_events: self.owner_events.0,
+            },
+            namespaces: Namespaces::new(),
         }
     }
 
@@ -111,29 +135,37 @@ impl Judging {
             None => default,
         };
         let scope = &policy.scope;
+        let range = scope.namespace_annotations;
         let excluded = scope.exclude_namespaces.iter();
         Self {
             mode: Word(policy.mode),
             action: Word(policy.action),
             image_pull_failure_count: policy.failure_count.map(Count),
+            image_pull_failure_count_min: range.map_or(Count::of(1), |range| Count(range.least)),
+            image_pull_failure_count_max: range.and_then(|range| range.most).map(Count),
             thresholds: settings::Thresholds {
                 permanent: threshold(Class::Permanent, default.permanent),
                 denied: threshold(Class::Denied, default.denied),
                 corrupt: threshold(Class::Corrupt, default.corrupt),
                 transient: threshold(Class::Transient, default.transient),
             },
+            behind_mirror: Mirrored(policy.behind_mirror.clone()),
             scope: settings::Scope {
                 restart_policies: scope.restart_policies.iter().copied().map(Word).collect(),
                 exclude_namespaces: excluded
                     .filter_map(|name| name.parse::<Name>().ok())
                     .collect(),
                 namespaces: scope.namespaces.iter().cloned().map(Rule).collect(),
+                namespace_annotations: Word(scope.namespace_annotations.is_some()),
+                pods: scope.pods.iter().cloned().map(Covered).collect(),
             },
             budget: brake.budget.into(),
+            fleet_budget: policy.fleet.as_ref().into(),
             registry_brake: brake.registry.into(),
             new_node_brake: Span(brake.new_node),
             warm_up: Span(warm_up),
-            second_opinion: Word(policy.second_opinion),
+            second_opinion: Word(policy.switches.second_opinion),
+            owner_events: Word(policy.switches.owner_events),
         }
     }
 }

@@ -71,6 +71,8 @@ described!(Scalar, {"type": ["string", "number"]});
 read_from_text!(Name, {"type": "string", "title": "a name", "minLength": 1});
 read_from_text!(Count, {"type": "integer", "title": "a whole number from 1", "minimum": 1});
 read_from_text!(Span, {"type": "string", "title": "a duration like 10s, 2m, 1h"});
+read_from_text!(Places, {"type": "integer", "title": "a whole number from 0", "minimum": 0});
+read_from_text!(Window, {"type": "string", "title": "a duration from 1m to 24h"});
 read_from_text!(Poll, {"type": "string", "title": "a duration from 100ms to 60s"});
 read_from_text!(AbsolutePath, {"type": "string", "title": "an absolute path"});
 read_from_text!(Address, {"type": "string", "title": "an address and a port"});
@@ -107,6 +109,19 @@ impl Count {
     }
 }
 
+/// Whole number from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Places(pub(super) u32);
+
+impl Places {
+    fn read(text: &str) -> Result<Self, String> {
+        let number = text.parse();
+        number
+            .map(Self)
+            .map_err(|_| format!("{text:?} is not a whole number from 0"))
+    }
+}
+
 /// Duration of at most a year, which keeps sums of moments in range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Span(pub(super) Duration);
@@ -133,6 +148,36 @@ impl Span {
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+/// Span of time that a budget is for: from a minute to a day.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Window(Span);
+
+impl Window {
+    /// A window of minutes; within the bounds, whatever the number.
+    pub(super) fn minutes(minutes: u64) -> Self {
+        Self(Span::minutes(minutes.clamp(1, 24 * 60)))
+    }
+
+    /// The window of this length.
+    pub(super) const fn of(length: Duration) -> Self {
+        Self(Span(length))
+    }
+
+    /// The length.
+    pub(super) const fn get(self) -> Duration {
+        self.0.0
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let span: Span = text.parse()?;
+        let range = Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
+        match range.contains(&span.0) {
+            true => Ok(Self(span)),
+            false => Err("must lie between 1m and 24h".to_owned()),
+        }
     }
 }
 

@@ -76,6 +76,11 @@ fn config_of(mut document: Document) -> Result<Config, Faults> {
                        in-cluster credentials cannot make sure that it is held to its own node, and only observes";
         document.fault("ownPod", Source::Missing, problem.to_owned());
     }
+    let judging = settings.as_ref().map(|settings| &settings.judging);
+    if judging.is_some_and(|judging| !judging.has_range()) {
+        let problem = "is less than imagePullFailureCountMin".to_owned();
+        document.fault("imagePullFailureCountMax", Source::Missing, problem);
+    }
     match settings {
         Some(settings) if document.faults.is_empty() => Ok(settings.into()),
         _ => Err(Faults(document.faults)),

@@ -4,12 +4,16 @@
 mod brakes;
 mod document;
 mod fault;
+mod fleet;
 mod given;
 mod judging;
 mod keys;
 pub mod kinds;
 mod load;
+mod mirrors;
 mod namespaces;
+mod pods;
+mod selector;
 pub mod settings;
 
 use std::time::Duration;
@@ -73,6 +77,8 @@ pub struct Config {
     pub evidence: Evidence,
     /// The time between two polls of the runtime.
     pub poll: Duration,
+    /// True if metrics show registries too.
+    pub registry_metrics: bool,
     /// The settings that the agent reads at its start only.
     pub startup: Startup,
 }

@@ -7,8 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::brakes::{Budget, RegistryBrake};
+use super::fleet::FleetBudget;
 use super::kinds::{AbsolutePath, Address, Count, Name, Poll, Span, Word};
+use super::mirrors::Mirrored;
 use super::namespaces::Rule;
+use super::pods::Covered;
 use super::{Evidence, LogFormat, OwnPod};
 use crate::judge::{Action, NodeMode, RestartPolicy};
 
@@ -28,12 +31,27 @@ pub struct Judging {
     /// `permanent`, `denied` and `corrupt`. Without it the thresholds count.
     #[schemars(example = 3)]
     pub image_pull_failure_count: Option<Count>,
+    /// The least failure count that the annotations of a Namespace give to its Pods.
+    /// A lower one counts as this one.
+    #[schemars(example = 3)]
+    pub image_pull_failure_count_min: Count,
+    /// The highest failure count that the annotations of a Namespace give to its Pods.
+    /// A higher one counts as this one.
+    #[schemars(example = 10)]
+    pub image_pull_failure_count_max: Option<Count>,
     /// The thresholds, by the class of the error.
     pub thresholds: Thresholds,
+    /// Registries that nodes reach through a pull-through mirror or a peer-to-peer cache.
+    /// `all` stands for every registry. A mirror may answer "not found" because the registry
+    /// behind it is down. So for these registries the agent treats "not found" as a transient error.
+    #[schemars(example = ["docker.io"])]
+    pub behind_mirror: Mirrored,
     /// Decides which Pods the agent judges.
     pub scope: Scope,
     /// Limits how many Pods the agent fails.
     pub budget: Budget,
+    /// Limits how many Pods all agents of the cluster fail.
+    pub fleet_budget: FleetBudget,
     /// Holds the verdicts of a registry that seems to be in trouble itself.
     pub registry_brake: RegistryBrake,
     /// The longest time since the node's start that a refusal waits for a first pull from its
@@ -45,6 +63,11 @@ pub struct Judging {
     /// fails a Pod. If that pull works, the Pod stays.
     #[schemars(example = &"on")]
     pub second_opinion: Word<bool>,
+    /// With `on`, the agent writes its Event about a failed Pod on the Pod's controller too.
+    /// Examples are a Job and a TaskRun. A JobSet or PipelineRun above it also gets one.
+    /// Each owner gets one Event an hour for an image.
+    #[schemars(example = &"off")]
+    pub owner_events: Word<bool>,
 }
 
 impl Default for Judging {
@@ -53,13 +76,18 @@ impl Default for Judging {
             mode: Word(NodeMode::Observe),
             action: Word(Action::Fail),
             image_pull_failure_count: None,
+            image_pull_failure_count_min: Count::of(1),
+            image_pull_failure_count_max: None,
             thresholds: Thresholds::default(),
+            behind_mirror: Mirrored::default(),
             scope: Scope::default(),
             budget: Budget::default(),
+            fleet_budget: FleetBudget::default(),
             registry_brake: RegistryBrake::default(),
             new_node_brake: Span::minutes(60),
             warm_up: Span::minutes(10),
             second_opinion: Word(false),
+            owner_events: Word(true),
         }
     }
 }
@@ -122,6 +150,19 @@ pub struct Scope {
         example = [serde_json::json!({"names": ["team-a"], "mode": "off"})]
     )]
     pub namespaces: Vec<Rule>,
+    /// With `on`, the annotations of a Namespace are defaults for its Pods. A Pod's own annotation
+    /// comes before them. They bring in no Pod that the agent would not judge without them.
+    /// The agent then needs the permission to read namespaces.
+    #[schemars(example = &"on")]
+    pub namespace_annotations: Word<bool>,
+    /// Rules that name the Pods in scope, by a label selector, the kind of the controller, or both.
+    /// A Pod that meets none of them is only observed. Without rules every Pod is in scope.
+    /// The kind `none` stands for a Pod without a controller.
+    #[schemars(
+        title = "a list of {selector, ownerKinds}",
+        example = [serde_json::json!({"ownerKinds": ["Job", "PyTorchJob"]})]
+    )]
+    pub pods: Vec<Covered>,
 }
 
 impl Default for Scope {
@@ -131,12 +172,15 @@ impl Default for Scope {
             restart_policies: vec![Word(RestartPolicy::Never), Word(RestartPolicy::OnFailure)],
             exclude_namespaces: kube_system.into_iter().collect(),
             namespaces: Vec::new(),
+            namespace_annotations: Word(false),
+            pods: Vec::new(),
         }
     }
 }
 
 /// Settings of how the agent watches its node.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Watching {
     /// The source that reports Pending Pods. `auto` takes the kubelet's socket where it answers, and the API
     /// server elsewhere. Any other word takes that source only.
@@ -145,6 +189,10 @@ pub struct Watching {
     /// The time between two polls of the runtime. The agent polls more often after a Pod has
     /// come, and less often on a calm node.
     pub poll: Poll,
+    /// With `on`, the metrics show stuck and failed Pods by the registry of their images too.
+    /// A node shows ten registries by name at most, and all others together.
+    #[schemars(example = &"on")]
+    pub registry_metrics: Word<bool>,
 }
 
 impl Default for Watching {
@@ -152,6 +200,7 @@ impl Default for Watching {
         Self {
             evidence: Word(Evidence::Auto),
             poll: Poll::seconds(5),
+            registry_metrics: Word(false),
         }
     }
 }

@@ -69,6 +69,39 @@ async fn open(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {
     connect(&config).context("making a client for the API server")
 }
 
+/// Returns a client with a person's credentials: from the kubeconfig that is given, or else as
+/// kubectl finds them, or else those of the Pod.
+///
+/// # Errors
+/// If there are no credentials, or they cannot be used.
+pub async fn client_of_person(
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+) -> anyhow::Result<Client> {
+    let options = KubeConfigOptions {
+        context: context.map(str::to_owned),
+        ..KubeConfigOptions::default()
+    };
+    let config = match kubeconfig {
+        Some(path) => {
+            let kubeconfig = Kubeconfig::read_from(path)
+                .with_context(|| format!("reading the kubeconfig {}", path.display()))?;
+            Config::from_custom_kubeconfig(kubeconfig, &options)
+                .await
+                .with_context(|| format!("using the kubeconfig {}", path.display()))?
+        }
+        None => {
+            let found = Config::from_kubeconfig(&options).await;
+            // A context that is asked for is in a kubeconfig, or nowhere.
+            let own = || Config::incluster().ok().filter(|_| context.is_none());
+            found
+                .or_else(|error| own().ok_or(error))
+                .context("using the kubeconfig of $KUBECONFIG or ~/.kube/config; there is no Pod's service account either")?
+        }
+    };
+    connect(&config).context("making a client for the API server")
+}
+
 /// The client that kube makes of a configuration, but for two things. It sends what it has at once: kube's waits, on each new connection, some
 /// 40 ms for the API server to acknowledge the end of the handshake. And it tries nothing again: a write is made again only after a new look
 /// at the Pod, see `report`.

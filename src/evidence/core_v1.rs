@@ -56,10 +56,13 @@ pub(super) struct Status {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct Condition {
     pub(super) r#type: String,
     pub(super) status: String,
+    pub(super) reason: String,
+    /// As it is written: a time that cannot be read must not hide the Pod.
+    pub(super) last_transition_time: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -95,6 +98,8 @@ pub(super) struct Metadata {
     pub(super) object: ObjectMeta,
     /// Number of the Pod's annotations, including those that are not kept.
     pub(super) annotations: usize,
+    /// Bytes of the Pod's labels, including those that are not kept.
+    pub(super) labels: usize,
 }
 
 #[derive(Deserialize)]
@@ -104,22 +109,28 @@ struct WireMetadata {
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
+    creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     annotations: Option<BTreeMap<String, String>>,
+    labels: Option<BTreeMap<String, String>>,
     owner_references: Option<Vec<OwnerReference>>,
 }
 
 impl From<WireMetadata> for Metadata {
     fn from(metadata: WireMetadata) -> Self {
+        let bytes = metadata.labels.as_ref().map_or(0, bytes);
         Self {
             annotations: metadata.annotations.as_ref().map_or(0, BTreeMap::len),
+            labels: bytes,
             object: ObjectMeta {
                 name: metadata.name,
                 namespace: metadata.namespace,
                 uid: metadata.uid,
                 resource_version: metadata.resource_version,
+                creation_timestamp: metadata.creation_timestamp,
                 deletion_timestamp: metadata.deletion_timestamp,
                 annotations: metadata.annotations.map(read),
+                labels: metadata.labels.map(|labels| read_labels(labels, bytes)),
                 owner_references: metadata.owner_references,
                 ..ObjectMeta::default()
             },
@@ -131,10 +142,28 @@ impl From<WireMetadata> for Metadata {
 pub(super) fn read(
     annotations: impl IntoIterator<Item = (String, String)>,
 ) -> BTreeMap<String, String> {
-    let kept = |key: &String| Wishes::reads(key) || ANNOTATIONS.contains(&key.as_str());
+    let kept =
+        |key: &String| Wishes::container_of(key).is_some() || ANNOTATIONS.contains(&key.as_str());
     annotations
         .into_iter()
         .filter(|(key, _)| kept(key))
+        .collect()
+}
+
+/// Bytes of labels.
+pub(super) fn bytes<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> usize {
+    let labels = labels.into_iter();
+    labels.map(|(key, value)| key.len() + value.len()).sum()
+}
+
+/// Those of the labels that are kept: all, unless they are too large.
+pub(super) fn read_labels(
+    labels: impl IntoIterator<Item = (String, String)>,
+    bytes: usize,
+) -> BTreeMap<String, String> {
+    let labels = labels.into_iter();
+    labels
+        .filter(|(key, _)| bytes <= LABELS || LABELS_OF_OWNERS.contains(&key.as_str()))
         .collect()
 }
 
@@ -146,6 +175,21 @@ pub(super) const ANNOTATION_SOURCE: &str = "kubernetes.io/config.source";
 
 /// Annotations that are kept besides those that the judge reads.
 const ANNOTATIONS: [&str; 3] = [ANNOTATION_MIRROR, ANNOTATION_SOURCE, ANNOTATION_FAILED_AT];
+
+/// Name and UID of the JobSet above a Pod. JobSet 0.11.1 writes both, 0.8.0 only the name.
+pub(super) const JOB_SET: [&str; 2] = [
+    "jobset.sigs.k8s.io/jobset-name",
+    "jobset.sigs.k8s.io/jobset-uid",
+];
+
+/// Name and UID of the Tekton PipelineRun above a Pod. Tekton 1.0.0 writes both.
+pub(super) const PIPELINE_RUN: [&str; 2] = ["tekton.dev/pipelineRun", "tekton.dev/pipelineRunUID"];
+
+/// Most bytes of all labels of a Pod that is judged.
+pub(super) const LABELS: usize = 8 * 1024;
+
+/// Labels that are kept in any case.
+const LABELS_OF_OWNERS: [&str; 4] = [JOB_SET[0], JOB_SET[1], PIPELINE_RUN[0], PIPELINE_RUN[1]];
 
 /// A volume, if it is an image.
 #[derive(Clone, Debug, Default, Deserialize)]

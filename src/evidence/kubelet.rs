@@ -75,7 +75,7 @@ impl Watch {
                 Err(status) => {
                     self.stage = Stage::Ended;
                     let text = format!("{:?}: {}", status.code(), redacted(status.message()));
-                    return Some(Sighting::Lost(text));
+                    return Some(Sighting::Lost(text.into()));
                 }
             }
         }

@@ -3,12 +3,15 @@
 //! A source, the kubelet or the API server, is opened only while something is unsettled, and says what it sees as [`Sighting`]s.
 //! Whichever it is, the same Pod gives the same [`PodView`].
 
+mod annotations;
 mod apiserver;
 mod container;
 mod core_v1;
 mod kubelet;
 mod list;
 mod namespace;
+mod owners;
+mod paged;
 mod pending;
 mod pod;
 mod protobuf;
@@ -17,14 +20,16 @@ mod size;
 mod volumes;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-pub use apiserver::ApiServer;
+pub use apiserver::{ApiServer, client_of_person};
 pub use core_v1::Pod;
 pub use kubelet::watch as watch_kubelet;
-pub use namespace::labels;
+pub use namespace::namespace;
+pub(crate) use paged::Paged;
 pub use pending::watch;
 pub use protobuf::pod_from_protobuf;
-pub use requests::Requests;
+pub use requests::{Requests, amounts, is_device};
 
 use crate::judge::PodView;
 
@@ -40,5 +45,20 @@ pub enum Sighting {
     /// Nothing has changed, and the source is still there.
     Alive,
     /// The source cannot be reached, or has broken off. To be opened anew.
-    Lost(String),
+    Lost(Lost),
+}
+
+/// End of a source.
+#[derive(Debug)]
+pub struct Lost {
+    /// Reason, for people.
+    pub why: String,
+    /// Time for which the source asks to be left alone (`Retry-After`).
+    pub asked: Option<Duration>,
+}
+
+impl From<String> for Lost {
+    fn from(why: String) -> Self {
+        Self { why, asked: None }
+    }
 }

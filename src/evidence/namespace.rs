@@ -1,24 +1,40 @@
-//! A namespace's labels, for the rules that select namespaces by label.
-
-use std::collections::BTreeMap;
+//! A namespace's labels and annotations, for the rules that use them.
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::GetParams;
-use kube::core::{PartialObjectMeta, Request};
+use kube::core::{ObjectMeta, PartialObjectMeta, Request};
 use kube::{Client, Resource as _};
 
+use super::container::{SHORT, cut};
 use crate::api::{ApiError, call};
+use crate::judge::{NamespaceView, Wishes};
 
-/// The labels of a namespace; of one that is gone, none. Verdicts on the namespace's Pods wait for them.
+/// Most annotations of a namespace that are kept.
+const ANNOTATIONS: usize = 64;
+
+/// The labels of a namespace, and the annotations that the judge reads; of one that is gone, none.
+/// Verdicts on the namespace's Pods wait for them.
 ///
 /// # Errors
 /// The API server's answer, if it is not the namespace.
-pub async fn labels(client: &Client, name: &str) -> Result<BTreeMap<String, String>, String> {
+pub async fn namespace(client: &Client, name: &str) -> Result<NamespaceView, String> {
     let namespaces = Request::new(Namespace::url_path(&(), None));
     let request = namespaces.get_metadata(name, &GetParams::default());
     match call::<PartialObjectMeta<Namespace>>(client, request).await {
-        Ok(found) => Ok(found.metadata.labels.unwrap_or_default()),
-        Err(ApiError::Refused(refused)) if refused.code == 404 => Ok(BTreeMap::new()),
+        Ok(found) => Ok(view(found.metadata)),
+        Err(ApiError::Refused(refused)) if refused.code == 404 => Ok(NamespaceView::default()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+fn view(metadata: ObjectMeta) -> NamespaceView {
+    let annotations = metadata.annotations.unwrap_or_default().into_iter();
+    let read = annotations.filter(|(name, _)| Wishes::container_of(name).is_some());
+    let kept = read.take(ANNOTATIONS);
+    NamespaceView {
+        labels: metadata.labels.unwrap_or_default(),
+        annotations: kept
+            .map(|(name, value)| (name, cut(&value, SHORT)))
+            .collect(),
     }
 }

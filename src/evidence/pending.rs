@@ -1,24 +1,24 @@
 //! This node's Pending Pods as the API server has them: one LIST from its cache, then one WATCH, both served from an index.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, TryStreamExt as _, stream};
+use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::api::{ListParams, WatchEvent, WatchParams};
-use kube::core::Request;
+use kube::core::{Request, request::Error as Unsendable};
 use serde::Deserialize;
 use tracing::warn;
 
-use super::Sighting;
 use super::apiserver::ApiServer;
 use super::core_v1::Pod;
 use super::list::{LONGEST, List};
-use crate::api::chain;
+use super::{Lost, Sighting};
+use crate::api::{ApiError, PATIENCE_OF_LISTS as PATIENCE, call_in_pieces, chain};
 use crate::deadline::within;
 use crate::text::redacted;
 
@@ -27,9 +27,6 @@ const WATCH: u32 = 290;
 
 /// The API server says at least once a minute how far it is. A watch that says nothing for longer than two such words has lost its other end.
 const SILENT: Duration = Duration::from_secs(150);
-
-/// Time that the API server may take to go on with a list.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Watches the Pending Pods of `node`. Ends with the first [`Sighting::Lost`].
 pub fn watch(api: ApiServer, node: &str) -> impl Stream<Item = Sighting> + Send + use<> {
@@ -117,13 +114,13 @@ impl Watch {
             };
             match next {
                 Ok(stage) => self.stage = stage,
-                Err(error) => return Some(Sighting::Lost(error)),
+                Err(lost) => return Some(Sighting::Lost(lost)),
             }
         }
     }
 
     /// Asks for the list. With `resourceVersion=0`: without it the list costs the API server three orders of magnitude more.
-    async fn list(&mut self) -> Result<Stage, String> {
+    async fn list(&mut self) -> Result<Stage, Lost> {
         let parameters = ListParams::default().fields(&self.fields).match_any();
         let request = Request::new(Self::PODS).list(&parameters);
         let body = ask(self.api.client().await?, request).await?;
@@ -135,7 +132,7 @@ impl Watch {
     }
 
     /// Reads what has come of the list: one Pod is in memory at a time.
-    async fn read(&mut self, mut listing: Listing) -> Result<Stage, String> {
+    async fn read(&mut self, mut listing: Listing) -> Result<Stage, Lost> {
         let bytes = in_time(PATIENCE, listing.body.fill_buf()).await?;
         let bytes = bytes.map_err(|error| chain(&error))?;
         let length = bytes.len();
@@ -165,7 +162,7 @@ impl Watch {
         Ok(Stage::Listing(listing))
     }
 
-    async fn watch(&mut self, version: String) -> Result<Stage, String> {
+    async fn watch(&mut self, version: String) -> Result<Stage, Lost> {
         let parameters = WatchParams::default().fields(&self.fields).timeout(WATCH);
         let request = Request::new(Self::PODS).watch(&parameters, &version);
         Ok(Stage::Watching(Watching {
@@ -175,13 +172,13 @@ impl Watch {
         }))
     }
 
-    async fn follow(&mut self, mut watching: Watching) -> Result<Stage, String> {
+    async fn follow(&mut self, mut watching: Watching) -> Result<Stage, Lost> {
         let line = in_time(SILENT, line(&mut watching.body)).await?;
         let line = match line.map_err(|error| chain(&error))? {
             Some(line) => line,
             None if watching.has_spoken => return Ok(Stage::ToWatch(watching.version)),
             // While it stands it is told at least once a minute how far the API server is.
-            None => return Err("the watch has ended without a word".to_owned()),
+            None => return Err("the watch has ended without a word".to_owned().into()),
         };
         watching.has_spoken = true;
         match serde_json::from_slice::<WatchEvent<Pod>>(&line) {
@@ -199,7 +196,15 @@ impl Watch {
                 watching.version = bookmark.metadata.resource_version;
                 self.told.push_back(Sighting::Alive);
             }
-            Ok(WatchEvent::Error(status)) => return Err(redacted(&status.message).into_owned()),
+            Ok(WatchEvent::Error(status)) => {
+                let asked = status
+                    .details
+                    .map_or(0, |details| details.retry_after_seconds);
+                return Err(Lost {
+                    why: redacted(&status.message).into_owned(),
+                    asked: Some(Duration::from_secs(asked.into())),
+                });
+            }
             Err(error) => self.complain(&error),
         }
         Ok(Stage::Watching(watching))
@@ -212,10 +217,17 @@ impl Watch {
     }
 }
 
-async fn ask<E: Error>(client: &Client, request: Result<Asked, E>) -> Result<Body, String> {
-    let request = request.map_err(|error| chain(&error))?;
-    let body = in_time(PATIENCE, client.request_stream(request)).await?;
-    Ok(Box::pin(body.map_err(|error| chain(&error))?))
+async fn ask(client: &Client, request: Result<Asked, Unsendable>) -> Result<Body, Lost> {
+    let answer = in_time(PATIENCE, call_in_pieces(client, request)).await?;
+    let body = answer.map_err(|error| Lost {
+        why: error.to_string(),
+        asked: match &error {
+            ApiError::Refused(refused) => refused.retry_after,
+            ApiError::NoAnswer(_) => None,
+        },
+    })?;
+    let pieces = body.into_data_stream().map_err(io::Error::other);
+    Ok(Box::pin(pieces.into_async_read()))
 }
 
 /// Returns the next whole line; none at the end, whatever had begun.

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+use super::annotations;
 use super::container::{SHORT, cut, zip};
 use super::core_v1::{ANNOTATION_MIRROR, ANNOTATION_SOURCE, Condition, Pod};
+use super::owners;
 use super::size::{is_too_large, message_share};
 use super::volumes::told_apart;
-use crate::judge::{ContainerView, Owner, Phase, PodView, RestartPolicy, Source};
+use crate::judge::{ContainerView, Phase, PodView, RestartPolicy, Source};
 use crate::pod_fields::{ANNOTATION_FAILED_AT, CONDITION, CONDITION_UNAVAILABLE, DEADLINE};
 
 impl Pod {
@@ -14,23 +19,9 @@ impl Pod {
     /// Pod for the first time, says so itself.
     pub fn view(&self) -> PodView {
         let metadata = &self.metadata.object;
-        let annotations = metadata.annotations.as_ref();
-        let ours = annotations.into_iter().flatten();
-        let annotations = ours
-            .filter(|(key, _)| ![ANNOTATION_MIRROR, ANNOTATION_SOURCE].contains(&key.as_str()))
-            .map(|(key, value)| (key.clone(), cut(value, SHORT)))
-            .collect::<BTreeMap<_, _>>();
-        let owners = metadata.owner_references.iter().flatten();
-        let owner = owners
-            .filter(|owner| owner.controller == Some(true))
-            .map(|owner| Owner {
-                kind: cut(&owner.kind, SHORT),
-                name: cut(&owner.name, SHORT),
-                uid: cut(&owner.uid, SHORT),
-            })
-            .next();
         let failed = self.is_true(CONDITION);
-        let too_large = is_too_large(&self.spec);
+        let too_large = is_too_large(&self.spec, self.metadata.labels);
+        let annotations = annotations::kept(metadata, &self.spec, too_large);
         PodView {
             uid: metadata.uid.clone().unwrap_or_default(),
             namespace: metadata.namespace.clone().unwrap_or_default(),
@@ -53,7 +44,12 @@ impl Pod {
                 && (annotations.contains_key(ANNOTATION_FAILED_AT)
                     || failed && !self.may_be_annotated()),
             annotations,
-            owner,
+            labels: match too_large {
+                true => BTreeMap::new(),
+                false => self.labels(),
+            },
+            owner: owners::owner(metadata),
+            top: owners::top(metadata),
             marked: failed || self.is_true(CONDITION_UNAVAILABLE),
             source: Source::ApiServer,
             first: false,
@@ -65,10 +61,38 @@ impl Pod {
         }
     }
 
+    /// Returns the owners that may get an Event about the Pod, the nearest first.
+    pub fn owners(&self) -> Vec<OwnerReference> {
+        owners::with_events(&self.metadata.object)
+    }
+
     /// Returns true if the Pod has a condition of this type with status True.
     pub fn is_true(&self, condition: &str) -> bool {
         let is = |c: &Condition| c.r#type == condition && c.status == "True";
         self.status.conditions.iter().any(is)
+    }
+
+    /// Returns the reason of a condition that is True, and the time since which it is.
+    pub fn why_true(&self, condition: &str) -> Option<(&str, Option<Timestamp>)> {
+        let is = |c: &&Condition| c.r#type == condition && c.status == "True";
+        let found = self.status.conditions.iter().find(is)?;
+        Some((&found.reason, found.last_transition_time.parse().ok()))
+    }
+
+    /// Returns the time at which the Pod was bound to its node, or else the time at which it was
+    /// made.
+    pub fn bound_at(&self) -> Option<Timestamp> {
+        let scheduled = self.why_true("PodScheduled");
+        let made = self.metadata.object.creation_timestamp.as_ref();
+        let made = made.map(|time| time.0);
+        scheduled.and_then(|(_, since)| since).or(made)
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        let labels = self.metadata.object.labels.iter().flatten();
+        labels
+            .map(|(name, value)| (name.clone(), cut(value, SHORT)))
+            .collect()
     }
 
     fn containers(&self) -> Vec<ContainerView> {
@@ -163,6 +187,28 @@ mod tests {
         }));
         let text = serde_json::to_string(&view).unwrap();
         assert!(!text.contains("hunter2") && text.contains("https://…@r.test"));
+    }
+
+    #[test]
+    fn a_pod_holds_its_node_since_it_was_bound() {
+        let bound = |conditions: serde_json::Value| {
+            let pod = serde_json::json!({
+                "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+                "status": {"conditions": conditions},
+            });
+            let pod: Pod = serde_json::from_value(pod).unwrap();
+            pod.bound_at().unwrap().to_string()
+        };
+        let scheduled = |status: &str, at: &str| serde_json::json!([{"type": "PodScheduled", "status": status, "lastTransitionTime": at}]);
+        let at = "2026-01-02T00:00:00Z";
+        assert_eq!(bound(scheduled("True", at)), at);
+        for conditions in [
+            scheduled("False", at),
+            scheduled("True", "soon"),
+            serde_json::json!([]),
+        ] {
+            assert_eq!(bound(conditions), "2026-01-01T00:00:00Z");
+        }
     }
 
     #[test]

@@ -34,8 +34,10 @@ impl From<wire::ObjectMeta> for core_v1::Metadata {
         };
         let time =
             |time: wire::Time| Time(Timestamp::from_second(time.seconds).unwrap_or_default());
+        let bytes = core_v1::bytes(&metadata.labels);
         Self {
             annotations: metadata.annotations.len(),
+            labels: bytes,
             object: ObjectMeta {
                 name: Some(metadata.name),
                 namespace: Some(metadata.namespace),
@@ -43,6 +45,7 @@ impl From<wire::ObjectMeta> for core_v1::Metadata {
                 resource_version: Some(metadata.resource_version),
                 deletion_timestamp: metadata.deletion_timestamp.map(time),
                 annotations: Some(core_v1::read(metadata.annotations)),
+                labels: Some(core_v1::read_labels(metadata.labels, bytes)),
                 owner_references: Some(metadata.owner_references.into_iter().map(owner).collect()),
                 ..ObjectMeta::default()
             },
@@ -90,6 +93,7 @@ impl From<wire::PodStatus> for core_v1::Status {
         let condition = |condition: wire::PodCondition| core_v1::Condition {
             r#type: condition.r#type,
             status: condition.status,
+            ..core_v1::Condition::default()
         };
         let container = core_v1::ContainerStatus::from;
         let init = status.init_container_statuses.into_iter();

@@ -1,7 +1,9 @@
 //! Resource requests of a Pod, as the scheduler adds them up. The agent reads them of a Pod only
 //! right before it fails it.
 
-use super::core_v1::{Container, Pod, Quantities};
+use std::collections::BTreeMap;
+
+use super::core_v1::{Pod, Quantities};
 
 /// Resources of a node that a Pod holds while it waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,40 +20,12 @@ impl Requests {
     /// Requests of a Pod: of its containers and sidecars together, or of its initialisation if that
     /// is more.
     pub fn of_pod(pod: &Pod) -> Self {
-        let spec = &pod.spec;
-        let (mut sidecars, mut most) = (Self::default(), Self::default());
-        for init in &spec.init_containers {
-            let own = sidecars.plus(Self::of(&init.resources.requests));
-            most = most.or(own);
-            if init.restart_policy == "Always" {
-                sidecars = own;
-            }
-        }
-        let each = |container: &Container| Self::of(&container.resources.requests);
-        let together = spec.containers.iter().map(each);
-        let together = together.fold(sidecars, Self::plus);
-        let mut total = most.or(together);
-        // What is asked for the Pod as a whole goes over the sum.
-        let whole = &spec.resources.requests;
-        let pod = Self::of(whole);
-        if whole.contains_key("cpu") {
-            total.cpu = pod.cpu;
-        }
-        if whole.contains_key("memory") {
-            total.memory = pod.memory;
-        }
-        total.plus(Self::of(&spec.overhead))
-    }
-
-    fn of(amounts: &Quantities) -> Self {
         let mut requests = Self::default();
-        for (resource, amount) in amounts {
-            let amount = quantity(amount).unwrap_or(0.0);
-            match resource.as_str() {
-                "cpu" => requests.cpu += amount,
-                "memory" => requests.memory += amount,
-                // Only extended resources have a domain in their names; `hugepages-2Mi` and `ephemeral-storage` are no devices.
-                name if name.contains('/') => requests.devices += amount,
+        for (resource, amount) in amounts(pod) {
+            match resource {
+                "cpu" => requests.cpu = amount,
+                "memory" => requests.memory = amount,
+                name if is_device(name) => requests.devices += amount,
                 _ => {}
             }
         }
@@ -77,15 +51,54 @@ impl Requests {
             devices: self.devices + other.devices,
         }
     }
+}
 
-    /// The larger of each.
-    fn or(self, other: Self) -> Self {
-        Self {
-            cpu: self.cpu.max(other.cpu),
-            memory: self.memory.max(other.memory),
-            devices: self.devices.max(other.devices),
+/// Amounts by resource.
+type Amounts<'a> = BTreeMap<&'a str, f64>;
+
+/// Requests of a Pod by resource, as the scheduler adds them up.
+pub fn amounts(pod: &Pod) -> Amounts<'_> {
+    let spec = &pod.spec;
+    let (mut sidecars, mut most) = (Amounts::new(), Amounts::new());
+    for init in &spec.init_containers {
+        let own = plus(sidecars.clone(), &init.resources.requests);
+        for (resource, amount) in &own {
+            let largest = most.entry(resource).or_default();
+            *largest = amount.max(*largest);
+        }
+        if init.restart_policy == "Always" {
+            sidecars = own;
         }
     }
+    let each = spec.containers.iter();
+    let mut total = each.fold(sidecars, |sum, container| {
+        plus(sum, &container.resources.requests)
+    });
+    for (resource, amount) in most {
+        let together = total.entry(resource).or_default();
+        *together = amount.max(*together);
+    }
+    // What is asked for the Pod as a whole goes over the sum.
+    let whole = &spec.resources.requests;
+    for resource in ["cpu", "memory"] {
+        if let Some(amount) = whole.get(resource) {
+            total.insert(resource, quantity(amount).unwrap_or(0.0));
+        }
+    }
+    plus(total, &spec.overhead)
+}
+
+/// Returns true for devices and other extended resources. Only these have a domain in their names;
+/// `hugepages-2Mi` and `ephemeral-storage` are no devices.
+pub fn is_device(resource: &str) -> bool {
+    resource.contains('/')
+}
+
+fn plus<'a>(mut sum: Amounts<'a>, more: &'a Quantities) -> Amounts<'a> {
+    for (resource, amount) in more {
+        *sum.entry(resource).or_default() += quantity(amount).unwrap_or(0.0);
+    }
+    sum
 }
 
 /// The suffixes of amounts, and what they stand for.
@@ -192,6 +205,19 @@ mod tests {
             requests(json!({"containers": [{"name": "c"}]})),
             Requests::default()
         );
+    }
+
+    #[test]
+    fn devices_of_different_kinds_are_held_side_by_side() {
+        let asking = |kind: &str, amount: &str| json!({"name": "c", "resources": {"requests": {kind: amount}}});
+        let pod = json!({"spec": {
+            "initContainers": [asking("example.com/nic", "2")],
+            "containers": [asking("example.com/gpu", "4"), asking("example.com/gpu", "4")],
+        }});
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        let expected = [("example.com/gpu", 8.0), ("example.com/nic", 2.0)];
+        assert_eq!(amounts(&pod), Amounts::from(expected));
+        assert_eq!(Requests::of_pod(&pod).devices, 10.0);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::container::REFERENCE;
-use super::core_v1::{Spec, Volume};
+use super::core_v1::{LABELS, Spec, Volume};
 
 /// Most containers of a Pod that is judged. An image volume counts as one.
 const CONTAINERS: usize = 64;
@@ -22,12 +22,12 @@ const MESSAGES: usize = 64 * 1024;
 /// Smallest and largest share of one message, in bytes.
 const SHARE: (usize, usize) = (1024, 8 * 1024);
 
-/// Returns whether a Pod is too large to be judged. Containers cannot be added to a Pod, so it stays
-/// so unless images are edited.
-pub(super) fn is_too_large(spec: &Spec) -> bool {
+/// Returns whether a Pod with so many bytes of labels is too large to be judged. Containers cannot be
+/// added to a Pod, so it stays so unless images or labels are edited.
+pub(super) fn is_too_large(spec: &Spec, labels: usize) -> bool {
     let containers = count(spec);
     // A Pod may have thousands: these are not looked at one by one.
-    if containers > CONTAINERS {
+    if containers > CONTAINERS || labels > LABELS {
         return true;
     }
     let own = spec.init_containers.iter().chain(&spec.containers);
@@ -105,6 +105,19 @@ mod tests {
                 json!({"spec": {"volumes": volumes, "containers": [{"name": "c", "image": "a"}]}});
             let view = serde_json::from_value::<Pod>(pod).unwrap().view();
             assert_eq!(view.too_large, expected);
+        }
+    }
+
+    #[test]
+    fn labels_are_kept_unless_they_make_a_pod_too_large() {
+        for (labels, expected) in [(0, false), (3, false), (60, false), (200, true)] {
+            let label = |n: usize| (format!("example.test/label-{n}"), "v".repeat(60).into());
+            let labels: serde_json::Map<_, _> = (0..labels).map(label).collect();
+            let pod = json!({"metadata": {"labels": labels}});
+            let view = serde_json::from_value::<Pod>(pod).unwrap().view();
+            assert_eq!(view.too_large, expected);
+            let kept = if expected { 0 } else { labels.len() };
+            assert_eq!(view.labels.len(), kept);
         }
     }
 

@@ -159,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn cri_o_names_the_volumes_image_from_the_first_failure_on() {
+        let text = |image: &str| {
+            let source =
+                format!("initializing source docker://{image}: reading manifest 1 in r: no");
+            format!(
+                "unable to pull image or OCI artifact: pull image err: {source}; artifact err: {source}"
+            )
+        };
+        let (own, volume) = states(&waiting("ErrImagePull", &text(MODEL)));
+        assert!(own == silence() && is_failing(&volume), "{own:?}");
+        let (own, volume) = states(&waiting("ErrImagePull", &text(OWN)));
+        assert!(is_failing(&own) && volume == ContainerState::Running);
+    }
+
+    #[test]
     fn whoever_pulls_its_own_image_has_its_volumes() {
         let (own, volume) = states(&failing(OWN));
         assert!(

@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::judge::{BrakeMemory, Kept, Labels, Ledger, Moment, Outcome, PodId, PodView, Undone};
+use crate::fleet::Closed;
+use crate::judge::{BrakeMemory, Kept, Ledger, Moment, Outcome, PodId, PodView, Undone};
+
+/// Names and texts by namespace.
+pub type Texts = BTreeMap<String, BTreeMap<String, String>>;
 
 /// One line.
 #[derive(Clone, Debug, Serialize)]
@@ -18,8 +22,8 @@ pub enum Line {
     Continued(Box<Head>),
     /// The configuration has changed.
     Configuration(Configuration),
-    /// The labels of a namespace were read.
-    Labels(OfLabels),
+    /// A namespace was read.
+    Labels(OfNamespaces),
     /// An image has come to the node while something failed.
     Image(Image),
     /// A Pod was reported.
@@ -121,7 +125,10 @@ pub struct Head {
     pub state: Option<State>,
     /// Labels of namespaces that were known. Only where a file begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespaces: Option<Labels>,
+    pub namespaces: Option<Texts>,
+    /// Annotations of namespaces that the judge reads, where there are some.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespace_annotations: Texts,
     /// The Pods that were being judged. Only where a file begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub views: Option<Vec<PodView>>,
@@ -167,10 +174,13 @@ pub struct Configuration {
 
 /// See [`Line::Labels`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct OfLabels {
+pub struct OfNamespaces {
     /// All labels that are known now, by namespace.
-    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
-    /// The namespace whose labels were read.
+    pub namespaces: Texts,
+    /// Annotations of namespaces that the judge reads, where there are some.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespace_annotations: Texts,
+    /// The namespace that was read.
     pub namespace: String,
 }
 
@@ -253,7 +263,8 @@ pub struct Write {
     /// The Pod.
     #[serde(flatten)]
     pub of: OfPod,
-    /// `look`, `condition`, `deadline`, `delete`, `take-back` or `event`.
+    /// `look`, `dry-run`, `condition`, `deadline`, `delete`, `take-back`, `event` or
+    /// `owner-event`.
     pub step: String,
     /// `ok`, or what was answered.
     pub result: String,
@@ -267,7 +278,7 @@ pub struct Report {
     pub of: OfPod,
     /// The image.
     pub image: String,
-    /// `written`, `due`, `spared`, `gone`, `denied` or `failed`.
+    /// `written`, `due`, `spared`, `gone`, `denied`, `held` or `failed`.
     #[serde(default)]
     pub ending: String,
     /// Meaning of that for judging the Pod again.
@@ -277,6 +288,12 @@ pub struct Report {
     /// The reason; empty where the ending says it all.
     #[serde(default)]
     pub detail: String,
+    /// The admission plugin that refused a write, in a phrase, if the API server names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// Parts of the fleet budget that had no place for the Pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<Closed>,
 }
 
 /// See [`Line::Undone`].

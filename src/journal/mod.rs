@@ -4,6 +4,7 @@
 
 pub mod line;
 pub mod log;
+pub mod namespaces;
 pub mod read;
 mod write;
 
@@ -153,7 +154,9 @@ impl Journal {
         head.state = state(judge);
         let views = judge.latest().values().map(|latest| latest.view.clone());
         head.views = Some(views.filter(|_| head.state.is_some()).collect());
-        head.namespaces = Some(judge.policy().namespace_labels.clone());
+        let (namespaces, annotations) = namespaces::written(&judge.policy().namespaces);
+        head.namespaces = Some(namespaces);
+        head.namespace_annotations = annotations;
         self.line(&Line::Continued(Box::new(head)), now);
     }
 
@@ -166,6 +169,7 @@ impl Journal {
             config: self.config.clone(),
             state: None,
             namespaces: None,
+            namespace_annotations: line::Texts::new(),
             views: None,
         }
     }
@@ -179,7 +183,7 @@ impl Journal {
                 // A view that is older than what is known has no effects.
                 let is_stale = effects
                     .iter()
-                    .all(|e| matches!(e, Effect::AskLabels { .. } | Effect::Revert(_)));
+                    .all(|e| matches!(e, Effect::AskNamespace { .. } | Effect::Revert(_)));
                 !is_stale && (self.is_new(view) || effects.iter().any(is_news))
             }
             Event::Tick => effects.iter().any(is_news),

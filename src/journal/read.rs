@@ -105,9 +105,9 @@ impl Line {
         Some(match self {
             Self::View(line) => Event::Observed(line.view.clone()),
             Self::Clock {} => Event::Tick,
-            Self::Labels(line) => Event::Labelled {
+            Self::Labels(line) => Event::NamespaceRead {
                 namespace: line.namespace.clone(),
-                known: line.namespaces.clone(),
+                known: line.known(),
             },
             Self::Image(line) => Event::ImageArrived {
                 image: line.image.clone(),
@@ -116,7 +116,12 @@ impl Line {
             Self::Report(line) => Event::Reported {
                 pod: line.of.id(),
                 image: line.image.clone(),
-                ending: Ending::with(line.outcome, &*line.detail),
+                ending: Ending {
+                    outcome: line.outcome,
+                    detail: line.detail.clone(),
+                    refusal: line.refusal.clone(),
+                    closed: line.closed.clone(),
+                },
                 marked: Some(line.marked),
             },
             Self::Undone(line) => Event::Reverted {

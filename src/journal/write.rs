@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::line::{
-    Configuration, Failure, Forgotten, Heal, Image, Left, Line, OfAftermath, OfLabels, OfPod,
+    Configuration, Failure, Forgotten, Heal, Image, Left, Line, OfAftermath, OfNamespaces, OfPod,
     OfUndone, Report, Verdict, View, WouldFailThenStarted,
 };
+use super::namespaces::written;
 use crate::judge::{Decision, Event, Note, PodId, PodView, Reason, Verdict as Judged};
 
 /// Line of an event; `None` if what follows from the event has the lines. `config` is the
@@ -18,10 +19,14 @@ pub(super) fn event(event: &Event, config: &Value) -> Option<Line> {
             image: image.clone(),
             came: *at,
         }),
-        Event::Labelled { namespace, known } => Line::Labels(OfLabels {
-            namespaces: known.clone(),
-            namespace: namespace.clone(),
-        }),
+        Event::NamespaceRead { namespace, known } => {
+            let (namespaces, namespace_annotations) = written(known);
+            Line::Labels(OfNamespaces {
+                namespaces,
+                namespace_annotations,
+                namespace: namespace.clone(),
+            })
+        }
         Event::Followed { pod, became, .. } => Line::Aftermath(OfAftermath {
             of: OfPod::from(pod),
             became: became.as_str().to_owned(),
@@ -84,6 +89,8 @@ pub(super) fn note(note: &Note) -> Option<Line> {
             outcome: ending.outcome,
             marked: *marked,
             detail: ending.detail.clone(),
+            refusal: ending.refusal.clone(),
+            closed: ending.closed.clone(),
         }),
         Note::Reverted { pod, undone } => Line::Undone(OfUndone {
             of: OfPod::from(pod),

@@ -20,8 +20,8 @@ pub enum Effect {
         /// Reason why the Pod was not failed.
         because: Because,
     },
-    /// Ask the API server for the labels of a namespace, unless they are fresh.
-    AskLabels {
+    /// Ask the API server for a namespace, unless it was read lately.
+    AskNamespace {
         /// The namespace.
         namespace: String,
     },

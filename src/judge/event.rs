@@ -1,11 +1,8 @@
 //! Everything that can change what is known of a node.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Aftermath, Because, Ending, Moment, PodId, PodView, Settings, Undone};
-
-/// Labels of namespaces, by namespace.
-pub type Labels = BTreeMap<String, BTreeMap<String, String>>;
+use super::{Aftermath, Because, Ending, Moment, Namespaces, PodId, PodView, Settings, Undone};
 
 /// One thing that happened. [`Judge::step`](super::Judge::step) is given each of them in order.
 #[derive(Clone, Debug)]
@@ -26,12 +23,12 @@ pub enum Event {
         /// Time of arrival; `None` if it came at some time since the node was started.
         at: Option<Moment>,
     },
-    /// The API server reported the labels of a namespace.
-    Labelled {
+    /// The API server reported a namespace.
+    NamespaceRead {
         /// The namespace.
         namespace: String,
-        /// Labels of all namespaces whose labels are known now.
-        known: Labels,
+        /// All namespaces that are known now.
+        known: Namespaces,
     },
     /// The configuration has changed.
     Configured(Box<Settings>),

@@ -37,6 +37,11 @@ impl Latest {
         }
     }
 
+    /// Brakes that hold it since the report on it found out.
+    pub(in crate::judge) fn held_by(&mut self, brakes: Vec<Reason>, at: Moment) {
+        self.braked = Some((brakes, at));
+    }
+
     /// When the clock alone may bring another verdict; `None` if it cannot.
     pub fn next_by_clock(&self) -> Option<Moment> {
         self.verdict.next_by_clock(self.at)

@@ -19,16 +19,19 @@ mod step;
 pub mod verdict;
 
 pub use brakes::BRAKES;
+pub use brakes::fleet::about;
+pub use brakes::fleet_memory::{FleetMemory, Shut};
 pub use brakes::hold::{Brake, Hold};
 pub use brakes::registries::{Registries, RegistryRule};
 pub use brakes::state::{BrakeMemory, BrakeRules, Brakes, Budget, Spent};
+pub use brakes::stopped_memory::{Stop, Stops};
 pub use cause::{Cause, Class, named_image, names_image};
 pub use counting::{
     Because, Denied, ImageRecord, LastError, Ledger, Mark, Observed, PodRecord, Row, Stage,
     Standing,
 };
 pub use effect::{Effect, Note};
-pub use event::{Event, Labels};
+pub use event::Event;
 pub use latest::Latest;
 pub use outcome::{Aftermath, Ending, Outcome, Undone};
 pub use pod::{
@@ -38,7 +41,12 @@ pub use pod::{
 pub use rules::annotation::{
     ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, ANNOTATIONS, Annotation, Complaint, PodMode, Wishes,
 };
-pub use rules::policy::{Action, NamespaceRule, NodeMode, PodRules, Policy, Scope};
+pub use rules::counts::Counts;
+pub use rules::defaults::{CountRange, NamespaceView, Namespaces};
+pub use rules::mirrors::BehindMirror;
+pub use rules::observing::Observing;
+pub use rules::pods::PodRule;
+pub use rules::policy::{Action, NamespaceRule, NodeMode, PodRules, Policy, Scope, Switches};
 pub use rules::selector::{Requirement, Selector};
 pub use rules::threshold::{Progress, Threshold, Thresholds};
 pub use settings::Settings;
@@ -47,3 +55,4 @@ pub use verdict::decision::{Decision, Verdict};
 pub use verdict::fail_request::{Asks, FailRequest};
 pub use verdict::last_check::still_due;
 pub use verdict::reason::Reason;
+pub use verdict::snapshot::{Failing, Snapshot};

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
+use super::{Phase, PodView, Reason};
+use crate::fleet::Closed;
 
 /// Result of the report on a Pod, as far as it matters for judging the Pod again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,12 +23,17 @@ pub enum Outcome {
     Gone,
     /// The write could not be made.
     Refused,
-    /// The API server denies more than the write about this Pod at present: every write of this
-    /// agent, or its reads. The journal has it as `refused`.
+    /// The API server denies the agent's reads at present. The journal has it as `refused`.
     #[serde(rename(serialize = "refused"), skip_deserializing)]
     Barred,
+    /// No dry run shows that the admission policy limits the agent to its node. Nothing was written.
+    Unguarded,
+    /// The kill switch denies every write of all agents.
+    Off,
     /// The API server denies a write about this Pod, and would again.
     Denied,
+    /// The fleet budget has no place for it. Nothing was written.
+    Fleet,
 }
 
 impl Outcome {
@@ -41,15 +47,25 @@ impl Outcome {
             Self::Spared => "spared",
             Self::Gone => "gone",
             Self::Refused | Self::Barred => "refused",
+            Self::Unguarded => "unguarded",
+            Self::Off => "off",
             Self::Denied => "denied",
+            Self::Fleet => "fleet",
         }
     }
 
-    /// Word for people in the journal: `written`, `due`, `spared`, `gone`, `denied` or `failed`.
+    /// Returns true if the agent may write to no Pod at present, whichever it is.
+    pub const fn stops_all(self) -> bool {
+        matches!(self, Self::Unguarded | Self::Off)
+    }
+
+    /// Word for people in the journal: `written`, `due`, `spared`, `gone`, `denied`, `held` or
+    /// `failed`.
     pub const fn ending(self) -> &'static str {
         match self {
             Self::SparedByRuntime | Self::MovedOn | Self::Spared => "spared",
-            Self::Barred | Self::Denied => "denied",
+            Self::Barred | Self::Unguarded | Self::Off | Self::Denied => "denied",
+            Self::Fleet => "held",
             Self::Refused => "failed",
             Self::Written | Self::Due | Self::Gone => self.as_str(),
         }
@@ -63,13 +79,31 @@ pub struct Ending {
     pub outcome: Outcome,
     /// The reason; empty where the result says it all.
     pub detail: String,
+    /// The admission plugin that refused a write, in a phrase; `None` if none is known.
+    pub refusal: Option<String>,
+    /// Parts of the fleet budget that have no place for the Pod.
+    pub closed: Vec<Closed>,
 }
 
 impl Ending {
     /// A report that ended because of an error or an answer.
     pub fn with(outcome: Outcome, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Self { outcome, detail }
+        Self {
+            outcome,
+            detail: detail.into(),
+            refusal: None,
+            closed: Vec::new(),
+        }
+    }
+
+    /// A report that found no place in the fleet budget.
+    pub fn closed(closed: Vec<Closed>) -> Self {
+        let why: Vec<&str> = closed.iter().map(|closed| closed.why.as_str()).collect();
+        let detail = why.join("; ");
+        Self {
+            closed,
+            ..Self::with(Outcome::Fleet, detail)
+        }
     }
 
     /// A report that found a reason not to fail the Pod.
@@ -109,6 +143,17 @@ pub enum Aftermath {
 }
 
 impl Aftermath {
+    /// Returns the fate of the Pod with this UID, as a view of its name shows it. It is unknown while
+    /// the API server still has the Pod as Pending.
+    pub fn of(view: &PodView, uid: &str, image: &str) -> Self {
+        match view {
+            view if view.uid != uid => Self::Ended,
+            view if view.has_started(image) => Self::Started,
+            view if view.phase == Phase::Pending && !view.deleting => Self::Unknown,
+            _ => Self::Ended,
+        }
+    }
+
     /// Word for it in the journal.
     pub const fn as_str(self) -> &'static str {
         match self {

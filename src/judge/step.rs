@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::verdict::deciding::judge;
 use super::{
-    Because, BrakeMemory, Brakes, Effect, Event, FailRequest, Labels, Latest, Ledger, Moment, Note,
-    PodId, PodView, Policy, Settings, Stage, Verdict,
+    Because, BrakeMemory, Brakes, Effect, Event, FailRequest, Latest, Ledger, Moment, Namespaces,
+    Note, PodId, PodView, Policy, Settings, Stage, Verdict,
 };
 
 /// Time after a start within which evidence names each Pod that an earlier run has marked.
@@ -119,8 +119,8 @@ impl Judge {
                     self.ledger.pulled_by_another(image, "");
                 }
             }
-            Event::Labelled { namespace, known } => {
-                self.labelled(namespace, known, now, &mut effects);
+            Event::NamespaceRead { namespace, known } => {
+                self.namespace_read(namespace, known, now, &mut effects);
             }
             Event::Configured(settings) => self.configured(settings, now, &mut effects),
             Event::Tick => self.tick(now, &mut effects),
@@ -227,7 +227,7 @@ impl Judge {
             .values()
             .map(|latest| &latest.view.namespace)
             .collect();
-        let ask = namespaces.into_iter().filter_map(|n| self.ask_labels(n));
+        let ask = namespaces.into_iter().filter_map(|n| self.ask_namespace(n));
         effects.extend(ask.collect::<Vec<_>>());
         if now >= self.named_by {
             let latest = &self.latest;
@@ -245,20 +245,20 @@ impl Judge {
         views.filter(|view| which(self, view)).cloned().collect()
     }
 
-    fn ask_labels(&self, namespace: &str) -> Option<Effect> {
+    fn ask_namespace(&self, namespace: &str) -> Option<Effect> {
         let namespace = namespace.to_owned();
-        let asks = self.policy.goes_by_labels(&namespace);
-        asks.then_some(Effect::AskLabels { namespace })
+        let asks = self.policy.reads_namespace(&namespace);
+        asks.then_some(Effect::AskNamespace { namespace })
     }
 
-    fn labelled(
+    fn namespace_read(
         &mut self,
         namespace: &str,
-        known: &Labels,
+        known: &Namespaces,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
-        self.policy.namespace_labels.clone_from(known);
+        self.policy.namespaces.clone_from(known);
         // They may put the Pods that are judged out of scope.
         for view in self.views(|_, view| view.namespace == namespace) {
             self.judge(&view, now, effects);
@@ -269,10 +269,13 @@ impl Judge {
         let before = std::mem::replace(&mut self.policy, settings.policy.clone());
         // These do not come from the configuration.
         self.policy.node = before.node;
-        self.policy.namespace_labels = before.namespace_labels;
+        self.policy.namespaces = before.namespaces;
         self.brake.rules = settings.brakes;
         // It was learned by other rules.
         self.ledger.known_bad.clear();
+        self.ledger.denials_are_over();
+        self.brake.memory.fleet.clear();
+        self.brake.memory.stopped.clear();
         self.warm_up_no_longer_than(now.after(settings.warm_up));
         for view in self.views(|_, _| true) {
             self.judge(&view, now, effects);
@@ -285,7 +288,7 @@ impl Judge {
     }
 
     fn judge(&mut self, view: &PodView, now: Moment, effects: &mut Vec<Effect>) {
-        effects.extend(self.ask_labels(&view.namespace));
+        effects.extend(self.ask_namespace(&view.namespace));
         let verdict = judge(&mut self.ledger, &mut self.brake, &self.policy, view, now);
         if verdict.observed.stale {
             return;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::fleet::Token;
 use crate::judge::{Cause, FailRequest, Outcome};
 
 /// One Pod under one policy.
@@ -32,10 +33,14 @@ pub(super) struct Sentence {
     pub(super) enforce: bool,
     /// Outcome of the report; `None` while that is not known.
     pub(super) outcome: Option<Outcome>,
+    /// The Pod's token of the fleet budget; `None` if it needs none.
+    pub(super) token: Option<Token>,
+    /// Another Pod of the same owner was failed for the image on this node.
+    pub(super) repeats: bool,
 }
 
 impl Sentence {
-    pub(super) fn of(condemned: &FailRequest, time: Timestamp) -> Self {
+    pub(super) fn of(condemned: &FailRequest, token: Option<Token>, time: Timestamp) -> Self {
         Self {
             time,
             image: condemned.image.clone(),
@@ -44,6 +49,8 @@ impl Sentence {
             lasting: condemned.lasting,
             enforce: condemned.enforce,
             outcome: None,
+            token,
+            repeats: condemned.known_bad,
         }
     }
 }
@@ -101,9 +108,14 @@ impl Case {
         match outcome {
             Some(Some(Outcome::Written)) => Decision::Failed,
             Some(Some(Outcome::Due)) => Decision::WouldFail,
-            Some(Some(Outcome::Refused | Outcome::Barred | Outcome::Denied)) => {
-                Decision::NotWritten
-            }
+            Some(Some(Outcome::Fleet)) => Decision::Held,
+            Some(Some(
+                Outcome::Refused
+                | Outcome::Barred
+                | Outcome::Unguarded
+                | Outcome::Off
+                | Outcome::Denied,
+            )) => Decision::NotWritten,
             Some(Some(
                 Outcome::SparedByRuntime | Outcome::MovedOn | Outcome::Spared | Outcome::Gone,
             )) => Decision::Spared,

@@ -7,8 +7,10 @@
 mod case;
 mod expected;
 mod files;
+mod fleet;
 mod sections;
 mod tally;
+mod timeline;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -18,8 +20,10 @@ use jiff::Timestamp;
 
 pub use case::{Decision, Fate, Finding, Row};
 pub use files::{Line, Lines, Log};
+pub use fleet::Fleet;
 pub use sections::{Contents, Section, by_node, sections_of};
 pub use tally::Tally;
+pub use timeline::{Next, Timeline};
 
 use crate::config::{Config, Faults};
 use crate::journal::line::{self, Line as What};
@@ -69,12 +73,22 @@ struct Leaving {
 impl Replay {
     /// By the policy that was in force, and by these.
     pub fn new(policies: &[(String, Config)]) -> Self {
+        Self::of(policies, |_| None)
+    }
+
+    /// The same for one of many nodes, which share a fleet budget for each of these policies.
+    pub fn in_fleet(policies: &[(String, Config)], fleets: &[Fleet]) -> Self {
+        Self::of(policies, |policy| fleets.get(policy).cloned())
+    }
+
+    fn of(policies: &[(String, Config)], fleet: impl Fn(usize) -> Option<Fleet>) -> Self {
         let given = policies
             .iter()
-            .map(|(name, config)| Trial::of(name, Some(config.clone())));
+            .enumerate()
+            .map(|(index, (name, config))| Trial::of(name, Some(config.clone()), fleet(index)));
         Self {
             node: String::new(),
-            trials: std::iter::once(Trial::of(RECORDED, None))
+            trials: std::iter::once(Trial::of(RECORDED, None, None))
                 .chain(given)
                 .collect(),
             run: 0,

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use super::case::{Case, Sentence};
 use super::expected::{Expected, Said};
+use super::fleet::{Fleet, token_of};
 use super::tally::Tally;
 use crate::config::{Config, Faults};
 use crate::journal::line::{self, Head, Line};
 use crate::journal::read::Record;
 use crate::judge::{
-    Decision, Effect, Ending, Event, FailRequest, Judge, Kept, Labels, Moment, Note, Outcome,
+    Decision, Effect, Ending, Event, FailRequest, Judge, Kept, Moment, Namespaces, Note, Outcome,
     PodId, Reason, Settings, Verdict,
 };
 
@@ -32,6 +33,8 @@ pub(super) struct Trial {
     pub(super) expected: Expected,
     /// The Pods whose verdict before the record's beginning is not known: whether their next one is news is not either.
     unsure: BTreeSet<String>,
+    /// The fleet budget, if all nodes are on one time line.
+    fleet: Option<Fleet>,
 }
 
 /// A Pod whose report wrote nothing, or whose place in a budget may be free, is looked at again after this.
@@ -51,7 +54,7 @@ struct Run {
 }
 
 impl Trial {
-    pub(super) fn of(name: &str, given: Option<Config>) -> Self {
+    pub(super) fn of(name: &str, given: Option<Config>, fleet: Option<Fleet>) -> Self {
         Self {
             name: name.to_owned(),
             given,
@@ -60,6 +63,7 @@ impl Trial {
             tally: Tally::of(name),
             expected: Expected::default(),
             unsure: BTreeSet::new(),
+            fleet,
         }
     }
 
@@ -150,7 +154,7 @@ impl Trial {
         }
         match Config::judged_by(line.config.clone()) {
             Ok(config) => {
-                let settings = settings(config, "", Labels::new());
+                let settings = settings(config, "", Namespaces::new());
                 self.step(&Event::Configured(Box::new(settings)), time, at);
                 Ok(())
             }
@@ -166,8 +170,8 @@ impl Trial {
             Some(given) => given.clone(),
             None => Config::judged_by(head.config.clone())?,
         };
-        let labels = head.namespaces.clone().unwrap_or_default();
-        Ok(settings(config, &head.node, labels))
+        let known = head.known_namespaces();
+        Ok(settings(config, &head.node, known))
     }
 
     fn start(&mut self, head: &Head, at: Moment) -> Result<(), Faults> {
@@ -244,14 +248,14 @@ impl Trial {
                     self.follow(&pod, &verdict, time, at);
                 }
                 Effect::Report(request) => {
+                    let Some(run) = &mut self.run else { return };
                     let case = self.cases.entry(request.pod.uid.clone()).or_default();
                     // What was only said may be done later.
                     if !case.is_over() || (request.enforce && !case.is_failed()) {
-                        case.condemned = Some(Sentence::of(&request, time));
+                        let token = token_of(&run.judge, &request, time);
+                        case.condemned = Some(Sentence::of(&request, token, time));
                     }
-                    if let Some(run) = &mut self.run {
-                        run.open.push((*request, at));
-                    }
+                    run.open.push((*request, at));
                 }
                 _ => {}
             }
@@ -317,6 +321,8 @@ impl Trial {
         match (open, &self.given) {
             (Some(sentence), Some(_)) => {
                 let outcome = match (ending.outcome, sentence.enforce) {
+                    // The fleet budget of this policy is asked anew.
+                    (Outcome::Fleet, true) if self.fleet.is_some() => Outcome::Written,
                     (Outcome::Written | Outcome::Due, true) => Outcome::Written,
                     (Outcome::Written | Outcome::Due, false) => Outcome::Due,
                     (other, _) => other,
@@ -333,6 +339,12 @@ impl Trial {
 
     fn ended(&mut self, pod: PodId, image: &str, ending: Ending, marked: Option<bool>, at: Moment) {
         let Some(run) = &mut self.run else { return };
+        let sentence = self.cases.get(&pod.uid);
+        let sentence = sentence.and_then(|case| case.condemned.as_ref());
+        let ending = match &self.fleet {
+            Some(fleet) => fleet.end(sentence, run.judge.policy(), ending),
+            None => ending,
+        };
         let (uid, outcome) = (pod.uid.clone(), ending.outcome);
         let event = Event::Reported {
             pod,
@@ -374,10 +386,10 @@ impl Run {
     }
 }
 
-fn settings(config: Config, node: &str, labels: Labels) -> Settings {
+fn settings(config: Config, node: &str, known: Namespaces) -> Settings {
     let mut policy = config.policy;
     node.clone_into(&mut policy.node);
-    policy.namespace_labels = labels;
+    policy.namespaces = known;
     Settings {
         policy,
         brakes: config.brake,

@@ -1,5 +1,7 @@
 //! What a report on a Pod has come to, for the judge, the log and the metrics.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
 use crate::evidence::Requests;
 use crate::judge::Ending;
 
@@ -12,6 +14,8 @@ pub struct Account {
     pub marked: Option<bool>,
     /// Resources that the Pod requested at the last check.
     pub requests: Requests,
+    /// Owners that may get an Event about the Pod.
+    pub owners: Vec<OwnerReference>,
     /// Each request.
     pub trace: Vec<Trace>,
 }
@@ -23,6 +27,7 @@ impl From<Ending> for Account {
             ending,
             marked: None,
             requests: Requests::default(),
+            owners: Vec::new(),
             trace: Vec::new(),
         }
     }
@@ -42,6 +47,8 @@ pub struct Trace {
 pub enum Step {
     /// The Pod is read afresh.
     Look,
+    /// The second write is tried as a dry run.
+    DryRun,
     /// The conditions are set, one at least to True.
     Condition,
     /// The deadline and the annotation are set.
@@ -50,6 +57,10 @@ pub enum Step {
     Delete,
     /// The conditions are set to False again.
     TakeBack,
+    /// The object of the fleet budget is read.
+    FleetRead,
+    /// The Pod's token is entered there.
+    FleetEnter,
 }
 
 impl Step {
@@ -57,10 +68,13 @@ impl Step {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Look => "look",
+            Self::DryRun => "dry-run",
             Self::Condition => "condition",
             Self::Deadline => "deadline",
             Self::Delete => "delete",
             Self::TakeBack => "take-back",
+            Self::FleetRead => "fleet-read",
+            Self::FleetEnter => "fleet-enter",
         }
     }
 }

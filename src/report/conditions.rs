@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::message::message;
 use crate::evidence::Pod;
-use crate::judge::{Cause, FailRequest};
+use crate::judge::{FailRequest, Policy};
 use crate::pod_fields::{CONDITION, CONDITION_UNAVAILABLE};
 
 /// Our conditions, each true if it is True.
@@ -32,17 +32,17 @@ impl Ours {
         }
     }
 
-    /// Returns our conditions as they are on a Pod that is failed for this cause.
-    pub(super) const fn of(cause: Cause) -> Self {
+    /// Returns our conditions as they are on a Pod that is failed by this request and policy.
+    pub(super) fn wanted(request: &FailRequest, policy: &Policy) -> Self {
+        let mirrors = &policy.behind_mirror;
         Self {
             failed: true,
-            unavailable: cause.fails_everywhere(),
+            unavailable: mirrors.fails_everywhere(&request.image, request.cause),
         }
     }
 
-    /// Returns the entries of the patch that fails a Pod on which these conditions stand.
-    pub(super) fn failed(self, request: &FailRequest, at: Timestamp) -> Vec<Value> {
-        let wanted = Self::of(request.cause);
+    /// Returns the entries of the patch that makes these conditions those that are wanted.
+    pub(super) fn failed(self, wanted: Self, request: &FailRequest, at: Timestamp) -> Vec<Value> {
         self.entries(wanted, request.cause.as_str(), &message(request), at)
     }
 

@@ -1,15 +1,17 @@
-//! Events on a Pod, for its author.
+//! Events on a Pod and its owners, for their author.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event as CoreEvent, EventSource, ObjectReference};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::api::PostParams;
 use kube::core::Request;
 use kube::core::request::Error as Unsendable;
 use kube::{Client, Resource as _};
 use serde::de::IgnoredAny;
 
-use super::message::message;
+use super::message::{ignored, message};
 use super::refusal::Refusal;
 use super::retry::Tries;
 use crate::api::call;
@@ -31,71 +33,127 @@ pub enum Event {
     InvalidAnnotations(Vec<Complaint>),
 }
 
-impl Event {
-    /// The Event's reason, the end of its name, and its message.
-    fn text(&self) -> (&'static str, &'static str, String) {
+/// The object that an Event is about.
+#[derive(Clone, Debug)]
+pub enum About {
+    /// The Pod.
+    Pod,
+    /// An owner of the Pod.
+    Owner(OwnerReference),
+}
+
+impl About {
+    /// Name of the Event: the same for whatever is to be said once. An owner gets one an hour for
+    /// an image, whichever of its Pods on whichever node was failed for it. A new build of the agent may choose another name.
+    pub fn event_name(&self, pod: &PodId, event: &Event, at: Timestamp) -> String {
         match self {
-            Self::Failed(request) => (
-                "ImagePullFailed",
-                "failed",
-                format!("Failed the Pod: {}", message(request)),
-            ),
-            Self::Deleted(request) => (
-                "ImagePullFailed",
-                "failed",
-                format!("Deleted the Pod: {}", message(request)),
-            ),
-            Self::WouldFail(request) => (
-                "ImagePullWouldFail",
-                "would-fail",
-                format!("Would fail the Pod (observing only): {}", message(request)),
-            ),
-            Self::InvalidAnnotations(complaints) => {
-                let texts: Vec<String> = complaints.iter().map(Complaint::to_string).collect();
-                (
-                    "InvalidAnnotation",
-                    "invalid-annotation",
-                    format!("Ignored: {}", texts.join("; ")),
-                )
+            Self::Pod => format!("pullwarden.{}.{}", pod.uid, event.suffix()),
+            Self::Owner(owner) => {
+                let mut image = DefaultHasher::new();
+                event.image().hash(&mut image);
+                let hour = at.as_second().div_euclid(3600);
+                format!("pullwarden.{}.{:016x}.{hour}", owner.uid, image.finish())
             }
+        }
+    }
+
+    fn reference(&self, pod: &PodId) -> ObjectReference {
+        match self {
+            Self::Pod => reference_to(pod),
+            Self::Owner(owner) => ObjectReference {
+                api_version: Some(owner.api_version.clone()),
+                kind: Some(owner.kind.clone()),
+                name: Some(owner.name.clone()),
+                uid: Some(owner.uid.clone()),
+                ..reference_to(pod)
+            },
         }
     }
 }
 
-/// Writes an Event on a Pod, once: its name is made of the Pod's UID and what it says. Tried again after a pause unless the answer is final.
+fn reference_to(pod: &PodId) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        name: Some(pod.name.clone()),
+        namespace: Some(pod.namespace.clone()),
+        uid: Some(pod.uid.clone()),
+        ..ObjectReference::default()
+    }
+}
+
+/// Reasons of all our Events: a failed Pod, one that would be failed, an annotation with a fault.
+pub const EVENT_REASONS: [&str; 3] = ["ImagePullFailed", "ImagePullWouldFail", "InvalidAnnotation"];
+
+impl Event {
+    const fn reason(&self) -> &'static str {
+        let [failed, would_fail, invalid] = EVENT_REASONS;
+        match self {
+            Self::Failed(_) | Self::Deleted(_) => failed,
+            Self::WouldFail(_) => would_fail,
+            Self::InvalidAnnotations(_) => invalid,
+        }
+    }
+
+    /// End of the name of the Event on the Pod.
+    const fn suffix(&self) -> &'static str {
+        match self {
+            Self::Failed(_) | Self::Deleted(_) => "failed",
+            Self::WouldFail(_) => "would-fail",
+            Self::InvalidAnnotations(_) => "invalid-annotation",
+        }
+    }
+
+    /// Image of the Pod that the Event is about, if it is about one.
+    fn image(&self) -> Option<&str> {
+        match self {
+            Self::Failed(request) | Self::Deleted(request) | Self::WouldFail(request) => {
+                Some(&request.image)
+            }
+            Self::InvalidAnnotations(_) => None,
+        }
+    }
+
+    /// Text of the Event, which calls the Pod by these words.
+    fn text(&self, pod: &str) -> String {
+        match self {
+            Self::Failed(request) => format!("Failed {pod}: {}", message(request)),
+            Self::Deleted(request) => format!("Deleted {pod}: {}", message(request)),
+            Self::WouldFail(request) => {
+                format!("Would fail {pod} (observing only): {}", message(request))
+            }
+            Self::InvalidAnnotations(complaints) => ignored(complaints),
+        }
+    }
+}
+
+/// Writes an Event about a Pod, on it or on an owner, once: see [`About::event_name`]. Tried again after a pause unless the answer is final.
 ///
 /// # Errors
 /// The API server's answer.
 pub async fn announce(
     client: &Client,
-    pod: &PodId,
+    (pod, about): (&PodId, &About),
     node: &str,
     event: &Event,
     at: Timestamp,
 ) -> Result<(), String> {
-    let (reason, suffix, message) = event.text();
-    let PodId {
-        uid,
-        namespace,
-        name,
-    } = pod;
+    let (related, words) = match about {
+        About::Pod => (None, "the Pod".to_owned()),
+        About::Owner(_) => (Some(reference_to(pod)), format!("the Pod {}", pod.name)),
+    };
+    let namespace = &pod.namespace;
     let time = Time(at);
     let event = CoreEvent {
         metadata: ObjectMeta {
-            name: Some(format!("pullwarden.{uid}.{suffix}")),
+            name: Some(about.event_name(pod, event, at)),
             namespace: Some(namespace.clone()),
             ..ObjectMeta::default()
         },
-        involved_object: ObjectReference {
-            api_version: Some("v1".to_owned()),
-            kind: Some("Pod".to_owned()),
-            name: Some(name.clone()),
-            namespace: Some(namespace.clone()),
-            uid: Some(uid.clone()),
-            ..ObjectReference::default()
-        },
-        reason: Some(reason.to_owned()),
-        message: Some(message),
+        involved_object: about.reference(pod),
+        related,
+        reason: Some(event.reason().to_owned()),
+        message: Some(event.text(&words)),
         type_: Some("Warning".to_owned()),
         source: Some(EventSource {
             component: Some("pullwarden".to_owned()),

@@ -1,21 +1,24 @@
-//! Proof that the API server holds this agent to its own node: one dry run, before the first write.
-//!
-//! A denial alone proves nothing: RBAC, a webhook and other policies deny too. So the policies of
-//! deploy/base begin the messages that the agent has to know with a code.
+//! Proof that the API server holds this agent to its own node: a dry run, before a write. It is made
+//! again when it is too old, because somebody may have deleted the policy. A denial alone proves
+//! nothing: RBAC, a webhook and other policies deny too. So the policies of deploy/base begin the
+//! messages that the agent has to know with a code.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use kube::core::Request;
 use kube::{Client, Resource as _};
 use serde::de::IgnoredAny;
 use serde_json::json;
-use tokio::sync::OnceCell;
+use tokio::sync::Semaphore;
 
+use super::patch::parameters;
 use crate::api::{ApiError, Refused, call};
+use crate::clock::Clock;
 use crate::config::OwnPod;
 use crate::evidence::Pod;
-use crate::judge::{Ending, Outcome};
+use crate::judge::{Ending, Moment, Outcome};
 
 /// Label that the policy denies before all else. The agent tries it on its own Pod with `dryRun`, so
 /// that nothing changes if the API server lets it through.
@@ -28,12 +31,27 @@ pub const HELD: &str = "pullwarden.io/held";
 /// what the other policy would deny. The API server names only one of the policies that deny.
 pub const OFF: &str = "pullwarden.io/writes-off";
 
+/// The oldest proof with which a try to write to a Pod may begin.
+const RENEWED: Duration = Duration::from_secs(8 * 60);
+
+/// The oldest proof at a write. A try that takes longer than the difference begins anew.
+const OLDEST: Duration = Duration::from_secs(10 * 60);
+
 /// Memory of the proof. Cloning shares it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Guard {
     own: Option<OwnPod>,
-    /// Set once it was denied.
-    denied: Arc<OnceCell<()>>,
+    clock: Clock,
+    proof: Arc<Proof>,
+}
+
+/// The last proof.
+#[derive(Debug)]
+struct Proof {
+    /// Moment before the dry run that was denied as it must be; `None` if the last one was not.
+    at: Mutex<Option<Moment>>,
+    /// One report tries it at a time: the others need no dry run of their own.
+    turns: Semaphore,
 }
 
 /// Why nothing may be written.
@@ -53,9 +71,8 @@ impl Unguarded {
     /// Result of a report that nothing may be written for.
     pub fn ending(self) -> Ending {
         match self {
-            Self::Open(why) | Self::Off(why) | Self::NotByPolicy(why) => {
-                Ending::with(Outcome::Barred, why)
-            }
+            Self::Open(why) | Self::NotByPolicy(why) => Ending::with(Outcome::Unguarded, why),
+            Self::Off(why) => Ending::with(Outcome::Off, why),
             Self::Unknown(why) => Ending::with(Outcome::Refused, why),
         }
     }
@@ -64,26 +81,72 @@ impl Unguarded {
 impl Guard {
     /// A guard that tries it on the agent's own Pod. One that runs in none is somebody's own tool, with that person's credentials: nothing
     /// is tried.
-    pub fn new(own: Option<OwnPod>) -> Self {
+    pub fn new(own: Option<OwnPod>, clock: Clock) -> Self {
+        let proof = Proof {
+            at: Mutex::default(),
+            turns: Semaphore::new(1),
+        };
         Self {
             own,
-            denied: Arc::default(),
+            clock,
+            proof: Arc::new(proof),
         }
     }
 
-    /// Returns whether the proof was made; none if there is nothing to prove.
-    pub fn is_known(&self) -> Option<bool> {
-        self.own.as_ref().map(|_| self.denied.initialized())
+    /// The namespace of the agents. Somebody's own tool shares the fleet budget of those that are
+    /// installed as in deploy/base.
+    pub fn namespace(&self) -> &str {
+        self.own.as_ref().map_or("pullwarden", |own| &own.namespace)
     }
 
-    /// Tries it, unless it was tried before.
+    /// Returns whether the last dry run was the proof; none if there is nothing to prove.
+    pub fn is_known(&self) -> Option<bool> {
+        self.own.as_ref().map(|_| self.at().is_some())
+    }
+
+    /// Makes the proof, unless the last one is at most eight minutes old.
     ///
     /// # Errors
     /// Why nothing may be written.
     pub async fn make_sure(&self, client: &Client) -> Result<(), Unguarded> {
-        let Some(own) = &self.own else { return Ok(()) };
-        let denied = self.denied.get_or_try_init(|| try_on(client, own));
-        denied.await.copied()
+        let Some(own) = self.own.as_ref().filter(|_| !self.is_within(RENEWED)) else {
+            return Ok(());
+        };
+        // Nobody closes it.
+        let _turn = self.proof.turns.acquire().await;
+        if self.is_within(RENEWED) {
+            return Ok(());
+        }
+        let begun = self.clock.now();
+        let tried = try_on(client, own).await;
+        self.keep(tried.is_ok().then_some(begun));
+        tried
+    }
+
+    /// Returns whether the proof is at most ten minutes old, so that a write may be made; true if there
+    /// is nothing to prove.
+    pub(super) fn holds(&self) -> bool {
+        self.is_within(OLDEST)
+    }
+
+    /// Drops the proof: a write was denied to all agents.
+    pub(super) fn forget(&self) {
+        self.keep(None);
+    }
+
+    fn is_within(&self, age: Duration) -> bool {
+        let recent = |at: Moment| self.clock.now().since(at) <= age;
+        self.own.is_none() || self.at().is_some_and(recent)
+    }
+
+    fn at(&self) -> Option<Moment> {
+        let at = self.proof.at.lock();
+        *at.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, proved: Option<Moment>) {
+        let at = self.proof.at.lock();
+        *at.unwrap_or_else(PoisonError::into_inner) = proved;
     }
 }
 
@@ -97,8 +160,7 @@ async fn try_on(client: &Client, own: &OwnPod) -> Result<(), Unguarded> {
     let pods = Request::new(Pod::url_path(&(), Some(namespace)));
     let parameters = PatchParams {
         dry_run: true,
-        field_manager: Some("pullwarden".to_owned()),
-        ..PatchParams::default()
+        ..parameters()
     };
     let patch = Patch::Merge(json!({ "metadata": { "labels": { LABEL: "1" } } }));
     let request = pods.patch(name, &parameters, &patch);

@@ -1,6 +1,6 @@
 //! The text of our conditions and of the Event.
 
-use crate::judge::FailRequest;
+use crate::judge::{Complaint, FailRequest};
 use crate::text::Shown;
 
 /// The longest text that goes into a condition or an Event, in bytes.
@@ -40,6 +40,12 @@ pub(super) fn message(request: &FailRequest) -> String {
         text = clip(&text, LONGEST * 3 / 4 - OPINION.len()) + OPINION + &opinion;
     }
     clip(&text, LONGEST)
+}
+
+/// Returns the text of the Event about annotations that cannot be read.
+pub(super) fn ignored(complaints: &[Complaint]) -> String {
+    let texts: Vec<String> = complaints.iter().map(Complaint::to_string).collect();
+    clip(&format!("Ignored: {}", texts.join("; ")), LONGEST)
 }
 
 /// At most `most` bytes of a text, marked where it was cut.

@@ -3,17 +3,25 @@
 mod account;
 mod conditions;
 mod event;
+mod fleet;
 mod guard;
 mod in_force;
+mod looked;
 mod message;
+mod patch;
+mod permits;
+mod plugin;
 mod pod;
 mod refusal;
 mod retry;
 mod spare;
 
 pub use account::{Account, Step, Trace};
-pub use event::{Event, announce};
+pub use event::{About, EVENT_REASONS, Event, announce};
+pub use fleet::{FLEET, fleet_tokens};
 pub use guard::{Guard, HELD, OFF, Unguarded};
 pub use in_force::InForce;
+pub use permits::Permits;
+pub use plugin::ALTERED;
 pub use pod::{aftermath, fail, look, take_back};
 pub use spare::{PATIENCE, ask};

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, GetParams, Patch, PatchParams, Preconditions};
 use kube::core::{Request, request};
 use kube::{Client, Resource as _};
@@ -15,13 +16,15 @@ use serde_json::json;
 use super::account::{Account, Step, Trace};
 use super::conditions::Ours;
 use super::in_force::InForce;
+use super::looked::Looked;
+use super::patch::parameters;
+use super::permits::{Permit, Permits};
 use super::refusal::Refusal;
 use super::retry::Tries;
 use crate::api::call;
 use crate::evidence::{Pod, Requests};
 use crate::judge::{
-    Action, Aftermath, Ending, FailRequest, Outcome, Phase, PodId, PodView, Reason, Undone,
-    still_due,
+    Action, Aftermath, Ending, FailRequest, Outcome, PodId, PodView, Reason, Undone, still_due,
 };
 use crate::pod_fields::{ANNOTATION_FAILED_AT, DEADLINE};
 
@@ -40,16 +43,19 @@ const LOOKS: usize = 6;
 
 /// Fails a Pod: last look, condition, deadline.
 ///
-/// Each write is bound to the Pod's UID and to the `resourceVersion` that was judged: a Pod that has moved is looked at again, three times at most.
+/// Before a try the guard is proved, and before the first write the Pod gets a token of the fleet budget. Each write is bound to the Pod's UID and to the `resourceVersion` that was judged: a Pod that has moved is looked at again, three times at most.
 pub async fn fail(
     client: &Client,
     request: &FailRequest,
     policy: &InForce,
+    permits: &Permits,
     at: Timestamp,
 ) -> Account {
     let mut door = Door::of(client, &request.pod);
+    door.permit = Some(Permit::of(client, permits));
     door.deletes = policy.now().action == Action::Delete;
     let mut ending = door.fail(request, policy, at).await;
+    door.permit.iter().for_each(|permit| permit.ended(&ending));
     if door.marked == Some(true) && !matches!(ending.outcome, Outcome::Written | Outcome::Gone) {
         match door.take_back(at).await {
             Undone::Clear => door.marked = Some(false),
@@ -123,17 +129,11 @@ struct Door<'a> {
     requests: Requests,
     /// The Pod may be given our annotation.
     annotates: bool,
+    /// The permit, if the Pod is to be written to.
+    permit: Option<Permit<'a>>,
+    /// Owners that may get an Event about the Pod.
+    owners: Vec<OwnerReference>,
     trace: Vec<Trace>,
-}
-
-/// Result of the last check.
-enum Looked {
-    /// The Pod as it is to be failed, and our conditions on it.
-    Due(PodView, Ours),
-    /// A reason not to fail the Pod.
-    NotDue(Reason),
-    /// An earlier try was made, though its answer was lost.
-    Written,
 }
 
 impl<'a> Door<'a> {
@@ -146,6 +146,8 @@ impl<'a> Door<'a> {
             deletes: false,
             requests: Requests::default(),
             annotates: true,
+            permit: None,
+            owners: Vec::new(),
             trace: Vec::new(),
         }
     }
@@ -157,6 +159,7 @@ impl<'a> Door<'a> {
             // Whatever was written to a Pod that is gone went with it.
             marked: if is_gone { Some(false) } else { self.marked },
             requests: self.requests,
+            owners: self.owners,
             trace: self.trace,
         }
     }
@@ -179,19 +182,13 @@ impl<'a> Door<'a> {
         }
     }
 
-    /// Reads the fate of the Pod; unknown while the API server still has it as Pending.
+    /// Reads the fate of the Pod.
     async fn aftermath(&mut self, image: &str) -> Result<Aftermath, Refusal> {
-        let view = match self.get().await {
-            Ok(pod) => pod.view(),
-            Err(Refusal::Gone) => return Ok(Aftermath::Ended),
-            Err(refusal) => return Err(refusal),
-        };
-        Ok(match view {
-            view if view.uid != self.pod.uid => Aftermath::Ended,
-            view if view.has_started(image) => Aftermath::Started,
-            view if view.phase == Phase::Pending && !view.deleting => Aftermath::Unknown,
-            _ => Aftermath::Ended,
-        })
+        match self.get().await {
+            Ok(pod) => Ok(Aftermath::of(&pod.view(), &self.pod.uid, image)),
+            Err(Refusal::Gone) => Ok(Aftermath::Ended),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     async fn look(&mut self, request: &FailRequest, policy: &InForce) -> Result<Looked, Refusal> {
@@ -220,6 +217,7 @@ impl<'a> Door<'a> {
         let pod = self.get().await?;
         self.requests = Requests::of_pod(&pod);
         self.annotates = pod.may_be_annotated();
+        self.owners = pod.owners();
         let view = pod.view();
         // Whatever was written to a Pod that was replaced went with it.
         self.marked = Some(view.marked && view.uid == self.pod.uid);
@@ -228,7 +226,7 @@ impl<'a> Door<'a> {
             return Ok(Looked::Written);
         }
         Ok(match still_due(request, &policy.now(), &view) {
-            Ok(()) => Looked::Due(view, Ours::on(&pod)),
+            Ok(()) => Looked::Due(Box::new(view), Ours::on(&pod)),
             Err(reason) => Looked::NotDue(reason),
         })
     }
@@ -239,15 +237,33 @@ impl<'a> Door<'a> {
         policy: &InForce,
         at: Timestamp,
     ) -> Result<Ending, Refusal> {
+        if let Some(permit) = &self.permit
+            && let Err(ending) = permit.prove().await
+        {
+            return Ok(ending);
+        }
         let (mut view, ours) = match self.look(request, policy).await? {
-            Looked::Due(view, ours) => (view, ours),
+            Looked::Due(view, ours) => (*view, ours),
             Looked::NotDue(reason) => return Ok(Ending::spared(&reason)),
             Looked::Written => return Ok(Outcome::Written.into()),
         };
-        if ours != Ours::of(request.cause) {
+        let wanted = Ours::wanted(request, &policy.now());
+        let is_first = ours != wanted;
+        if is_first && request.asks.second_write {
+            self.end(Step::DryRun, at, &view).await?;
+        }
+        if let Some(permit) = &mut self.permit {
+            let policy = policy.now();
+            let entered = permit.enter(request, &policy, &view, &mut self.trace);
+            if let Err(ending) = entered.await {
+                return Ok(ending);
+            }
+        }
+        self.still_proved()?;
+        if is_first {
             // Even if the answer is lost, a condition may be standing from here on.
             self.marked = Some(true);
-            let conditions = ours.failed(request, at);
+            let conditions = ours.failed(wanted, request, at);
             let written = self.patch_status(Step::Condition, conditions, &view.resource_version);
             let written = written.await;
             let refused = written.as_ref().is_err_and(Refusal::is_definite);
@@ -258,26 +274,45 @@ impl<'a> Door<'a> {
                 return Ok(Ending::spared(&reason));
             }
         }
-        if self.deletes {
-            return self.delete(&view.resource_version).await;
-        }
-        let patch = Patch::Merge(self.deadline(at, &view));
-        let request = self.pods.patch(&self.pod.name, &parameters(), &patch);
-        self.ask::<IgnoredAny>(Step::Deadline, request).await?;
+        self.still_proved()?;
+        let step = match self.deletes {
+            true => Step::Delete,
+            false => Step::Deadline,
+        };
+        self.end(step, at, &view).await?;
         Ok(Outcome::Written.into())
     }
 
-    async fn delete(&mut self, version: &str) -> Result<Ending, Refusal> {
-        let parameters = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: Some(self.pod.uid.clone()),
-                resource_version: Some(version.to_owned()),
-            }),
-            ..DeleteParams::default()
+    /// Begins the try anew, with a new proof, where its proof has become too old for a write.
+    fn still_proved(&self) -> Result<(), Refusal> {
+        let is_proved = self.permit.as_ref().is_none_or(Permit::holds);
+        let why = || Refusal::Moved("the guard's proof has become too old".to_owned());
+        is_proved.then_some(()).ok_or_else(why)
+    }
+
+    /// Makes the write that ends the Pod, or tries it as a dry run.
+    async fn end(&mut self, step: Step, at: Timestamp, view: &PodView) -> Result<(), Refusal> {
+        let (dry_run, name) = (step == Step::DryRun, &self.pod.name);
+        let request = if self.deletes {
+            let parameters = DeleteParams {
+                dry_run,
+                preconditions: Some(Preconditions {
+                    uid: Some(self.pod.uid.clone()),
+                    resource_version: Some(view.resource_version.clone()),
+                }),
+                ..DeleteParams::default()
+            };
+            self.pods.delete(name, &parameters)
+        } else {
+            let parameters = PatchParams {
+                dry_run,
+                ..parameters()
+            };
+            let patch = Patch::Merge(self.deadline(at, view));
+            self.pods.patch(name, &parameters, &patch)
         };
-        let request = self.pods.delete(&self.pod.name, &parameters);
-        self.ask::<IgnoredAny>(Step::Delete, request).await?;
-        Ok(Outcome::Written.into())
+        self.ask::<IgnoredAny>(step, request).await?;
+        Ok(())
     }
 
     /// Sets our conditions to False, unless it turns out that the deadline was written after all.
@@ -360,12 +395,5 @@ impl<'a> Door<'a> {
             result: result.to_owned(),
         });
         answer
-    }
-}
-
-fn parameters() -> PatchParams {
-    PatchParams {
-        field_manager: Some("pullwarden".to_owned()),
-        ..PatchParams::default()
     }
 }

@@ -44,7 +44,7 @@ impl Tries {
             Refusal::Gone | Refusal::Denied { .. } => return false,
             // The Pod is looked at afresh: there is nothing to wait for.
             Refusal::Moved(_) => None,
-            Refusal::Failed(_, asked) => Some(asked.unwrap_or_default()),
+            Refusal::Failed { asked, .. } => Some(asked.unwrap_or_default()),
         };
         if asked
             .zip(self.longest)
@@ -71,7 +71,7 @@ impl Tries {
 }
 
 /// A random number from 0 to 1.
-fn share() -> f64 {
+pub(super) fn share() -> f64 {
     let [a, b, ..] = RandomState::new().hash_one(()).to_be_bytes();
     f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
 }

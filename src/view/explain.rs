@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::View;
 use super::next::{NextStep, next};
+use super::notes::notes;
 use super::reason::{Decided, ReasonShown};
 use crate::judge::{Cause, Class, ImageRecord, NodeMode, PodRecord, PodView, PullPolicy};
 use crate::text::Shown;
@@ -32,6 +33,9 @@ pub struct Explanation {
     pub reasons: Vec<ReasonShown>,
     /// Steps that have to happen next.
     pub next: Vec<NextStep>,
+    /// Notes on the rules for the Pod, such as annotations that the agent ignores.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Images of the Pod that fail, or have failed.
     pub images: Vec<ImageExplained>,
 }
@@ -119,6 +123,7 @@ impl Explanation {
             decision: None,
             reasons: Vec::new(),
             next: Vec::new(),
+            notes: Vec::new(),
             images: Vec::new(),
         }
     }
@@ -163,6 +168,7 @@ pub fn explain(
         out.decision = Some(Decided::from(&latest.verdict.decision));
         out.reasons = reasons.iter().map(ReasonShown::from).collect();
         out.next = next(view, latest, None);
+        out.notes = notes(view.judge.policy(), &latest.view);
     }
     // Of two Pods of one name the one that is judged is meant.
     let is_meant = |(uid, record): &(&str, &PodRecord)| match judged {
@@ -222,7 +228,7 @@ fn exemptions(
     if pulls.clone().all(|p| p == PullPolicy::IfNotPresent) {
         exemptions.push(Exemption::OnNode);
     }
-    if view.judge.policy().second_opinion && pulls.all(|p| p != PullPolicy::Never) {
+    if view.judge.policy().switches.second_opinion && pulls.all(|p| p != PullPolicy::Never) {
         exemptions.push(Exemption::PulledByRuntime);
     }
     exemptions.push(match record.sibling {

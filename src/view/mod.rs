@@ -5,6 +5,7 @@
 mod explain;
 mod facts;
 mod next;
+mod notes;
 mod reason;
 mod status;
 mod totals;
@@ -16,8 +17,10 @@ pub use explain::{Exemption, Explanation, ImageExplained, Known, explain};
 pub use facts::{EvidenceState, Facts, GuardTried, Unrecognised, View};
 pub use next::NextStep;
 pub use reason::{Decided, ReasonKind, ReasonShown};
-pub use status::{Counted, FailingImage, PodStatus, Progress, Status, status};
-pub use totals::{held, stuck};
+pub use status::{
+    Counted, FailingImage, FleetBudget, PodStatus, Progress, SpentLimit, Status, status,
+};
+pub use totals::{held, stuck, stuck_by_registry};
 
 /// Question to the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::View;
 use crate::judge::{Decision, Latest, Reason, Stage};
+use crate::pod_fields::CONDITION;
 
 /// One thing that has to happen before the verdict on a Pod can be another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,15 @@ pub struct NextStep {
 }
 
 impl NextStep {
+    /// Warning about a failed Pod: the exit code that the kubelet gives its containers may match a
+    /// rule of the Job that was not meant for it.
+    pub fn after_failing() -> Self {
+        Self::now(&format!(
+            "if the Job makes the same Pod again, put its rule on {CONDITION} before any rule on exit code 137: \
+             the kubelet gives that code to the containers of a failed Pod, and the first matching rule decides"
+        ))
+    }
+
     fn now(text: &str) -> Self {
         Self {
             text: text.to_owned(),
@@ -37,7 +47,7 @@ impl NextStep {
 pub(super) fn next(view: &View<'_>, latest: &Latest, image: Option<&str>) -> Vec<NextStep> {
     let record = view.judge.ledger().pod(&latest.view.uid);
     let rules = view.judge.policy().rules_for(&latest.view);
-    let observed = rules.is_ok_and(|rules| !rules.enforce);
+    let observed = rules.is_ok_and(|rules| !rules.enforce());
     if observed && record.is_some_and(|record| record.stage == Stage::Announced) {
         let text = "nothing: this Pod is only observed; an Event says what would be done";
         return vec![NextStep::now(text)];

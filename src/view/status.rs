@@ -43,6 +43,10 @@ pub struct Status {
     pub budget_spent: usize,
     /// Pods that may be failed within it.
     pub budget: u32,
+    /// State of the fleet budget, as far as this agent knows it.
+    pub fleet_budget: FleetBudget,
+    /// Reason why the agent writes to no Pod; null if nothing stopped its last report.
+    pub writes_stopped: Option<String>,
     /// Pods that each brake holds, by its name.
     pub held: BTreeMap<String, usize>,
     /// Pods that would have been failed and started after all, since the agent started.
@@ -53,6 +57,28 @@ pub struct Status {
     pub pods: Vec<PodStatus>,
     /// Errors that this version does not recognise, the latest last: worth reporting.
     pub unrecognised: Vec<Unrecognised>,
+}
+
+/// State of the fleet budget, as far as one agent knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetBudget {
+    /// False with `fleetBudget.enabled: off`.
+    pub enabled: bool,
+    /// Limits that are reached at present.
+    pub spent: Vec<SpentLimit>,
+    /// Reason why the ConfigMap could not be used at the last try; null if it could.
+    pub unusable: Option<String>,
+}
+
+/// Limit of the fleet budget that is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SpentLimit {
+    /// The limit in words.
+    pub text: String,
+    /// Seconds until this agent asks again.
+    pub left_seconds: u64,
 }
 
 /// One Pod, and one of its images that fail, if any does.
@@ -209,6 +235,7 @@ pub fn status(view: &View<'_>) -> Status {
     let (facts, brake) = (view.facts, view.judge.brake());
     let latest = view.judge.latest().iter();
     let held = held(view.judge).into_iter();
+    let stop = brake.memory.stopped.last(view.now);
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         node: view.judge.policy().node.clone(),
@@ -224,6 +251,8 @@ pub fn status(view: &View<'_>) -> Status {
         warm_up_left_seconds: brake.warm_up_until.since(view.now).as_secs(),
         budget_spent: brake.spent(view.now),
         budget: brake.rules.budget.pods,
+        fleet_budget: fleet_budget(view),
+        writes_stopped: stop.map(|stop| stop.why.clone()),
         held: held.map(|(brake, n)| (brake.to_owned(), n)).collect(),
         would_fail_then_started: facts.would_fail_then_started,
         state_kept: facts.state_kept,
@@ -231,6 +260,20 @@ pub fn status(view: &View<'_>) -> Status {
             .flat_map(|(uid, latest)| pod_status(view, uid, latest))
             .collect(),
         unrecognised: view.unrecognised.to_vec(),
+    }
+}
+
+/// Returns the state of the fleet budget.
+fn fleet_budget(view: &View<'_>) -> FleetBudget {
+    let memory = &view.judge.brake().memory.fleet;
+    let spent = memory.spent(view.now).map(|shut| SpentLimit {
+        text: shut.part.why.clone(),
+        left_seconds: shut.until.since(view.now).as_secs(),
+    });
+    FleetBudget {
+        enabled: view.judge.policy().fleet.is_some(),
+        spent: spent.collect(),
+        unusable: memory.unusable(view.now).map(|shut| shut.part.why.clone()),
     }
 }
 

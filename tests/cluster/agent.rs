@@ -8,11 +8,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use testbed::Node;
 
+use crate::holder::Holder;
 use crate::namespaces::{OWN, SHARED};
 
+const NO_FLEET: &str = "{enabled: off}";
+
+/// Limits of the fleet budget that hold no Pod.
+const WIDE_FLEET: &str = "{pods: 1000, perRegistry: 1000, perNamespace: 1000, perOwner: 1000}";
+
 /// What a test that is not about brakes wants of them. A test that is says otherwise.
-const EASY: [(&str, &str); 3] = [
+const EASY: [(&str, &str); 4] = [
     ("budget", "{pods: 1000, perOwner: 1000}"),
+    // The agents of tests that run side by side would share it, and one that is not the quickest holds its Pod once more.
+    ("fleetBudget", NO_FLEET),
     ("registryBrake", "{repositories: 1000}"),
     ("newNodeBrake", "0s"),
 ];
@@ -77,6 +85,14 @@ impl Agent {
         let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"));
         let size = line.and_then(|line| line.split_whitespace().next());
         size.unwrap().parse().unwrap()
+    }
+
+    /// Changes one of its settings while it runs.
+    pub fn configure(&self, before: &str, after: &str) {
+        let path = self.dir.join("config.yaml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        assert!(config.contains(before), "{config}");
+        std::fs::write(&path, config.replace(before, after)).unwrap();
     }
 
     /// Whether the process is still there.
@@ -231,6 +247,13 @@ impl<'a> Plan<'a> {
         Self::beside(node, name, name, config)
     }
 
+    /// The agent takes a token of the fleet budget for each Pod that it fails.
+    pub fn with_fleet_budget(mut self) -> Self {
+        assert!(self.config.contains(NO_FLEET), "{}", self.config);
+        self.config = self.config.replace(NO_FLEET, WIDE_FLEET);
+        self
+    }
+
     /// An agent called `name` that answers for the namespace `of`, as another may.
     pub fn beside(node: &'a Node, name: &str, of: &str, config: &str) -> Self {
         let dir = node.dir().join("agents").join(name);
@@ -250,8 +273,9 @@ impl<'a> Plan<'a> {
         let socket = node.cri_socket();
         let pods_socket = node.kubelet_pods_socket();
         let kubeconfig = node.agent_kubeconfig();
+        let name = node.plan().place().name;
         let text = format!(
-            "nodeName: node1\n{config}scope: {{excludeNamespaces: [kube-system, {others}]}}\n\
+            "nodeName: {name}\n{config}scope: {{excludeNamespaces: [kube-system, {others}]}}\n\
              criSocket: {}\nkubeletPodsSocket: {}\nkubeconfig: {}\nstateDir: {dir}/state\nlogDir: {dir}/log\n\
              controlSocket: {dir}/control.sock\nadminAddress: 127.0.0.1:0\n",
             socket.display(),
@@ -285,9 +309,26 @@ impl<'a> Plan<'a> {
         self
     }
 
+    /// As the agent of this Pod, with this token.
+    pub fn held(mut self, own: &Value, token: &str) -> Self {
+        let usual = self.node.agent_kubeconfig().display().to_string();
+        let kubeconfig = Holder::kubeconfig(self.node, token, &self.dir);
+        self.config = self
+            .config
+            .replace(&usual, &kubeconfig.display().to_string());
+        let name = own["metadata"]["name"].as_str().unwrap();
+        self.config += &format!("ownPod: pullwarden/{name}\n");
+        self
+    }
+
     /// With these rules for namespaces.
-    pub fn namespaces(mut self, rules: &str) -> Self {
-        let with = format!("scope: {{namespaces: {rules}, ");
+    pub fn namespaces(self, rules: &str) -> Self {
+        self.scope(&format!("namespaces: {rules}"))
+    }
+
+    /// With these keys in `scope`.
+    pub fn scope(mut self, keys: &str) -> Self {
+        let with = format!("scope: {{{keys}, ");
         self.config = self.config.replace("scope: {", &with);
         self
     }

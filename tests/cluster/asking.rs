@@ -1,4 +1,4 @@
-//! README's kubectl commands for the whole cluster, run as they stand there.
+//! The kubectl commands of docs/observability.md for the whole cluster, run as they stand there.
 
 use testbed::Node;
 
@@ -6,10 +6,10 @@ use crate::agent::Plan;
 use crate::bed::{Bed, Group};
 use crate::shapes::{REGISTRY, container, pod};
 
-/// The kubectl commands of README's answer to why it did, or did not, act.
+/// The kubectl commands of the section on the whole cluster.
 fn commands() -> Vec<&'static str> {
-    let readme = include_str!("../../README.md");
-    let (_, answer) = readme.split_once("## Why did it (not) act?").unwrap();
+    let page = include_str!("../../docs/observability.md");
+    let (_, answer) = page.split_once("## In the whole cluster\n").unwrap();
     let (answer, _) = answer.split_once("\n## ").unwrap();
     let commands = answer.lines().filter(|line| line.starts_with("kubectl "));
     commands.collect()
@@ -34,7 +34,7 @@ fn run(node: &Node, command: &str) -> String {
 }
 
 #[test]
-fn the_commands_of_the_readme_find_what_was_failed_and_what_would_be() {
+fn the_commands_of_the_documentation_find_what_was_failed_and_what_would_be() {
     let bed = Bed::of(Group::Main);
     let text = "mode: observe\nimagePullFailureCount: 1\nwarmUp: 0s\n";
     let _observes = Plan::new(&bed.node, "own-asked", text).start();

@@ -51,6 +51,8 @@ pub enum Group {
     Gone,
     /// A node whose API server holds an agent's token to its writes.
     Policy,
+    /// The same, and admission plugins of others.
+    Plugins,
     /// The same, and Pods as large as can be.
     Costly,
     /// The same, for the preflight: nobody switches its writes off.
@@ -61,8 +63,15 @@ pub enum Group {
     Documented,
     /// The same, and what it stands on goes wrong.
     Hardship,
+    /// The same, and its policy is deleted.
+    #[cfg(feature = "soak")]
+    Unguarded,
     /// The same, with as many large Pods as a node has.
     Crowd,
+    /// A node without an agent, beside many nodes that are only names.
+    Survey,
+    /// A cluster of two nodes.
+    Two,
     /// A node with Kueue.
     Kueue,
     /// A node with a Kueue that admits nothing while what it has admitted is not ready.
@@ -114,6 +123,8 @@ pub struct Bed {
     agent: Option<Agent>,
     /// The group's controller; ends before the node does.
     controller: Option<Mutex<RunningController>>,
+    /// The group's second node; ends before the first does.
+    second: Option<Node>,
     /// The node.
     pub node: Node,
     _place: Place,
@@ -176,10 +187,19 @@ impl Bed {
             _ if controller.is_some() => Some(Plan::new(&node, "shared", OWNERS).start()),
             _ => None,
         };
+        let second = (group == Group::Two).then(|| {
+            let second = Node::start(NodeOptions {
+                joins: Some(node.dir().to_owned()),
+                kubelet: kubelet(group),
+                ..options()
+            });
+            second.unwrap_or_else(|error| panic!("starting the second node: {error:#}"))
+        });
         beds.places -= 1;
         let bed = Arc::new(Self {
             agent,
             controller,
+            second,
             node,
             _place: Place,
         });
@@ -190,6 +210,11 @@ impl Bed {
     /// The group's agent.
     pub fn agent(&self) -> &Agent {
         self.agent.as_ref().expect("the group has an agent")
+    }
+
+    /// The group's second node.
+    pub fn second(&self) -> &Node {
+        self.second.as_ref().expect("the group has two nodes")
     }
 
     /// The minor version of its Kubernetes.
@@ -279,8 +304,8 @@ fn options() -> NodeOptions {
     if let Some(version) = asked("TESTBED_KUBERNETES") {
         options.kubernetes = version;
     }
-    if let Some(version) = asked("TESTBED_CONTAINERD") {
-        options.containerd = version;
+    if let Some(runtime) = asked("TESTBED_RUNTIME") {
+        options.runtime = runtime.parse().unwrap();
     }
     options
 }

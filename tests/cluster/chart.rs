@@ -236,6 +236,12 @@ fn rights_that_the_configuration_asks_for() {
             "mode: observe\nscope:\n  namespaces:\n  - mode: observe\n    selector:\n      matchLabels:\n        env: prod\n",
         ),
     );
+    check_with(
+        json!({"config": {"scope": {"namespaceAnnotations": "on"}}}),
+        "base",
+        &["components/namespace-labels"],
+        Some("mode: observe\nscope:\n  namespaceAnnotations: \"on\"\n"),
+    );
 }
 
 #[test]
@@ -315,7 +321,7 @@ fn one_node_name_for_every_agent_is_refused() {
         assert!(told.contains(r#"config.nodeName is "node1""#), "{told}");
         assert!(told.contains("NODE_NAME"), "{told}");
     }
-    // As README lists it.
+    // As docs/configuration.md lists it.
     let values = json!({"config": {"nodeName": null}});
     by_helm(&deploy().join("chart"), "pullwarden", &values);
 }
@@ -376,7 +382,8 @@ fn values_with_faults_are_refused() {
         json!({"config": {"mode": "enforc"}}),
         json!({"config": {"warmup": "0s"}}),
         json!({"config": {"secondOpinion": false}}),
-        json!({"writes": true}),
+        // No value turns the kill switch.
+        json!({"writes": "off"}),
         json!({"distribution": "k4s"}),
         json!({"mode": "enforce"}),
     ] {

@@ -22,6 +22,7 @@ impl<'a> Preflight<'a> {
         let token = Holder::token(cluster, own).await;
         let dir = node.dir().join("agents/check");
         std::fs::create_dir_all(&dir).unwrap();
+        let kubeconfig = Holder::kubeconfig(node, &token, &dir);
         let name = own["metadata"]["name"].as_str().unwrap();
         let node_name = own["spec"]["nodeName"].as_str().unwrap();
         let path = |path: PathBuf| path.display().to_string();
@@ -31,7 +32,7 @@ impl<'a> Preflight<'a> {
             ("own-pod", format!("pullwarden/{name}")),
             ("cri-socket", path(node.cri_socket())),
             ("kubelet-pods-socket", path(node.kubelet_pods_socket())),
-            ("kubeconfig", path(kubeconfig(node, &token))),
+            ("kubeconfig", path(kubeconfig)),
             ("state-dir", path(dir.join("state"))),
             ("log-dir", path(dir.join("log"))),
             ("admin-address", "127.0.0.1:0".to_owned()),
@@ -71,18 +72,6 @@ impl<'a> Preflight<'a> {
     }
 }
 
-/// The admin's kubeconfig with another's token.
-fn kubeconfig(node: &Node, token: &str) -> PathBuf {
-    let text = std::fs::read_to_string(node.admin_kubeconfig()).unwrap();
-    let mut config: Value = serde_saphyr::from_str(&text).unwrap();
-    for user in config["users"].as_array_mut().unwrap() {
-        user["user"] = json!({"token": token});
-    }
-    let path = node.dir().join("agents/check/kubeconfig");
-    std::fs::write(&path, config.to_string()).unwrap();
-    path
-}
-
 #[test]
 fn on_a_node_as_shipped_it_finds_nothing_and_it_sees_what_is_taken_away_or_added() {
     let bed = Bed::of(Group::Check);
@@ -95,6 +84,7 @@ fn on_a_node_as_shipped_it_finds_nothing_and_it_sees_what_is_taken_away_or_added
             "rbac.yaml",
             "rbac-apiserver.yaml",
             "config.yaml",
+            "fleet.yaml",
             "policy.yaml",
         ],
     );
@@ -124,7 +114,7 @@ fn on_a_node_as_shipped_it_finds_nothing_and_it_sees_what_is_taken_away_or_added
         };
         let versions = node.plan();
         assert!(
-            of("runtime").contains(&format!("containerd v{}", versions.containerd)),
+            of("runtime").contains(&format!("containerd v{}", versions.runtime.version())),
             "{}",
             of("runtime")
         );

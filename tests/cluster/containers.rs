@@ -1,3 +1,4 @@
+use pullwarden::judge::ANNOTATION_FAILURE_COUNT;
 use serde_json::json;
 
 use crate::bed::{Bed, Group};
@@ -96,4 +97,32 @@ fn two_containers_of_one_bad_image_count_each_attempt_once() {
         counted <= attempts,
         "{counted} failures counted in {attempts} attempts"
     );
+}
+
+/// The node counts to 3, and the Pod to 9.
+#[test]
+fn a_container_with_a_count_of_its_own_is_failed_at_it() {
+    let bed = Bed::of(Group::Main);
+    let image = |name: &str| format!("{FAULTY}/container-count/{name}:1");
+    let (patient, hasty) = (image("patient"), image("hasty"));
+    bed.run("container-count", |cluster| {
+        let containers = vec![container("one", &patient), container("two", &hasty)];
+        let hasty = &hasty;
+        async move {
+            let mut pod = pod("counted", containers);
+            pod["metadata"]["annotations"] = json!({
+                ANNOTATION_FAILURE_COUNT: "9",
+                "image-pull-failure-count.pullwarden.io/two": "2",
+                "image-pull-failure-count.pullwarden.io/three": "1",
+            });
+            cluster.create(pod).await;
+            cluster.until_waiting("counted", "ErrImagePull").await;
+            let failed = cluster.until_failed("counted").await;
+            assert_failed_by_us(&failed, "ImageNotFound", hasty);
+        }
+    });
+    let agent = bed.agent();
+    assert_eq!(agent.failures_that_decided("counted", &hasty), 2);
+    let made = bed.node.pulls(&hasty).unwrap().begun;
+    assert!(made >= 2, "{made} pulls");
 }

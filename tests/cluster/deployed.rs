@@ -2,8 +2,12 @@
 
 mod crowd;
 mod documented;
+#[cfg(feature = "soak")]
+mod eight_minutes;
+mod fleet;
 mod hardship;
 mod installed;
+mod unguarded;
 
 use serde_json::{Value, json};
 
@@ -86,6 +90,8 @@ fn as_shipped_it_observes_enforces_is_switched_off_and_leaves_only_its_counts() 
             };
             cluster.until("the Job to have failed", failed).await;
             assert_eq!(installed.status().unwrap()["guardTried"], "yes");
+            let on = own["spec"]["nodeName"].as_str().unwrap();
+            fleet::fleet(&cluster, &installed, on).await;
 
             // An agent that starts in this mode makes sure that it is held before anything else.
             home.delete_pod(name(&own)).await;
@@ -95,7 +101,11 @@ fn as_shipped_it_observes_enforces_is_switched_off_and_leaves_only_its_counts() 
             })
             .await;
 
-            installed.switch("off");
+            let before = unguarded::tokens(&installed);
+            installed.switch_off();
+            // Whatever installs, upgrades or heals pullwarden leaves the switch as it is.
+            installed.apply("base");
+            installed.apply("overlays/enforce");
             let another = format!("{REGISTRY}/deployed/another:1");
             cluster.create(bad("held", &another, "1")).await;
             let held = only_pod(&cluster, "held").await;
@@ -111,12 +121,8 @@ fn as_shipped_it_observes_enforces_is_switched_off_and_leaves_only_its_counts() 
                 phase(&now) == "Pending" && condition(&now).is_none(),
                 "{now}"
             );
-            installed.switch("on");
-            assert_failed_by_us(
-                &cluster.until_failed(name(&held)).await,
-                "ImageNotFound",
-                &another,
-            );
+            assert_eq!(unguarded::tokens(&installed), before);
+            unguarded::unguarded(&cluster, &installed, name(&held), &another).await;
 
             // From the Pod network, at the Service address, which only its own token knows.
             let addresses = installed.addresses();
@@ -136,10 +142,15 @@ fn as_shipped_it_observes_enforces_is_switched_off_and_leaves_only_its_counts() 
             // The same with Helm.
             installed.install_chart(&["config.mode=enforce", "config.warmUp=0s"]);
             ready(&home, None).await;
+            installed.switch_off();
+            installed.upgrade_chart(&["config.mode=enforce", "config.warmUp=1s"]);
             // Of a repository that has failed before: a third one would be held by the registry's brake.
             let image = format!("{REGISTRY}/deployed/another:2");
             cluster.create(bad("charted", &image, "2")).await;
             let pod = only_pod(&cluster, "charted").await;
+            cluster.until("the denial to be told", told).await;
+            assert_untouched(&cluster.pod(name(&pod)).await.unwrap());
+            installed.switch_on();
             assert_failed_by_us(
                 &cluster.until_failed(name(&pod)).await,
                 "ImageNotFound",

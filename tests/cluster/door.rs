@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pullwarden::clock::Clock;
 use pullwarden::judge::{Asks, Cause, Ending, FailRequest, Outcome, PodId, Policy, Reason};
-use pullwarden::report::{InForce, Step, fail};
+use pullwarden::report::{Guard, InForce, Permits, Step, fail};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Group};
@@ -19,6 +20,10 @@ pub fn policy() -> Policy {
         ("nodeName", "node1".to_owned()),
         // Not in a Pod: there is no guard to be tried.
         ("kubeconfig", "/any".to_owned()),
+        // Tests that are not about the fleet budget share one cluster.
+        ("fleetBudget.pods", "1000".to_owned()),
+        ("fleetBudget.perRegistry", "1000".to_owned()),
+        ("fleetBudget.perNamespace", "1000".to_owned()),
     ]);
     pullwarden::config::load(&flags, |_| None, None)
         .unwrap()
@@ -60,10 +65,11 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
     Bed::of(Group::Main).run("own-door", |cluster| async move {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let policy = InForce::from(policy());
+        let permits = Permits::of(Guard::new(None, Clock::default()));
 
         let gone = request(&stuck(&cluster, "gone").await);
         cluster.delete_pod("gone").await;
-        let account = fail(&cluster.client, &gone, &policy, now).await;
+        let account = fail(&cluster.client, &gone, &policy, &permits, now).await;
         assert!(
             account.ending.outcome == Outcome::Gone && account.marked == Some(false),
             "{account:?}"
@@ -73,7 +79,7 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         let before = request(&stuck(&cluster, "replaced").await);
         cluster.delete_pod("replaced").await;
         stuck(&cluster, "replaced").await;
-        let account = fail(&cluster.client, &before, &policy, now).await;
+        let account = fail(&cluster.client, &before, &policy, &permits, now).await;
         assert!(
             account.ending == Ending::spared(&Reason::Replaced) && account.marked == Some(false),
             "{account:?}"
@@ -82,10 +88,16 @@ fn the_door_writes_to_the_pod_that_was_condemned_and_to_no_other() {
         assert_untouched(&cluster.pod("replaced").await.unwrap());
 
         let due = request(&stuck(&cluster, "due").await);
-        let account = fail(&cluster.client, &due, &policy, now).await;
+        let account = fail(&cluster.client, &due, &policy, &permits, now).await;
         assert!(account.ending.outcome == Outcome::Written, "{account:?}");
         let steps: Vec<Step> = account.trace.iter().map(|trace| trace.step).collect();
-        assert_eq!(steps, [Step::Look, Step::Condition, Step::Deadline]);
+        let fleet = [Step::FleetRead, Step::FleetEnter];
+        let expected = [
+            &[Step::Look],
+            &fleet[..],
+            &[Step::Condition, Step::Deadline],
+        ];
+        assert_eq!(steps, expected.concat());
         assert_failed_by_us(
             &cluster.until_failed("due").await,
             "ImageNotFound",

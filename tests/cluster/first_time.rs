@@ -71,6 +71,9 @@ fn what_the_readme_begins_with_works_in_a_clean_clone() {
     for line in &first {
         clone.run(line);
     }
+    for line in clone.commands("docs/install/by-hand.md") {
+        clone.run(&line);
+    }
     assert!(clone.0.join("target/release/pullwarden").exists());
     for line in clone.commands("docs/registries.md") {
         clone.run(&line);

@@ -1,6 +1,7 @@
 //! The API server as the holder of a token sees it, and who says no to it.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -64,6 +65,18 @@ impl Holder {
         token.as_str().unwrap().to_owned()
     }
 
+    /// The admin's kubeconfig with another's token, in this folder.
+    pub fn kubeconfig(node: &Node, token: &str, dir: &Path) -> PathBuf {
+        let text = std::fs::read_to_string(node.admin_kubeconfig()).unwrap();
+        let mut config: Value = serde_saphyr::from_str(&text).unwrap();
+        for user in config["users"].as_array_mut().unwrap() {
+            user["user"] = json!({"token": token});
+        }
+        let path = dir.join("kubeconfig");
+        std::fs::write(&path, config.to_string()).unwrap();
+        path
+    }
+
     /// An agent, with its own token.
     pub async fn agent(node: &Node, cluster: &Cluster, own: &Value) -> Self {
         let token = Self::token(cluster, own).await;
@@ -75,6 +88,17 @@ impl Holder {
             token: Some(token.into()),
             ..AuthInfo::default()
         };
+        Self::new(Client::try_from(config).unwrap())
+    }
+
+    /// A service account, `namespace:name`, that may do everything.
+    pub async fn of_account(node: &Node, account: &str) -> Self {
+        let kubeconfig = Kubeconfig::read_from(node.admin_kubeconfig()).unwrap();
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        let mut config = config.unwrap();
+        config.auth_info.impersonate = Some(format!("system:serviceaccount:{account}"));
+        config.auth_info.impersonate_groups = Some(vec!["system:masters".to_owned()]);
         Self::new(Client::try_from(config).unwrap())
     }
 

@@ -52,4 +52,6 @@ mod restart;
 mod scope;
 mod slow;
 mod sources;
+mod survey;
 mod switching;
+mod two;

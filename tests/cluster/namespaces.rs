@@ -1,7 +1,7 @@
 //! The namespaces that tests work in: one agent answers for each.
 
 /// Namespaces that a test's own agent answers for; everyone else's agents leave them alone.
-pub const OWN: [&str; 28] = [
+pub const OWN: [&str; 33] = [
     "own-churn-kubelet",
     "own-churn-apiserver",
     "own-restarted",
@@ -13,6 +13,8 @@ pub const OWN: [&str; 28] = [
     "own-alike",
     "own-asked",
     "own-labelled",
+    "own-mirrored",
+    "own-defaults",
     "own-patience",
     "own-exact",
     "own-budget",
@@ -30,10 +32,13 @@ pub const OWN: [&str; 28] = [
     "own-direct",
     "own-in-flight",
     "own-matrix",
+    "own-plugins",
+    "own-two-budget",
+    "own-two-again",
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 43] = [
+pub const SHARED: [&str; 49] = [
     "volume",
     "team-a",
     "baseline",
@@ -42,6 +47,7 @@ pub const SHARED: [&str; 43] = [
     "asked",
     "deployed",
     "hardship",
+    "unguarded",
     "crowd",
     "default",
     "policy",
@@ -53,6 +59,7 @@ pub const SHARED: [&str; 43] = [
     "init",
     "mixed",
     "shared-image",
+    "container-count",
     "twenty",
     "healing",
     "scope",
@@ -69,6 +76,8 @@ pub const SHARED: [&str; 43] = [
     "kueue-block",
     "kueue-hasty",
     "jobset-alone",
+    "jobset-architecture",
+    "jobset-restarts",
     "jobset-rule",
     "tekton-alone",
     "tekton-outage",
@@ -77,4 +86,6 @@ pub const SHARED: [&str; 43] = [
     "argo-mutex",
     "argo-five",
     "argo-retry",
+    "survey",
+    "two",
 ];

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use pullwarden::clock::Clock;
 use pullwarden::judge::Outcome;
-use pullwarden::report::fail;
+use pullwarden::report::{Guard, Permits, fail};
 use serde_json::{Value, json};
 use testbed::Fault;
 
@@ -203,9 +204,17 @@ fn none_of_the_next_jobs_is_refused_with_a_pull_in_flight() {
         async move {
             let mut follow = cluster.follow().await;
             let stuck = HANGING.fill_hanging(bed, &cluster, "next/hangs").await;
+            let permits = Permits::of(Guard::new(None, Clock::default()));
             let writes = stuck.iter().map(async |pod| {
                 let at = Timestamp::from_second(1_800_000_000).unwrap();
-                let account = fail(&cluster.client, &request(pod), &policy().into(), at).await;
+                let account = fail(
+                    &cluster.client,
+                    &request(pod),
+                    &policy().into(),
+                    &permits,
+                    at,
+                )
+                .await;
                 assert!(account.ending.outcome == Outcome::Written, "{account:?}");
             });
             join_all(writes).await;

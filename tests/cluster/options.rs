@@ -1,9 +1,10 @@
+use pullwarden::judge::{ANNOTATION_FAILURE_COUNT, Cause};
 use serde_json::json;
 
 use crate::agent::Plan;
 use crate::bed::{Bed, Group};
-use crate::cluster::{assert_untouched, condition, name};
-use crate::shapes::{REGISTRY, container, job, pod};
+use crate::cluster::{assert_failed_by_us, assert_untouched, condition, name, phase};
+use crate::shapes::{FAULTY, MIRRORED, REGISTRY, container, job, pod};
 
 #[test]
 fn deleting_instead_and_namespaces_by_label() {
@@ -60,6 +61,54 @@ fn deleting_instead_and_namespaces_by_label() {
     });
 }
 
+/// A mirror answers 404 to what it does not hold, and the registry behind it is down. containerd 2.x
+/// reports the mirror's 404, and earlier versions that the registry cannot be reached.
+#[test]
+fn not_found_behind_a_mirror_fails_no_pod() {
+    let config =
+        "mode: enforce\nimagePullFailureCount: 2\nwarmUp: 0s\nbehindMirror: [mirrored.test]\n";
+    let bed = Bed::of(Group::Main);
+    bed.node.push_image("options/mirrored", "1").unwrap();
+    let agent = Plan::new(&bed.node, "own-mirrored", config).start();
+    bed.run("own-mirrored", |cluster| {
+        let agent = &agent;
+        async move {
+            // What the mirror holds is pulled.
+            let held = format!("{MIRRORED}/options/mirrored:1");
+            let main = container("main", &held);
+            cluster.create(pod("held", vec![main])).await;
+            let runs = || async {
+                let pod = cluster.pod("held").await?;
+                (phase(&pod) == "Running").then_some(())
+            };
+            cluster.until("the Pod to run", runs).await;
+            for (name, registry) in [("missing", REGISTRY), ("mirrored", MIRRORED)] {
+                let image = format!("{registry}/options/not-there:1");
+                let main = container("main", &image);
+                cluster.create(pod(name, vec![main])).await;
+            }
+            cluster.until_failed("missing").await;
+            let explained = cluster.until("three failures to be counted", || async {
+                let explained = agent.explain("own-mirrored/mirrored");
+                let image = explained["images"][0].clone();
+                (image["failures"].as_u64()? >= 3).then_some(image)
+            });
+            let image = explained.await;
+            let error = image["error"].as_str().unwrap();
+            eprintln!("{error}");
+            let expected = match Cause::of("ErrImagePull", error) {
+                Cause::ImageNotFound => "BehindMirror",
+                cause => cause.as_str(),
+            };
+            assert_eq!(
+                (&image["cause"], &image["class"]),
+                (&json!(expected), &json!("transient"))
+            );
+            assert_untouched(&cluster.pod("mirrored").await.unwrap());
+        }
+    });
+}
+
 /// A label of the namespace lowers the mode there; the API server is asked for it.
 #[test]
 fn a_labelled_namespace_is_only_observed() {
@@ -83,4 +132,45 @@ fn a_labelled_namespace_is_only_observed() {
             assert_eq!(agent.explain("own-labelled/nobody")["known"], "never");
         }
     });
+}
+
+/// A Namespace's count is the default of its Pods, and of its Pods only those with a label are failed.
+#[test]
+fn a_namespace_gives_a_count_and_a_label_names_the_pods_in_scope() {
+    let config =
+        "mode: enforce\nimagePullFailureCount: 9\nimagePullFailureCountMin: 2\nwarmUp: 0s\n";
+    let scope = "namespaceAnnotations: on, pods: [{selector: {matchLabels: {team: a}}, ownerKinds: [none]}]";
+    let bed = Bed::of(Group::Brakes);
+    let agent = Plan::new(&bed.node, "own-defaults", config)
+        .scope(scope)
+        .start();
+    let image = format!("{FAULTY}/defaults/missing:1");
+    bed.run("own-defaults", |cluster| {
+        let (agent, image) = (&agent, &image);
+        async move {
+            let annotated = json!({"metadata": {"annotations": {ANNOTATION_FAILURE_COUNT: "1"}}});
+            let path = "/api/v1/namespaces/own-defaults";
+            cluster
+                .request("PATCH", path, Some(&annotated))
+                .await
+                .unwrap();
+            let outside = pod("outside", vec![container("main", image)]);
+            cluster.create(outside).await;
+            let mut inside = pod("inside", vec![container("main", image)]);
+            inside["metadata"]["labels"] = json!({"team": "a"});
+            cluster.create(inside).await;
+            assert_failed_by_us(
+                &cluster.until_failed("inside").await,
+                "ImageNotFound",
+                image,
+            );
+            let due = || async { (!agent.reports("due").is_empty()).then_some(()) };
+            cluster.until("the Event instead of the write", due).await;
+            assert_untouched(&cluster.pod("outside").await.unwrap());
+            let notes = agent.explain("own-defaults/outside")["notes"].clone();
+            assert_eq!(notes.as_array().unwrap().len(), 2, "{notes}");
+        }
+    });
+    // The least that is allowed, not what the Namespace asks for.
+    assert_eq!(agent.failures_that_decided("inside", &image), 2);
 }

@@ -47,7 +47,7 @@ fn what_heals_after_some_failures_runs_though_kubelet_and_runtime_are_restarted(
             // The back-off is lost: the next pulls come at once, and again from the shortest pause on.
             node.restart_component(Component::Kubelet).unwrap();
             cluster.until("three failures of each", failures(3)).await;
-            node.restart_component(Component::Containerd).unwrap();
+            node.restart_component(Component::Runtime).unwrap();
             cluster.until("four failures of each", failures(4)).await;
             for case in cases {
                 assert!(case.heal(node).unwrap(), "{} can heal", case.name());

@@ -2,12 +2,13 @@
 //! The cases are in tests/data/policy.yaml.
 
 mod cost;
-
-use std::time::Duration;
+mod fleet;
+mod plugins;
+mod switch;
 
 use pullwarden::pod_fields::{CONDITION, CONDITION_UNAVAILABLE};
 use serde_json::{Value, json};
-use testbed::{Node, Stopwatch};
+use testbed::Node;
 
 use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, phase};
@@ -15,12 +16,6 @@ use crate::holder::{Ask, Holder};
 use crate::shapes::{REGISTRY, container, pod};
 
 const PODS: &str = "/api/v1/namespaces/guarded/pods";
-const WRITES: &str = "/api/v1/namespaces/pullwarden/configmaps/pullwarden-writes";
-
-const SWITCHED_OFF: &str = "writes are switched off";
-
-/// How soon the kill switch must be felt.
-const SWITCHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// The cases of a kind.
 fn cases(kind: &str) -> Vec<Value> {
@@ -92,18 +87,34 @@ fn second(case: &Value, tolerations: &Value) -> Ask {
 fn event(case: &Value, own: &str) -> Ask {
     let (by, node) = (text(case, "by", ""), text(case, "node", own));
     let mut metadata = object(case, "metadata");
-    metadata["name"] = json!("e");
+    metadata["name"] = json!(text(case, "name", "e"));
     metadata["namespace"] = json!("guarded");
-    let body = json!({
+    let mut body = json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": metadata,
         "involvedObject": {"apiVersion": "v1", "kind": case["kind"], "name": "stuck", "namespace": "guarded"},
-        "reason": "ImagePullFailed", "message": message(case), "type": "Warning",
+        "reason": text(case, "reason", "ImagePullFailed"), "message": message(case), "type": "Warning",
         "source": {"component": by, "host": node},
         "reportingComponent": by, "reportingInstance": node,
     });
+    if !case["uid"].is_null() {
+        body["involvedObject"]["uid"] = case["uid"].clone();
+    }
+    if !case["related"].is_null() {
+        body["related"] = json!({"kind": "Pod", "name": "stuck", "namespace": case["related"]});
+    }
     Ask::new("POST /api/v1/namespaces/guarded/events", body)
 }
+
+/// Files of deploy/base by which an agent's token is held.
+pub const INSTALLED: [&str; 6] = [
+    "namespace.yaml",
+    "rbac.yaml",
+    "rbac-apiserver.yaml",
+    "config.yaml",
+    "fleet.yaml",
+    "policy.yaml",
+];
 
 /// Applies these files of deploy/base.
 pub fn apply(node: &Node, files: &[&str]) {
@@ -175,18 +186,11 @@ fn an_agents_token_is_good_for_its_two_writes_and_nothing_else() {
     let bed = Bed::of(Group::Policy);
     let node = &bed.node;
     node.push_image("policy/good", "1").unwrap();
-    let files = [
-        "namespace.yaml",
-        "rbac.yaml",
-        "rbac-apiserver.yaml",
-        "config.yaml",
-        "policy.yaml",
-    ];
-    apply(node, &files);
+    apply(node, &INSTALLED);
     bed.run("guarded", |cluster| async move {
         let own = make_pods(&cluster).await;
         let agent = Holder::agent(node, &cluster, &own).await;
-        // Policies and their parameters are taken up a moment after they were written.
+        // Policies are taken up a moment after they were written.
         let foreign = first(&json!({"pod": "running"}));
         until_answered(&cluster, &agent, &foreign, "Pending Pods only").await;
         until_answered(&cluster, &agent, &first(&json!({})), "allowed").await;
@@ -198,6 +202,9 @@ fn an_agents_token_is_good_for_its_two_writes_and_nothing_else() {
         for case in cases("early") {
             agent.check(&case, &second(&case, &tolerations)).await;
         }
+        let early = agent.ask(&second(&json!({}), &tolerations)).await;
+        let early = early.unwrap_err().to_string();
+        assert!(early.contains("first the condition"), "{early}");
         for (pod, unavailable) in [("stuck", "absent"), ("forged", "True"), ("many", "absent")] {
             let write = first(&json!({"pod": pod, "unavailable": unavailable}));
             agent.ask(&write).await.unwrap();
@@ -222,65 +229,17 @@ fn an_agents_token_is_good_for_its_two_writes_and_nothing_else() {
         for case in cases("events") {
             agent.check(&case, &event(&case, name)).await;
         }
-        switch(&cluster, &agent, &second(&json!({}), &tolerations)).await;
+        fleet::fleet(&cluster, &agent, name).await;
+        let write = second(&json!({}), &tolerations);
+        switch::switch(&cluster, (&agent, name), &write, node).await;
         agent.assert_all_as_expected();
     });
 }
 
-async fn until_answered(cluster: &Cluster, agent: &Holder, ask: &Ask, expected: &str) {
+/// Waits until the API server answers so.
+pub async fn until_answered(cluster: &Cluster, agent: &Holder, ask: &Ask, expected: &str) {
     let so = || async { agent.tries(ask).await.contains(expected).then_some(()) };
     cluster.until(expected, so).await;
-}
-
-/// The kill switch: off, on again, off, and gone. It is no matter to anybody else.
-async fn switch(cluster: &Cluster, agent: &Holder, write: &Ask) {
-    let admin = Holder::new(cluster.client.clone());
-    let set = |writes: &str| {
-        let body = json!({"data": {"writes": writes}});
-        Ask::new(&format!("PATCH {WRITES}"), body)
-    };
-    let gone = Ask::new(&format!("DELETE {WRITES}"), Value::Null);
-    let image = format!("{REGISTRY}/policy/good:1");
-    let anybodys = pod("anybodys", vec![container("main", &image)]);
-    let anybodys = Ask::new(&format!("POST {PODS}"), anybodys);
-    let conditions = |pod: &str, condition: &str, unavailable: &str| {
-        first(&json!({"pod": pod, "condition": condition, "unavailable": unavailable}))
-    };
-    for (ask, expected) in [
-        (set("off"), SWITCHED_OFF),
-        (set("on"), "allowed"),
-        (set("off"), SWITCHED_OFF),
-        // An API server that denied without its parameter would deny everybody's Pods.
-        (gone, "allowed"),
-    ] {
-        admin.ask(&ask).await.unwrap();
-        let begun = Stopwatch::start();
-        until_answered(cluster, agent, write, expected).await;
-        eprintln!("{expected:?} after {:?}", begun.elapsed());
-        assert!(begun.elapsed() < SWITCHED_WITHIN);
-        assert_eq!(admin.tries(&anybodys).await, "allowed");
-        // Conditions that are True may be set to False at any time, and to nothing else.
-        for (pod, unavailable) in [
-            ("running", "False"),
-            ("forged", "False"),
-            ("stuck", "absent"),
-        ] {
-            let reverted = conditions(pod, "False", unavailable);
-            assert_eq!(agent.tries(&reverted).await, "allowed");
-        }
-        for switched in [
-            conditions("stuck", "True", "absent"),
-            conditions("unmarked", "False", "absent"),
-            // A revert of one of the two is none.
-            conditions("forged", "absent", "False"),
-        ] {
-            let answer = agent.tries(&switched).await;
-            assert!(answer.contains(expected), "{switched:?}: {answer}");
-        }
-    }
-    // Its other limits stand without it.
-    let foreign = first(&json!({"pod": "elsewhere"}));
-    assert!(agent.tries(&foreign).await.contains("own node only"));
 }
 
 /// What Pod Security's `baseline` has against the DaemonSet's Pod: exactly what the manifest says.

@@ -82,6 +82,18 @@ async fn pods_of(cluster: &Cluster, prefix: &str) -> Vec<Value> {
     pods
 }
 
+/// Asserts that `kubectl describe` shows our Event on an owner of a Pod, and the image's error with it.
+fn assert_described(bed: &Bed, cluster: &Cluster, owner: &str, pod: &str) {
+    let arguments = ["--namespace", &cluster.namespace, "describe", owner];
+    let described = bed.node.kubectl().args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&described.stdout);
+    let event = format!("Failed the Pod {pod}: image {}", missing(cluster));
+    let mut lines = text.lines();
+    let shown = lines.find(|line| line.contains("ImagePullFailed") && line.contains(&event));
+    assert!(shown.is_some(), "{owner}: {described:?}");
+    eprintln!("kubectl describe {owner}: {}", shown.unwrap().trim());
+}
+
 /// Prints the seconds that something took.
 fn took(what: &str, begun: Stopwatch) {
     eprintln!("{what} after {:.1} s", begun.elapsed().as_secs_f64());

@@ -17,10 +17,13 @@ fn lines(node: &Node) -> Vec<String> {
 }
 
 #[test]
-fn a_quiet_node_makes_no_request_and_a_stuck_pod_makes_six() {
+fn a_quiet_node_makes_no_request_and_a_stuck_pod_makes_eight() {
     let bed = Bed::of(Group::Quiet);
     bed.node.push_image("quiet/good", "1").unwrap();
-    let agent = Agent::enforcing(&bed.node, "quiet").by_apiserver().start();
+    let agent = Agent::enforcing(&bed.node, "quiet")
+        .by_apiserver()
+        .with_fleet_budget()
+        .start();
     let node = &bed.node;
     bed.run("quiet", |cluster| async move {
         let good = format!("{REGISTRY}/quiet/good:1");
@@ -66,6 +69,8 @@ fn a_quiet_node_makes_no_request_and_a_stuck_pod_makes_six() {
             "list /api/v1/pods?",
             "watch /api/v1/pods?",
             "get /api/v1/namespaces/quiet/pods/bad",
+            "get /api/v1/namespaces/pullwarden/configmaps/pullwarden-fleet",
+            "patch /api/v1/namespaces/pullwarden/configmaps/pullwarden-fleet?",
             "patch /api/v1/namespaces/quiet/pods/bad/status?",
             "patch /api/v1/namespaces/quiet/pods/bad?",
             "create /api/v1/namespaces/quiet/events?",

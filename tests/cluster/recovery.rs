@@ -23,7 +23,7 @@ fn agent_recovers_from_a_restarted_runtime_and_an_absent_api_server() {
             let one = || async { (agent.failures("a") >= 1).then_some(()) };
             cluster.until("the first failure", one).await;
 
-            bed.node.restart_component(Component::Containerd).unwrap();
+            bed.node.restart_component(Component::Runtime).unwrap();
             bed.node.stop_component(Component::Apiserver).unwrap();
             tokio::time::sleep(Duration::from_secs(30)).await;
             assert_eq!(

@@ -8,6 +8,9 @@ pub const REGISTRY: &str = "127.0.0.1:5000";
 /// The same content behind the registry that fails on purpose; it keeps a log.
 pub const FAULTY: &str = "127.0.0.1:5001";
 
+/// A registry that cannot be reached. The node pulls from its mirror, which is [`REGISTRY`].
+pub const MIRRORED: &str = "mirrored.test";
+
 /// A container that waits to be ended.
 pub fn container(name: &str, image: &str) -> Value {
     json!({"name": name, "image": image, "args": ["pause"]})

@@ -9,7 +9,9 @@ use crate::shapes::{FAULTY, container, pod};
 #[test]
 fn a_stuck_pod_costs_one_get_two_patches_and_an_event() {
     let bed = Bed::of(Group::Sources);
-    let agent = Agent::enforcing(&bed.node, "sources").start();
+    let agent = Agent::enforcing(&bed.node, "sources")
+        .with_fleet_budget()
+        .start();
     let has_socket = bed.node.kubelet_pods_socket().exists();
     bed.run("sources", |cluster| {
         let (bed, agent) = (&bed, &agent);
@@ -48,7 +50,10 @@ fn a_stuck_pod_costs_one_get_two_patches_and_an_event() {
                 count("create", "/api/v1/namespaces/sources/events", true),
                 1
             );
-            assert_eq!(made.len(), 4 + 2 * (reads + conflicts), "nothing else");
+            let fleet = "/api/v1/namespaces/pullwarden/configmaps/pullwarden-fleet";
+            assert_eq!(count("get", fleet, true), 1);
+            assert_eq!(count("patch", fleet, true), 1);
+            assert_eq!(made.len(), 6 + 2 * (reads + conflicts), "nothing else");
 
             let log = bed.node.registry_log().unwrap();
             let manifest = "/v2/sources/missing/manifests/1";

@@ -13,33 +13,16 @@ use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use pullwarden::clock::Clock;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+pub use super::asked::Kind;
+use super::asked::kind;
+use super::pages::{page, query};
 use super::reviews::Reviews;
 use super::store::{Body, Refusal, Selector, Store};
-
-/// What a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    List,
-    Watch,
-    Get,
-    PatchStatus,
-    PatchPod,
-    /// A PATCH of a Pod with `dryRun`.
-    TryPatch,
-    DeletePod,
-    PostEvent,
-    GetNamespace,
-    Version,
-    /// Who asks.
-    UserReview,
-    /// Whether who asks may do something.
-    AccessReview,
-    Other,
-}
 
 /// One request that was made.
 #[derive(Clone, Debug)]
@@ -88,6 +71,8 @@ struct Shared {
     log: Mutex<Vec<Logged>>,
     plans: Mutex<Vec<Plan>>,
     connections: AtomicUsize,
+    /// What the dates of its answers go by.
+    clock: Mutex<Clock>,
 }
 
 /// The server. It ends when it is dropped.
@@ -120,6 +105,11 @@ impl ApiServer {
         self.shared.store.lock().unwrap()
     }
 
+    /// It goes by this clock from now on.
+    pub fn go_by(&self, clock: Clock) {
+        *self.shared.clock.lock().unwrap() = clock;
+    }
+
     /// What it says of itself and of who asks.
     pub fn reviews(&self) -> MutexGuard<'_, Reviews> {
         self.shared.reviews.lock().unwrap()
@@ -149,17 +139,20 @@ impl ApiServer {
         self.kinds().into_iter().filter(|k| *k == kind).count()
     }
 
-    /// Requests that write.
+    /// Requests that write to Pods, or about them.
     pub fn writes(&self) -> Vec<Kind> {
         let reads = [
             Kind::List,
             Kind::Watch,
             Kind::Get,
             Kind::TryPatch,
+            Kind::TryDelete,
             Kind::GetNamespace,
             Kind::Version,
             Kind::UserReview,
             Kind::AccessReview,
+            Kind::GetFleet,
+            Kind::PatchFleet,
         ];
         self.kinds()
             .into_iter()
@@ -265,7 +258,14 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
         log.push(logged.clone());
         log.len() - 1
     };
-    let answer = shared.answer(&logged);
+    let mut answer = shared.answer(&logged);
+    if let Ok(answer) = &mut answer {
+        let now = shared.clock.lock().unwrap().wall();
+        let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        answer
+            .headers_mut()
+            .insert(header::DATE, date.parse().unwrap());
+    }
     let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
     shared.log.lock().unwrap()[place].status = status;
     answer
@@ -329,38 +329,6 @@ impl Shared {
     }
 }
 
-fn kind(request: &Logged) -> Kind {
-    let parts: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
-    let watch = request
-        .query
-        .iter()
-        .any(|(key, value)| key == "watch" && value == "true");
-    let dry_run = request.query.iter().any(|(key, _)| key == "dryRun");
-    match (request.method.as_str(), parts.as_slice()) {
-        ("GET", ["api", "v1", "pods"]) if watch => Kind::Watch,
-        ("GET", ["api", "v1", "pods"]) => Kind::List,
-        ("GET", ["api", "v1", "namespaces", _, "pods", _]) => Kind::Get,
-        ("PATCH", ["api", "v1", "namespaces", _, "pods", _]) if dry_run => Kind::TryPatch,
-        ("PATCH", ["api", "v1", "namespaces", _, "pods", _, "status"]) => Kind::PatchStatus,
-        ("PATCH", ["api", "v1", "namespaces", _, "pods", _]) => Kind::PatchPod,
-        ("DELETE", ["api", "v1", "namespaces", _, "pods", _]) => Kind::DeletePod,
-        ("POST", ["api", "v1", "namespaces", _, "events"]) => Kind::PostEvent,
-        ("GET", ["api", "v1", "namespaces", _]) => Kind::GetNamespace,
-        ("GET", ["version"]) => Kind::Version,
-        ("POST", ["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"]) => Kind::UserReview,
-        (
-            "POST",
-            [
-                "apis",
-                "authorization.k8s.io",
-                "v1",
-                "selfsubjectaccessreviews",
-            ],
-        ) => Kind::AccessReview,
-        _ => Kind::Other,
-    }
-}
-
 fn respond(store: &mut Store, request: &Logged) -> Response<Body> {
     let parts: Vec<&str> = request.path.split('/').collect();
     let (namespace, name) = (parts.get(4), parts.get(6));
@@ -371,7 +339,9 @@ fn respond(store: &mut Store, request: &Logged) -> Response<Body> {
     };
     let selector = Selector::parse(value("fieldSelector"));
     let answer = match request.kind {
-        Kind::List => Ok(store.list(&selector)),
+        Kind::List => page(store.list(&selector), namespace, |key| {
+            value(key).to_owned()
+        }),
         Kind::Watch => {
             let version = value("resourceVersion").parse().unwrap_or(0);
             let lines = store.watch(selector, version);
@@ -379,12 +349,14 @@ fn respond(store: &mut Store, request: &Logged) -> Response<Body> {
             return Response::new(StreamBody::new(frames).boxed_unsync());
         }
         // Nothing is changed by it; what it would have been is of no interest.
-        Kind::Get | Kind::TryPatch => store.get(namespace, name),
+        Kind::Get | Kind::TryPatch | Kind::TryDelete => store.get(namespace, name),
         Kind::PatchStatus => store.patch(namespace, name, true, &request.body),
         Kind::PatchPod => store.patch(namespace, name, false, &request.body),
         Kind::DeletePod => store.delete(namespace, name, &request.body),
         Kind::GetNamespace => Ok(store.namespace(namespace)),
         Kind::PostEvent => store.post_event(namespace, &request.body),
+        Kind::GetFleet => store.fleet.get(),
+        Kind::PatchFleet => store.fleet.patch(&request.body),
         Kind::Version | Kind::UserReview | Kind::AccessReview | Kind::Other => {
             Err(Refusal(405, "MethodNotAllowed", "nothing here".to_owned()))
         }
@@ -423,24 +395,4 @@ fn json_response(code: u16, value: &Value) -> Response<Body> {
         .headers_mut()
         .insert(header::CONTENT_TYPE, content_type);
     response
-}
-
-fn query(text: &str) -> Vec<(String, String)> {
-    let pairs = text
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs
-        .map(|(key, value)| (decode(key), decode(value)))
-        .collect()
-}
-
-fn decode(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut out = parts.next().unwrap_or_default().replace('+', " ");
-    for part in parts {
-        let (code, rest) = part.split_at(2);
-        out.push(char::from(u8::from_str_radix(code, 16).unwrap()));
-        out.push_str(&rest.replace('+', " "));
-    }
-    out
 }

@@ -1,12 +1,14 @@
 //! The pure judge with what it needs around it, on a clock that the test turns.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use pullwarden::fleet::Limits;
 use pullwarden::judge::{
-    Action, BrakeRules, Budget, Decision, Effect, Event, FailRequest, Judge, Kept, Ledger, Moment,
-    NodeMode, Note, Observed, Outcome, PodView, Policy, Reason, RegistryRule, RestartPolicy, Scope,
-    Settings, Threshold, Thresholds, Verdict,
+    Action, BehindMirror, BrakeRules, Budget, Decision, Effect, Event, FailRequest, Judge, Kept,
+    Ledger, Moment, NodeMode, Note, Observed, Outcome, PodView, Policy, Reason, RegistryRule,
+    RestartPolicy, Scope, Settings, Switches, Threshold, Thresholds, Verdict,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -18,6 +20,16 @@ const MINUTE: u64 = 60;
 pub fn at(seconds: u64) -> Moment {
     Moment::new(Duration::from_secs(seconds))
 }
+
+/// The default fleet budget.
+pub const FLEET: Limits = Limits {
+    window: Duration::from_secs(10 * MINUTE),
+    pods: 30,
+    per_registry: 20,
+    per_namespace: 20,
+    per_owner: 10,
+    namespaces: BTreeMap::new(),
+};
 
 /// The policy of DESIGN.md's defaults for `node1`, but with this mode.
 pub fn policy(mode: NodeMode) -> Policy {
@@ -39,10 +51,17 @@ pub fn policy(mode: NodeMode) -> Policy {
             restart_policies: vec![RestartPolicy::Never, RestartPolicy::OnFailure],
             exclude_namespaces: ["kube-system".to_owned()].into(),
             namespaces: Vec::new(),
+            namespace_annotations: None,
+            pods: Vec::new(),
         },
         action: Action::Fail,
-        second_opinion: false,
-        namespace_labels: Default::default(),
+        behind_mirror: BehindMirror::default(),
+        fleet: Some(FLEET),
+        switches: Switches {
+            second_opinion: false,
+            owner_events: true,
+        },
+        namespaces: Default::default(),
     }
 }
 
@@ -216,7 +235,7 @@ impl TestJudge {
     /// Judges a view as it is.
     pub fn see_view(&mut self, view: &PodView, now: Moment) -> Verdict {
         let effects = self.step(&Event::Observed(Box::new(view.clone())), now);
-        let is_taken = |effect: &Effect| !matches!(effect, Effect::AskLabels { .. });
+        let is_taken = |effect: &Effect| !matches!(effect, Effect::AskNamespace { .. });
         if !effects.iter().any(is_taken) {
             return stale();
         }

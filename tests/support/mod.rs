@@ -2,21 +2,22 @@
 
 pub mod allowed;
 pub mod apiserver;
+pub mod asked;
 pub mod fault;
+pub mod fleet_object;
 pub mod generated;
 pub mod imports;
 pub mod judge;
 pub mod kubelet;
-pub mod kubelet_pods;
 pub mod node;
 pub mod node_log;
+pub mod pages;
 pub mod pod;
 pub mod race;
 pub mod random;
 pub mod recorder;
 pub mod registry;
 pub mod reviews;
-pub mod runtime;
 pub mod schema;
 pub mod simulation;
 pub mod store;

@@ -18,14 +18,14 @@ use pullwarden::shutdown::{self, Trigger};
 use pullwarden::view::{Ask, EvidenceState, Explanation, Status};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
+use testbed::fakes::{KubeletPods, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::apiserver::{ApiServer, Kind};
 use super::judge::{RULES, policy};
-use super::kubelet_pods::KubeletPods;
 use super::pod::Pod;
-use super::runtime::Runtime;
+use super::store::Store;
 use super::until;
 
 /// How often the agent looks: far more often than a real one, so that nothing takes long.
@@ -60,7 +60,8 @@ impl Node {
     /// A node whose agent is configured by default: it observes.
     pub async fn observing() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let api = ApiServer::start().await;
+        let (api, ahead) = (ApiServer::start().await, Arc::default());
+        api.go_by(Clock::ahead_by(Arc::clone(&ahead)));
         let below = |name: &str| -> AbsolutePath {
             let path = dir.path().join(name);
             path.to_str().unwrap().parse().unwrap()
@@ -74,6 +75,7 @@ impl Node {
             warm_up: Duration::ZERO,
             evidence: Evidence::Auto,
             poll: POLL,
+            registry_metrics: false,
             startup: Startup {
                 node_name: "node1".parse().ok(),
                 cri_socket: below("cri.sock"),
@@ -93,7 +95,7 @@ impl Node {
             kubelet: KubeletPods::at(&config.startup.kubelet_pods_socket),
             config,
             dir,
-            ahead: Arc::default(),
+            ahead,
             stands: false,
         }
     }
@@ -102,6 +104,7 @@ impl Node {
     pub fn stop_the_clock(&mut self, at: u64) {
         self.ahead.store(at, Ordering::SeqCst);
         self.stands = true;
+        self.api.go_by(self.clock());
     }
 
     /// A node whose agent fails Pods after so many failures in a row.
@@ -116,6 +119,12 @@ impl Node {
     pub fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap();
         self.ahead.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// The same, for a plan that does it in the middle of a request.
+    pub fn advancing(&self, by: Duration) -> impl FnOnce(&mut Store) + Send + use<> {
+        let (ahead, millis) = (self.ahead.clone(), 1000 * by.as_secs());
+        move |_| _ = ahead.fetch_add(millis, Ordering::SeqCst)
     }
 
     /// The clock that the node's agent goes by.
@@ -261,7 +270,8 @@ impl Node {
     }
 }
 
-fn kubeconfig_for(url: &str) -> String {
+/// A kubeconfig for an API server without credentials.
+pub fn kubeconfig_for(url: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: fake\n\
          clusters: [{{name: fake, cluster: {{server: '{url}'}}}}]\n\

@@ -33,6 +33,12 @@ pub fn back_off(image: &str, error: &str) -> String {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pod(pub Value);
 
+impl AsRef<Value> for Pod {
+    fn as_ref(&self) -> &Value {
+        &self.0
+    }
+}
+
 impl Pod {
     /// A Pending Pod in `default` on `node1`, with `restartPolicy: Never` and the container `c` of the bad image.
     pub fn bad(name: &str) -> Self {
@@ -44,7 +50,7 @@ impl Pod {
         Self(json!({
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}"), "annotations": {}},
+            "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}"), "annotations": {}, "labels": {}},
             "spec": {"nodeName": "node1", "restartPolicy": "Never", "initContainers": [], "containers": [], "volumes": []},
             "status": {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}],
                 "initContainerStatuses": [], "containerStatuses": []},
@@ -95,6 +101,31 @@ impl Pod {
 
     pub fn annotation(self, key: &str, value: &str) -> Self {
         self.set("/metadata/annotations", key, json!(value))
+    }
+
+    pub fn label(self, key: &str, value: &str) -> Self {
+        self.set("/metadata/labels", key, json!(value))
+    }
+
+    /// The same, with a controller of this kind.
+    pub fn controlled_by(self, kind: &str) -> Self {
+        let mut pod = self.owner("owner");
+        pod.0["metadata"]["ownerReferences"][0]["kind"] = json!(kind);
+        pod
+    }
+
+    /// A Pod below a JobSet of this UID; a restart of the set gives it another Job.
+    pub fn job_set(self, uid: &str) -> Self {
+        self.set(
+            "/metadata/labels",
+            "jobset.sigs.k8s.io/jobset-name",
+            json!("training"),
+        )
+        .set(
+            "/metadata/labels",
+            "jobset.sigs.k8s.io/jobset-uid",
+            json!(uid),
+        )
     }
 
     /// A static Pod's mirror.

@@ -20,6 +20,7 @@ pub fn config(mode: pullwarden::judge::NodeMode) -> Config {
         warm_up: Duration::ZERO,
         evidence: Evidence::Auto,
         poll: Duration::from_secs(5),
+        registry_metrics: false,
         startup: Startup::default(),
     }
 }

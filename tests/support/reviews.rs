@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 /// What deploy/ grants the agent.
-const GRANTED: [&str; 6] = [
+const GRANTED: [&str; 8] = [
     "get pods",
     "patch pods",
     "patch pods/status",
     "create events",
     "list pods",
     "watch pods",
+    "get configmaps pullwarden-fleet",
+    "patch configmaps pullwarden-fleet",
 ];
 
 /// What is said.
@@ -64,9 +66,9 @@ impl Reviews {
             "" => text("resource").to_owned(),
             sub => format!("{}/{sub}", text("resource")),
         };
-        let allowed = self
-            .allowed
-            .contains(&format!("{} {resource}", text("verb")));
+        let name = asked["name"].as_str().map(|name| format!(" {name}"));
+        let what = format!("{} {resource}{}", text("verb"), name.unwrap_or_default());
+        let allowed = self.allowed.contains(&what);
         json!({"status": {"allowed": allowed}})
     }
 }

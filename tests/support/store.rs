@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
+use super::fleet_object::FleetObject;
 use super::pod::Pod;
 
 /// The body of an answer.
@@ -31,6 +32,10 @@ pub struct Store {
     held: Option<Vec<Change>>,
     /// The namespaces' labels.
     labels: BTreeMap<String, Value>,
+    /// The namespaces' annotations.
+    annotations: BTreeMap<String, Value>,
+    /// The object of the fleet budget.
+    pub fleet: FleetObject,
 }
 
 #[derive(Clone, Debug)]
@@ -280,6 +285,11 @@ impl Store {
         Ok(self.pods[&name].clone())
     }
 
+    /// The annotations of a namespace are these from now on.
+    pub fn annotate(&mut self, namespace: &str, annotations: Value) {
+        self.annotations.insert(namespace.to_owned(), annotations);
+    }
+
     /// The labels of a namespace are these from now on.
     pub fn label(&mut self, namespace: &str, labels: Value) {
         self.labels.insert(namespace.to_owned(), labels);
@@ -287,8 +297,9 @@ impl Store {
 
     /// The answer to a GET of a namespace: they are all there.
     pub fn namespace(&self, name: &str) -> Value {
-        let labels = self.labels.get(name).cloned().unwrap_or_else(|| json!({}));
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        let of = |map: &BTreeMap<_, _>| map.get(name).cloned().unwrap_or_else(|| json!({}));
+        let (labels, annotations) = (of(&self.labels), of(&self.annotations));
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels, "annotations": annotations}})
     }
 
     /// The answer to the POST of an Event.

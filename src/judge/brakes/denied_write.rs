@@ -6,13 +6,17 @@ use super::hold::{Brake, Context, Ends, Hold};
 pub const BRAKE: Brake = Brake {
     name: "denied-write",
     about: "The API server denied the write about this Pod. The agent tries again after 5 \
-        minutes, and after twice as long each time, up to an hour. `explain` has the API \
-        server's words.",
+        minutes, and after twice as long each time, up to an hour. It begins anew if another \
+        plugin refuses, or the settings change. `status` and `explain` name the admission plugin, \
+        if the API server does.",
     holds,
 };
 
 fn holds(context: &Context<'_>) -> Option<Hold> {
-    let left = context.record.denied?.until?.since(context.now);
-    let why = "the API server denied the last write: left alone for";
+    let denied = context.record.denied.as_ref()?;
+    let left = denied.until?.since(context.now);
+    let why = denied.refusal.as_deref();
+    let why = why.unwrap_or("the API server denied the last write");
+    let why = format!("{why}: left alone for");
     (!left.is_zero()).then(|| BRAKE.hold(why, Ends::After(left)))
 }

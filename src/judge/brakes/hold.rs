@@ -12,7 +12,7 @@ use crate::judge::{Cause, ImageRecord, Moment, PodView};
 pub struct Brake {
     /// Name in logs and metrics.
     pub name: &'static str,
-    /// Text for docs/runbook.md: when it holds, and what is likely at fault.
+    /// Text for docs/thresholds.md: when it holds, and what is likely at fault.
     pub about: &'static str,
     /// Returns the hold if the brake holds the verdict.
     pub holds: fn(&Context<'_>) -> Option<Hold>,
@@ -35,8 +35,8 @@ pub struct Context<'a> {
     pub known_bad: bool,
     /// Time since the image's first failure.
     pub lasting: Duration,
-    /// True if a rule selects namespaces by labels, and the labels of this one are not known.
-    pub labels_unknown: bool,
+    /// True if rules use the labels or annotations of this namespace, and it is not known.
+    pub namespace_unknown: bool,
     /// True if the Pod would be deleted, not failed (`action: delete`).
     pub deletes: bool,
     /// The present moment.
@@ -60,8 +60,8 @@ pub enum Ends {
     WithPull(Option<Duration>),
     /// The budget has room: each Pod's place is free this long after it was failed.
     WithRoom(Duration),
-    /// The labels of the namespace are known.
-    WithLabels,
+    /// The namespace is known.
+    WithNamespace,
     /// The configuration has changed.
     WithSettings,
 }
@@ -95,7 +95,7 @@ impl Hold {
     pub const fn left(&self) -> Option<Duration> {
         match self.ends {
             Ends::After(left) | Ends::WithPull(Some(left)) => Some(left),
-            Ends::WithPull(None) | Ends::WithRoom(_) | Ends::WithLabels | Ends::WithSettings => {
+            Ends::WithPull(None) | Ends::WithRoom(_) | Ends::WithNamespace | Ends::WithSettings => {
                 None
             }
         }
@@ -114,7 +114,7 @@ impl Hold {
             Ends::After(left) | Ends::WithPull(Some(left)) if left.as_secs() > 0 => {
                 format!(" after {} more decides", seconds(&left))
             }
-            Ends::After(_) | Ends::WithPull(Some(_)) | Ends::WithLabels => " decides".to_owned(),
+            Ends::After(_) | Ends::WithPull(Some(_)) | Ends::WithNamespace => " decides".to_owned(),
             Ends::WithPull(None) => {
                 " after something was pulled from the registry decides".to_owned()
             }
@@ -131,8 +131,8 @@ impl Hold {
         match self.ends {
             Ends::After(left) => Some(left),
             Ends::WithRoom(_) => Some(LOOK),
-            // A standing reason asks no registry. Labels and settings come with an event.
-            Ends::WithPull(_) | Ends::WithLabels | Ends::WithSettings => None,
+            // A standing reason asks no registry. Namespaces and settings come with an event.
+            Ends::WithPull(_) | Ends::WithNamespace | Ends::WithSettings => None,
         }
     }
 }
@@ -144,7 +144,7 @@ impl fmt::Display for Hold {
             Ends::After(left) => write!(f, " {} more", seconds(left)),
             Ends::WithPull(Some(left)) => write!(f, " for {} at most", seconds(left)),
             Ends::WithPull(None) => f.write_str(" until something is"),
-            Ends::WithRoom(_) | Ends::WithLabels | Ends::WithSettings => Ok(()),
+            Ends::WithRoom(_) | Ends::WithNamespace | Ends::WithSettings => Ok(()),
         }
     }
 }

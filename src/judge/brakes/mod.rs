@@ -5,6 +5,8 @@
 
 pub mod always;
 pub mod denied_write;
+pub mod fleet;
+pub mod fleet_memory;
 pub mod hold;
 pub mod namespace;
 pub mod new_node;
@@ -13,19 +15,23 @@ pub mod owner_budget;
 pub mod registries;
 pub mod registry;
 pub mod state;
+pub mod stopped;
+pub mod stopped_memory;
 pub mod warm_up;
 pub mod workflow;
 
 use self::hold::{Brake, Context, Hold};
 
 /// All brakes, in the order in which a verdict lists them.
-pub const BRAKES: [Brake; 9] = [
+pub const BRAKES: [Brake; 11] = [
     self::always::BRAKE,
     self::warm_up::BRAKE,
     self::registry::BRAKE,
     self::new_node::BRAKE,
     self::node_budget::BRAKE,
     self::owner_budget::BRAKE,
+    self::fleet::BRAKE,
+    self::stopped::BRAKE,
     self::denied_write::BRAKE,
     self::namespace::BRAKE,
     self::workflow::BRAKE,

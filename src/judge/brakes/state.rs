@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fleet_memory::FleetMemory;
 use super::registries::{Registries, RegistryRule};
+use super::stopped_memory::Stops;
 use crate::judge::{Cause, Moment, PodView, RestartPolicy};
 
 /// Settings and memory of all brakes.
@@ -53,6 +55,10 @@ pub struct BrakeMemory {
     repeated: Vec<Repeated>,
     /// Pulls that failed and pulls that worked.
     pub registries: Registries,
+    /// Parts of the fleet budget that were found closed.
+    pub fleet: FleetMemory,
+    /// Reason why the agent may write to no Pod.
+    pub stopped: Stops,
 }
 
 /// One Pod that was failed, or is being failed.
@@ -62,6 +68,9 @@ pub struct Spent {
     pub at: Moment,
     /// UID of the owner, or of the Pod if it has no owner.
     pub owner: String,
+    /// Top of the chain of owners, if the Pod named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<String>,
     /// UID of the Pod.
     #[serde(default)]
     pub uid: String,
@@ -71,6 +80,13 @@ pub struct Spent {
     /// Cause of the Pod's last failure; `None` if an earlier version wrote this.
     #[serde(default)]
     pub cause: Option<Cause>,
+}
+
+impl Spent {
+    /// Returns true if the Pod has the same owner, or the same top of the chain above it.
+    fn is_of(&self, view: &PodView) -> bool {
+        self.owner == owner_of(view) || (view.top.is_some() && view.top == self.top)
+    }
 }
 
 /// An owner that makes a new Pod with the same image whenever one is failed.
@@ -121,6 +137,7 @@ impl Brakes {
             memory.spent.push(Spent {
                 at: now,
                 owner: owner.clone(),
+                top: view.top.clone(),
                 uid: view.uid.clone(),
                 image: image.to_owned(),
                 cause: Some(cause),
@@ -169,8 +186,7 @@ impl Brakes {
     /// Returns the number of images that count against the budget of this Pod's owner at present,
     /// without this image. Pods of an owner that fail for the same image and cause count as one.
     pub fn spent_on_owner_of(&self, view: &PodView, of: (&str, Cause), now: Moment) -> usize {
-        let owner = owner_of(view);
-        let spent = self.recent(now).filter(|s| s.owner == owner);
+        let spent = self.recent(now).filter(|s| s.is_of(view));
         let (known, unknown): (Vec<_>, Vec<_>) = spent.partition(|s| s.cause.is_some());
         let known: BTreeSet<_> = known.iter().map(|s| (&*s.image, s.cause)).collect();
         match known.contains(&(of.0, Some(of.1))) {
@@ -182,9 +198,8 @@ impl Brakes {
     /// Returns true if a Pod of this Pod's owner has cost the budget a place for this image and cause
     /// within the last hour.
     pub fn paid(&self, view: &PodView, (image, cause): (&str, Cause), now: Moment) -> bool {
-        let of = (owner_of(view), image, Some(cause));
         let mut spent = self.memory.spent.iter();
-        let is_same = |s: &Spent| (&*s.owner, &*s.image, s.cause) == of;
+        let is_same = |s: &Spent| s.is_of(view) && (&*s.image, s.cause) == (image, Some(cause));
         spent.any(|s| is_same(s) && now.since(s.at) < PAID)
     }
 
@@ -208,6 +223,8 @@ impl Brakes {
             repeated.last = now;
         }
         self.memory.registries.rebooted();
+        self.memory.fleet.clear();
+        self.memory.stopped.clear();
     }
 }
 

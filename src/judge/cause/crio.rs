@@ -32,6 +32,22 @@ pub(super) const MIRRORS: (&str, &str) = ("(Mirrors also failed: [", "]): ");
 /// Mark of an image that is asked for at a registry.
 pub(super) const SOURCE: &str = " docker://";
 
+/// Frames before the image that a text is about.
+const BEFORE_SOURCE: &[&str] = &[
+    "RegistryUnavailable: ",
+    IMAGE_OR_ARTIFACT,
+    "unable to pull image: ",
+];
+
+/// Returns the image that a text is about, if the text begins with the step that opens it.
+pub(super) fn named_image(mut text: &str) -> Option<&str> {
+    for frame in BEFORE_SOURCE {
+        text = text.strip_prefix(frame).unwrap_or(text);
+    }
+    let rest = text.strip_prefix("initializing source docker://")?;
+    rest.split_once(": ").map(|(name, _)| name)
+}
+
 /// Frame of an unpacking program's output in old versions; the output follows in the same phrase.
 pub(super) const UNPACKING: &str = "processing tar file(";
 

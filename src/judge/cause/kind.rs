@@ -66,6 +66,7 @@ causes! {
     InvalidManifest     Corrupt   Everywhere "the manifest cannot be parsed"
     InvalidLayer        Corrupt   Here       "a layer cannot be unpacked"
     MissingContent      Transient Here       "a layer, configuration or child manifest is missing (still being pushed?)"
+    BehindMirror        Transient Here       "not found, by a mirror's answer: the registry behind the mirror may be down"
     HostNotFound        Transient Here       "the registry's name cannot be resolved"
     ConnectionRefused   Transient Here       "nothing listens at the registry's address"
     ConnectionBroken    Transient Here       "the connection broke, or the number of bytes is not as announced"

@@ -1,7 +1,7 @@
 //! The image that a waiting message is about.
 
-use super::{containerd, kubelet};
-use crate::judge::pod::reference::Reference;
+use super::{containerd, crio, kubelet};
+use crate::judge::pod::reference::{Reference, names_registry};
 
 /// Longest name that is compared, in bytes. No image with a longer one can be pulled.
 const LONGEST: usize = 512;
@@ -15,14 +15,20 @@ pub fn named_image(message: &str) -> Option<&str> {
         text = rest.split_once(" desc = ")?.1;
     }
     let mut heads = kubelet::BEFORE_IMAGE.iter().chain(containerd::BEFORE_IMAGE);
-    let rest = heads.find_map(|head| text.strip_prefix(head))?;
-    let (name, _) = rest.strip_prefix('"')?.split_once('"')?;
+    let name = match heads.find_map(|head| text.strip_prefix(head)) {
+        Some(rest) => rest.strip_prefix('"')?.split_once('"')?.0,
+        None => crio::named_image(text)?,
+    };
     let is_whole = !name.is_empty() && name.len() <= LONGEST && !name.contains(['\\', '…']);
     is_whole.then_some(name)
 }
 
-/// Returns whether a waiting message is about this image; `None` if it does not say.
+/// Returns whether a waiting message is about this image; `None` if it does not say. CRI-O names the
+/// image that it has found for a short name, which may be any.
 pub fn names_image(message: &str, image: &str) -> Option<bool> {
+    if !names_registry(image) && message.contains(crio::SOURCE) {
+        return None;
+    }
     named_image(message).map(|name| Reference::of(name) == Reference::of(image))
 }
 
@@ -46,6 +52,27 @@ mod tests {
     }
 
     #[test]
+    fn cri_o_names_the_image_without_quotes() {
+        let source = "initializing source docker://r.test:5000/a:1: reading manifest 1 in r.test:5000/a: \
+                      unknown: \"r.test:5000/b:1\"";
+        for frame in [
+            "",
+            "unable to pull image: ",
+            "unable to pull image or OCI artifact: pull image err: ",
+            "RegistryUnavailable: ",
+            "RegistryUnavailable: unable to pull image or OCI artifact: pull image err: ",
+            "rpc error: code = Unknown desc = ",
+        ] {
+            let message = format!("{frame}{source}");
+            let named = |image: &str| names_image(&message, image);
+            assert_eq!(named("r.test:5000/a:1"), Some(true), "{message}");
+            assert_eq!(named("r.test:5000/b:1"), Some(false), "{message}");
+            // A short name may have been found anywhere.
+            assert_eq!(named("a:1"), None, "{message}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_compared_is_no_name() {
         for message in [
             "",
@@ -57,6 +84,8 @@ mod tests {
             "Failed to apply default image tag \"a\\\"b\": no name",
             "Container image \"https://…@r.test/a\" is not present",
             "rpc error: code = NotFound",
+            "initializing source docker://r.test/nginx",
+            "reading manifest 1 in r.test/nginx: docker://r.test/nginx: no",
         ] {
             assert_eq!(names_image(message, "nginx"), None, "{message}");
         }

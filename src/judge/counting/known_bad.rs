@@ -22,6 +22,9 @@ pub(in crate::judge) struct KnownBad(Vec<Known>);
 pub(in crate::judge) struct Known {
     /// UID of the owner.
     owner: String,
+    /// Top of the chain of owners, if the Pod named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    top: Option<String>,
     /// Image reference as in the Pod spec.
     image: String,
     /// Cause of the last failure.
@@ -39,6 +42,15 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// Number of images that are remembered; the oldest go first.
 const IMAGES: usize = 256;
+
+impl Known {
+    /// Returns true if the Pod has the same owner, or the same top of the chain above it.
+    fn is_of(&self, view: &PodView) -> bool {
+        let owner = view.owner.as_ref();
+        owner.is_some_and(|owner| owner.uid == self.owner)
+            || (view.top.is_some() && view.top == self.top)
+    }
+}
 
 impl KnownBad {
     /// Notes that a Pod was failed for an image. A Pod without an owner has no successor.
@@ -58,6 +70,7 @@ impl KnownBad {
         }
         self.0.push(Known {
             owner: owner.uid.clone(),
+            top: view.top.clone(),
             image: image.to_owned(),
             cause,
             count,
@@ -66,7 +79,8 @@ impl KnownBad {
         });
     }
 
-    /// Returns what is known of the image for other Pods of the same owner, if the Pod has the same
+    /// Returns what is known of the image for other Pods of the same owner, or below the
+    /// same top of the chain, if the Pod has the same
     /// `imagePullFailureCount`. Another cause has made it unknown, see `observe`.
     pub fn find(
         &self,
@@ -75,10 +89,9 @@ impl KnownBad {
         count: Option<NonZeroU32>,
         now: Moment,
     ) -> Option<&Known> {
-        let owner = view.owner.as_ref()?;
         self.0.iter().find(|known| {
             now.since(known.at) < REMEMBERED
-                && known.owner == owner.uid
+                && known.is_of(view)
                 && known.image == image
                 && known.count == count
         })
@@ -120,11 +133,8 @@ impl KnownBad {
 
     /// Forgets the image for the Pod's owner if it fails for another cause now.
     fn fails(&mut self, view: &PodView, image: &str, cause: Cause) {
-        if let Some(owner) = &view.owner {
-            self.0.retain(|known| {
-                known.cause == cause || (&known.owner, &*known.image) != (&owner.uid, image)
-            });
-        }
+        self.0
+            .retain(|known| known.cause == cause || known.image != image || !known.is_of(view));
     }
 
     /// Forgets everything: the node was started anew, or the rules have changed.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::known_bad::KnownBad;
 use super::last_state::LastState;
-use crate::judge::{Because, Denied, ImageRecord, Moment, PodId, PodView, Reference, Source};
+use crate::judge::{
+    Because, BehindMirror, Denied, ImageRecord, Moment, PodId, PodView, Reference, Source,
+};
 
 /// Counts per Pod UID and image reference. Kept in the state file.
 ///
@@ -117,7 +119,12 @@ impl Ledger {
     }
 
     /// Brings the counts up to date with a view of a Pod.
-    pub(in crate::judge) fn observe(&mut self, view: &PodView, now: Moment) -> Observed {
+    pub(in crate::judge) fn observe(
+        &mut self,
+        view: &PodView,
+        mirrors: &BehindMirror,
+        now: Moment,
+    ) -> Observed {
         let record = self
             .pods
             .entry(view.uid.clone())
@@ -132,7 +139,7 @@ impl Ledger {
                 stage: Stage::Watching,
                 told: false,
             });
-        let observed = record.observe(view, now);
+        let observed = record.observe(view, mirrors, now);
         if !observed.stale {
             self.known_bad.observe(view, &record.images);
         }
@@ -188,15 +195,42 @@ impl Ledger {
         }
     }
 
-    /// The API server has denied to fail a Pod for an image: it is left alone for a while, each time for twice as long.
-    pub(in crate::judge) fn note_denied(&mut self, uid: &str, image: &str, now: Moment) {
+    /// The API server has denied to fail a Pod for an image: it is left alone for a while. Each time for twice as long, as long as the same
+    /// plugin refuses.
+    pub(in crate::judge) fn note_denied(
+        &mut self,
+        uid: &str,
+        image: &str,
+        refusal: Option<&str>,
+        now: Moment,
+    ) {
         if let Some(record) = self.image(uid, image) {
-            let before = record.denied.map_or(0, |denied| denied.times);
+            let same = |denied: &&Denied| denied.refusal.as_deref() == refusal;
+            let before = record.denied.as_ref().filter(same);
+            let before = before.map_or(0, |denied| denied.times);
             let pause = DENIED.0.saturating_mul(2_u32.saturating_pow(before));
             record.denied = Some(Denied {
                 times: before.saturating_add(1),
                 until: Some(now.after(pause.min(DENIED.1))),
+                refusal: refusal.map(str::to_owned),
             });
+        }
+    }
+
+    /// Returns true if the API server denied the last write about some Pod.
+    pub(in crate::judge) fn is_any_denied(&self) -> bool {
+        let mut images = self.pods.values().flat_map(|pod| pod.images.values());
+        images.any(|image| image.denied.is_some())
+    }
+
+    /// Other settings are in force: no Pod waits any more because a write was denied.
+    pub(in crate::judge) fn denials_are_over(&mut self) {
+        let images = self
+            .pods
+            .values_mut()
+            .flat_map(|pod| pod.images.values_mut());
+        for denied in images.filter_map(|image| image.denied.as_mut()) {
+            (denied.times, denied.until) = (0, None);
         }
     }
 

@@ -8,13 +8,19 @@ use super::repeats::Said;
 use crate::judge::pod::source::is_older;
 use crate::judge::pod::waiting::{Waiting, is_free_text};
 use crate::judge::{
-    Cause, ContainerState, ContainerView, ImageRecord, LastError, Moment, PodView, Standing,
+    BehindMirror, Cause, ContainerState, ContainerView, ImageRecord, LastError, Moment, PodView,
+    Standing,
 };
 use crate::text::printable;
 
 impl PodRecord {
     /// Brings the counts up to date with a view.
-    pub(in crate::judge) fn observe(&mut self, view: &PodView, now: Moment) -> Observed {
+    pub(in crate::judge) fn observe(
+        &mut self,
+        view: &PodView,
+        mirrors: &BehindMirror,
+        now: Moment,
+    ) -> Observed {
         let (version, newest) = (&view.resource_version, &self.resource_version);
         let older = is_older(version, newest);
         if view.source.is_stale(version, newest) {
@@ -38,7 +44,8 @@ impl PodRecord {
                 .push(container);
         }
         for (image, containers) in &by_image {
-            self.observe_image(image, containers, (&states, &entered), now, &mut observed);
+            let states = (&states, &entered);
+            self.observe_image((image, mirrors), containers, states, now, &mut observed);
         }
         // An edited image starts at zero, whatever was counted for the one before.
         self.images
@@ -76,7 +83,7 @@ impl PodRecord {
 
     fn observe_image(
         &mut self,
-        image: &str,
+        (image, mirrors): (&str, &BehindMirror),
         containers: &[&ContainerView],
         (states, entered): (&BTreeMap<String, LastState>, &BTreeSet<&str>),
         now: Moment,
@@ -94,7 +101,7 @@ impl PodRecord {
                 continue;
             };
             let error = || LastError {
-                cause: Cause::for_image(reason, message, image),
+                cause: mirrors.cause(image, Cause::for_image(reason, message, image)),
                 message: printable(if message.is_empty() { reason } else { message }),
             };
             let inherited = states

@@ -40,12 +40,15 @@ pub struct ImageRecord {
 }
 
 /// Writes that the API server has denied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denied {
-    /// Number in a row.
+    /// Number in a row, for the same refusal.
     pub times: u32,
-    /// Until when none is tried; `None` if that was on another boot.
+    /// Until when none is tried; `None` if that was on another boot, or by other settings.
     pub until: Option<Moment>,
+    /// The admission plugin that refused, in a phrase; `None` if none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
 }
 
 impl ImageRecord {

@@ -32,8 +32,15 @@ pub struct PodView {
     pub restart_policy: RestartPolicy,
     /// Annotations that pullwarden reads.
     pub annotations: BTreeMap<String, String>,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Controlling owner, if the Pod has one.
     pub owner: Option<Owner>,
+    /// Text that is the same for all Pods below the same top of the chain of owners, such as a JobSet or
+    /// a CronJob; `None` if the Pod names none above its controller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<String>,
     /// True if one of the agent's conditions is True, after its first write.
     pub marked: bool,
     /// True if the Pod has the agent's deadline and annotation, after the agent's second write.
@@ -45,7 +52,7 @@ pub struct PodView {
     /// than the reports before it.
     #[serde(default)]
     pub first: bool,
-    /// True if the Pod is too large to be judged. The view then has no containers.
+    /// True if the Pod is too large to be judged. The view then has no containers and no labels.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub too_large: bool,
     /// Init containers, then app containers, in the order of the spec. Each image that is mounted as
@@ -61,6 +68,12 @@ impl PodView {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
         }
+    }
+
+    /// Returns true if the Pod has a container of this name.
+    pub fn has_container(&self, name: &str) -> bool {
+        let mut containers = self.containers.iter();
+        containers.any(|container| container.name == name)
     }
 
     /// Returns true if the Pod has started and no container of this image is waiting.

@@ -1,10 +1,12 @@
 //! What follows from a verdict, and from the result of a report.
 
 use super::started;
+use crate::fleet::Closed;
+use crate::judge::brakes::{fleet, stopped};
 use crate::judge::verdict::progress::teaches;
 use crate::judge::{
-    Because, Decision, Effect, Ending, FailRequest, Judge, Latest, Moment, Note, Outcome, PodId,
-    PodView, Reason, Stage, Undone, Verdict, Wishes,
+    Because, Decision, Effect, Ending, FailRequest, Hold, Judge, Latest, Moment, Note, Outcome,
+    PodId, PodView, Reason, Stage, Undone, Verdict, Wishes,
 };
 
 impl Judge {
@@ -105,6 +107,18 @@ impl Judge {
         let since = record.and_then(|record| record.images.get(image)?.failing_since());
         let after = since.map(|since| now.since(since));
         self.ended(&pod.uid, image, ending.outcome, marked, now);
+        if ending.outcome == Outcome::Denied {
+            let refusal = ending.refusal.as_deref();
+            self.ledger.note_denied(&pod.uid, image, refusal, now);
+        }
+        if ending.outcome == Outcome::Fleet {
+            self.closed(&pod.uid, &ending.closed, now);
+        }
+        if let Some(stopped) = self.stopped(ending, now)
+            && let Some(latest) = self.latest.get_mut(&pod.uid)
+        {
+            latest.held_by(vec![Reason::Held(stopped)], now);
+        }
         effects.push(Effect::Note(Note::Ended {
             pod: pod.clone(),
             request,
@@ -116,6 +130,23 @@ impl Judge {
         // Of a Pod that was deleted or replaced evidence still tells: a late view of it would count anew.
         if self.gone.remove(&pod.uid) {
             self.left(&pod.uid, None, now, effects);
+        }
+    }
+
+    /// Takes up whether a report found that the agent may write to no Pod. Returns the hold of its Pod.
+    fn stopped(&mut self, ending: &Ending, now: Moment) -> Option<Hold> {
+        let memory = &mut self.brake.memory.stopped;
+        match ending.outcome {
+            Outcome::Unguarded | Outcome::Off => {
+                let by_switch = ending.outcome == Outcome::Off;
+                stopped::hold(memory.note(by_switch, &ending.detail, now), now)
+            }
+            // These reports had the proof, and got past the kill switch or were not due to meet it.
+            Outcome::Written | Outcome::Denied | Outcome::Fleet => {
+                memory.clear();
+                None
+            }
+            _ => None,
         }
     }
 
@@ -135,6 +166,7 @@ impl Judge {
         self.ledger.set_stage(uid, stage);
         match marked {
             _ if outcome == Outcome::Written => {
+                self.brake.memory.fleet.is_usable();
                 self.ledger.unmark(uid);
                 self.learn(uid, image, now);
             }
@@ -147,6 +179,7 @@ impl Judge {
         }
         let because = match outcome {
             Outcome::Due => Some(Because::Observing),
+            Outcome::Fleet | Outcome::Unguarded | Outcome::Off => Some(Because::Held),
             Outcome::SparedByRuntime
             | Outcome::MovedOn
             | Outcome::Refused
@@ -164,18 +197,28 @@ impl Judge {
         if matches!(outcome, Outcome::SparedByRuntime | Outcome::MovedOn) {
             self.ledger.known_bad.pulled(image);
         }
-        let failed_nobody = matches!(
-            outcome,
-            Outcome::Refused | Outcome::Barred | Outcome::Denied
-        );
+        let failed_nobody = outcome.stops_all()
+            || matches!(
+                outcome,
+                Outcome::Refused | Outcome::Barred | Outcome::Denied | Outcome::Fleet
+            );
         if failed_nobody
             && !self.ledger.is_marked(uid)
             && let Some(latest) = self.latest.get(uid)
         {
             self.brake.refund(&latest.view, image);
         }
-        if outcome == Outcome::Denied {
-            self.ledger.note_denied(uid, image, now);
+    }
+
+    /// The fleet budget has no place for a Pod. It holds the Pod, and others that need the same place.
+    fn closed(&mut self, uid: &str, closed: &[Closed], now: Moment) {
+        if closed.is_empty() {
+            return;
+        }
+        self.brake.memory.fleet.note(closed, now);
+        if let Some(latest) = self.latest.get_mut(uid) {
+            let holds = closed.iter().map(fleet::hold);
+            latest.held_by(holds.map(Reason::Held).collect(), now);
         }
     }
 
@@ -186,7 +229,9 @@ impl Judge {
             return;
         };
         let record = self.ledger.pod(uid).and_then(|pod| pod.images.get(image));
-        if let Some(of) = record.and_then(|record| teaches(&self.policy, view, record, now)) {
+        if let Some(of) =
+            record.and_then(|record| teaches(&self.policy, view, (image, record), now))
+        {
             self.ledger.known_bad.learn(view, image, of, now);
         }
     }

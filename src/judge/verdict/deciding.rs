@@ -35,7 +35,7 @@ pub(in crate::judge) fn judge(
             };
         }
     };
-    let observed = ledger.observe(view, now);
+    let observed = ledger.observe(view, &policy.behind_mirror, now);
     remember(ledger, brakes, view, &observed, now);
     let subject = Subject {
         view,
@@ -110,7 +110,8 @@ fn decide(
     for (image, record) in due {
         let pulls = pulls.get(image.as_str()).map_or(&[][..], Vec::as_slice);
         let known_bad = known_bad(ledger, subject, &image, &record).is_some();
-        let request = FailRequest::new(subject, &image, &record, pulls, known_bad);
+        let mut request = FailRequest::new(subject, &image, &record, pulls, known_bad);
+        request.asks.second_write = ledger.is_any_denied();
         let held = hold(ledger, brakes, subject, &request);
         if held.is_empty() {
             reasons.append(&mut all_held);
@@ -165,10 +166,9 @@ fn known_bad(
     if record.standing.is_some_and(is_put_off) {
         return None;
     }
-    let Subject {
-        view, rules, now, ..
-    } = subject;
-    let found = ledger.known_bad.find(view, image, rules.count, now);
+    let Subject { view, now, .. } = subject;
+    let count = subject.rules.counts.of(view, image);
+    let found = ledger.known_bad.find(view, image, count, now);
     let known = found.filter(|_| !record.spared)?;
     Some(Progress::KnownBad {
         pod: known.pod.clone(),
@@ -188,7 +188,7 @@ fn weigh(
     for (image, record) in &pod.images {
         let Some(last) = &record.last else { continue };
         let (image, cause) = (image.clone(), last.cause);
-        let by = progress(subject, record);
+        let by = progress(subject, &image, record);
         let known_bad = || known_bad(ledger, subject, &image, record);
         let reached = by.clone().filter(Progress::is_reached).or_else(known_bad);
         let Some(by) = reached else {

@@ -25,19 +25,22 @@ pub struct FailRequest {
     pub enforce: bool,
     /// True if another Pod of the same owner was failed for the image within the last hour.
     pub known_bad: bool,
-    /// Questions to the node's runtime, before anything is written.
+    /// Questions before anything is written.
     pub asks: Asks,
     /// The runtime's answer, if it was asked.
     pub opinion: Option<String>,
 }
 
-/// Questions to the node's runtime about an image.
+/// Questions before anything is written: to the node's runtime, and to the API server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asks {
     /// True if the Pod is skipped should the image turn out to be on the node.
     pub is_present: bool,
     /// True if the runtime is to be asked to pull the image.
     pub pull: bool,
+    /// True if the API server is to be asked, by a dry run, whether it would take the second write: it
+    /// has denied one about this Pod or another. Else the first write may have to be reverted.
+    pub second_write: bool,
 }
 
 impl FailRequest {
@@ -69,15 +72,16 @@ impl FailRequest {
             failures: record.failures,
             lasting: since.map_or(Duration::ZERO, |since| now.since(since)),
             error: error.map(|last| last.message.clone()).unwrap_or_default(),
-            enforce: rules.enforce,
+            enforce: rules.enforce(),
             known_bad,
             asks: Asks {
                 // An image that is on the node was pulled since the other Pod was failed.
                 is_present: asks && (known_bad || all(|policy| policy == PullPolicy::IfNotPresent)),
                 pull: asks
-                    && policy.second_opinion
-                    && rules.enforce
+                    && policy.switches.second_opinion
+                    && rules.enforce()
                     && all(|policy| policy != PullPolicy::Never),
+                second_write: false,
             },
             opinion: None,
         }

@@ -20,7 +20,7 @@ pub(super) fn hold(
     let (uid, image) = (&view.uid, &request.image);
     let pod = ledger.pod(uid);
     let announced = pod.is_some_and(|record| record.stage == Stage::Announced);
-    if !rules.enforce && announced {
+    if !rules.enforce() && announced {
         return vec![Reason::AlreadyAnnounced];
     }
     let Some(record) = pod.and_then(|record| record.images.get(image)) else {
@@ -34,7 +34,7 @@ pub(super) fn hold(
         cause: request.cause,
         known_bad: request.known_bad,
         lasting: request.lasting,
-        labels_unknown: rules.labels_unknown,
+        namespace_unknown: rules.namespace_unknown,
         deletes: subject.policy.action == Action::Delete,
         now,
     });

@@ -16,10 +16,10 @@ pub fn still_due(request: &FailRequest, policy: &Policy, view: &PodView) -> Resu
         return Err(Reason::Replaced);
     }
     let rules = policy.rules_for(view)?;
-    if request.enforce && !rules.enforce {
+    if request.enforce && !rules.enforce() {
         return Err(Reason::NotEnforcedAnyMore);
     }
-    if request.enforce && rules.labels_unknown {
+    if request.enforce && rules.namespace_unknown {
         return Err(Reason::Held(namespace::hold()));
     }
     if let Some(hold) = workflow::hold(policy.action == Action::Delete, view) {

@@ -7,4 +7,5 @@ pub mod holding;
 pub mod last_check;
 pub mod progress;
 pub mod reason;
+pub mod snapshot;
 mod subject;

@@ -18,7 +18,7 @@ use crate::judge::{Cause, Class, ImageRecord, Moment, PodView, Policy, Progress}
 pub(in crate::judge) fn teaches(
     policy: &Policy,
     view: &PodView,
-    record: &ImageRecord,
+    (image, record): (&str, &ImageRecord),
     now: Moment,
 ) -> Option<(Cause, Option<NonZeroU32>)> {
     if record.sibling || record.spared {
@@ -33,30 +33,33 @@ pub(in crate::judge) fn teaches(
     };
     let lasts = |class: Class| matches!(class, Class::Permanent | Class::Denied);
     let cause = record.last.as_ref()?.cause;
-    let by_class = match progress(subject, record).filter(Progress::is_reached)? {
+    let by_class = match progress(subject, image, record).filter(Progress::is_reached)? {
         Progress::Class { class, .. } => lasts(class),
         Progress::Count { .. } | Progress::Standing { .. } => true,
         Progress::KnownBad { .. } => false,
     };
-    (by_class && lasts(cause.class())).then_some((cause, rules.count))
+    (by_class && lasts(cause.class())).then(|| (cause, rules.counts.of(view, image)))
 }
 
 /// Returns the counts that decide about an image in its present state: those that reach a
 /// threshold, or else the first ones, by class. `None` where no threshold applies.
-pub(super) fn progress(subject: Subject<'_>, record: &ImageRecord) -> Option<Progress> {
-    let Subject {
-        policy, rules, now, ..
-    } = subject;
+pub(super) fn progress(
+    subject: Subject<'_>,
+    image: &str,
+    record: &ImageRecord,
+) -> Option<Progress> {
+    let Subject { policy, now, .. } = subject;
+    let asked = subject.rules.counts.of(subject.view, image);
     let since = |moment: Option<Moment>| moment.map_or(Duration::ZERO, |m| now.since(m));
     if let Some(standing) = record.standing {
         return Some(Progress::Standing {
             lasting: since(standing.since),
-            minimum: policy.minimum_of(standing, rules)?,
+            minimum: policy.minimum_of(standing, asked)?,
         });
     }
     let class = record.last.as_ref()?.cause.class();
     let covered = |class: Class| class.patience() <= Class::Corrupt.patience();
-    let count = rules.count.filter(|_| covered(class));
+    let count = asked.filter(|_| covered(class));
     let by_count = count.map(|need| Progress::Count {
         have: record.in_a_row,
         need,
@@ -64,7 +67,7 @@ pub(super) fn progress(subject: Subject<'_>, record: &ImageRecord) -> Option<Pro
     // Where the user gave a count, it stands in for the thresholds of the classes that it covers.
     let by_class = Class::ALL.into_iter().filter_map(|of| {
         let relevant = of == class || of.patience() > class.patience();
-        if !relevant || (rules.count.is_some() && covered(of)) {
+        if !relevant || (asked.is_some() && covered(of)) {
             return None;
         }
         let threshold = policy.thresholds.of(of)?;

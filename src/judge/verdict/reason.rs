@@ -24,9 +24,11 @@ pub enum Reason {
     SwitchedOff,
     /// A rule of the configuration sets the namespace's mode to off.
     NamespaceSwitchedOff,
+    /// The Namespace has `pullwarden.io/mode: off`, and the Pod has no mode of its own.
+    NamespaceAnnotatedOff,
     /// The restart policy is not in scope and the Pod did not ask.
     RestartPolicyNotCovered(RestartPolicy),
-    /// The Pod has too many containers or images, or too long names, to be judged.
+    /// The Pod has too many containers or images, or too long names or labels, to be judged.
     TooLarge,
     /// Every container is past its pull.
     AllPulled,
@@ -182,13 +184,16 @@ impl Reason {
             Self::MirrorPod => "a static Pod cannot be failed through the API server",
             Self::NamespaceExcluded => "the configuration excludes the namespace",
             Self::SwitchedOff => return format!("the Pod's annotation {ANNOTATION_MODE}: off"),
+            Self::NamespaceAnnotatedOff => {
+                return format!("the Namespace's annotation {ANNOTATION_MODE}: off");
+            }
             Self::NamespaceSwitchedOff => "the configuration switches the namespace off",
             Self::RestartPolicyNotCovered(policy) => {
                 let policy = policy.as_str();
                 return format!("restartPolicy {policy} is not in scope and the Pod does not ask");
             }
             Self::TooLarge => {
-                "too large: more containers, images or bytes of their names than are judged"
+                "too large: more containers, images or bytes of their names, or of labels, than are judged"
             }
             Self::AllPulled => "every container is past its pull",
             Self::Stale => "an older view of the Pod, ignored",

@@ -103,7 +103,7 @@ fn it_says_what_is_wrong_and_comes_back_with_its_counts() {
 
             // What it stands on is restarted; the Pod stays.
             for component in [
-                Component::Containerd,
+                Component::Runtime,
                 Component::Kubelet,
                 Component::Apiserver,
             ] {

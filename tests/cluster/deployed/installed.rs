@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use testbed::{Image, Node};
+use testbed::{Image, Kind, Node, Progress};
 
 use crate::cluster::{Cluster, name};
+use crate::shapes::REGISTRY;
 
 const USER: &str = "system:serviceaccount:pullwarden:pullwarden";
 
@@ -40,18 +41,14 @@ impl Installed<'_> {
         ]);
     }
 
-    pub fn switch(&self, writes: &str) {
-        let patch = json!({"data": {"writes": writes}}).to_string();
-        self.kubectl(&[
-            "-n",
-            "pullwarden",
-            "patch",
-            "configmap",
-            "pullwarden-writes",
-            "--type=merge",
-            "-p",
-            &patch,
-        ]);
+    /// Switches off all writes of all agents.
+    pub fn switch_off(&self) {
+        self.apply("off");
+    }
+
+    /// Switches them on again.
+    pub fn switch_on(&self) {
+        self.kubectl(&["delete", "-k", &folder("off")]);
     }
 
     /// What `pullwarden status` says in the agent's own container.
@@ -165,6 +162,51 @@ impl Installed<'_> {
         let chart = folder("chart");
         let mut arguments = vec!["install", "pullwarden", &chart, "--namespace=pullwarden"];
         arguments.push("--create-namespace");
+        arguments.extend(values.iter().flat_map(|value| ["--set", value]));
+        self.helm(&arguments);
+    }
+
+    /// Pushes the image and the chart to the node's registry, and installs the chart from there.
+    pub fn install_from_registry(&self) {
+        let version = env!("CARGO_PKG_VERSION");
+        let node = self.0;
+        let dir = node.dir().join("published");
+        let program = std::env::var("TESTBED_AGENT").unwrap();
+        let image = Image::of_agent(Path::new(&program)).unwrap();
+        let crane = testbed::build(&Kind::Crane.default_family().unwrap(), Progress::new(false));
+        let crane = node.command(crane.unwrap().join("crane"));
+        let repository = format!("{REGISTRY}/tools/pullwarden");
+        let reference = format!("{repository}:{version}");
+        let pushed = image.push(&reference, &dir.join("image"), crane).unwrap();
+        assert!(pushed.ends_with(&image.manifest.digest), "{pushed}");
+
+        let folder_of_charts = dir.display().to_string();
+        self.helm(&[
+            "package",
+            &folder("chart"),
+            "--destination",
+            &folder_of_charts,
+        ]);
+        let packed = format!("{folder_of_charts}/pullwarden-{version}.tgz");
+        let charts = format!("oci://{REGISTRY}/charts");
+        self.helm(&["push", &packed, &charts, "--plain-http"]);
+        self.helm(&[
+            "install",
+            "pullwarden",
+            &format!("{charts}/pullwarden"),
+            "--plain-http",
+            "--version",
+            version,
+            "--namespace=pullwarden",
+            "--create-namespace",
+            "--set",
+            &format!("image.repository={repository}"),
+        ]);
+    }
+
+    pub fn upgrade_chart(&self, values: &[&str]) {
+        let chart = folder("chart");
+        let mut arguments = vec!["upgrade", "pullwarden", &chart, "--namespace=pullwarden"];
         arguments.extend(values.iter().flat_map(|value| ["--set", value]));
         self.helm(&arguments);
     }

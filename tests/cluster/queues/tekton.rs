@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testbed::{Fault, Stopwatch};
 
-use super::{missing, took};
+use super::{assert_described, missing, took};
 use crate::audit::{assert_only_failed, writes};
 use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, assert_failed_by_us};
@@ -111,6 +111,7 @@ fn tekton_that_waits_leaves_a_missing_image_to_us() {
             assert_eq!(over["status"], "False", "{over}");
             assert_eq!(over["reason"], "Failed", "{over}");
             assert_only_failed(&bed.node, &cluster.namespace, &["a-pod"]);
+            assert_described(bed, &cluster, "taskrun/a", "a-pod");
         }
     });
 }

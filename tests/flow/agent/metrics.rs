@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use prometheus_client::registry::Registry;
-use pullwarden::judge::{BRAKES, Cause, NodeMode, Source};
+use pullwarden::judge::{BRAKES, Cause, Effect, NodeMode, Note, Outcome, Source};
 use pullwarden::metrics::{ByBrake, ByDecision, ByMode, BySource, LABELS, Metrics};
 use serde_json::json;
 
 use crate::support::apiserver::Kind;
 use crate::support::generated::assert_generated;
 use crate::support::node::{Agent, Node};
-use crate::support::pod::Pod;
+use crate::support::pod::{BAD, Pod};
 use crate::support::until;
 
 /// What `/metrics` would answer.
-fn shown(metrics: &Metrics) -> String {
+pub fn shown(metrics: &Metrics) -> String {
     let mut registry = Registry::default();
     metrics.register(&mut registry);
     let mut text = String::new();
@@ -56,6 +56,34 @@ async fn who_is_stuck_and_how_long_it_took() {
     }
     node.remove(&pod);
     until_shown(&agent, &format!("{stuck} 0")).await;
+}
+
+#[tokio::test]
+async fn registries_are_shown_to_those_who_ask() {
+    for is_on in [true, false] {
+        let mut node = Node::counting_to(2).await;
+        node.config.registry_metrics = is_on;
+        let pod = Pod::bad("p");
+        node.add(&pod);
+        let agent = node.agent();
+        node.fail_to(&agent, &pod, 1).await;
+        let stuck = r#"pullwarden_stuck_pods{cause="ImageNotFound",class="permanent"} 1"#;
+        until_shown(&agent, stuck).await;
+        let shows = |line: &str| shown(&agent.metrics).lines().any(|shown| shown == line);
+        let of_registry = r#"pullwarden_registry_stuck_pods{registry="r.test"} 1"#;
+        assert_eq!(shows(of_registry), is_on);
+        node.fail_once(&pod);
+        node.asked(Kind::PostEvent, 1).await;
+        let failed = r#"pullwarden_pods_failed_total{cause="ImageNotFound",class="permanent"} 1"#;
+        until_shown(&agent, failed).await;
+        let of_registry = r#"pullwarden_registry_pods_failed_total{registry="r.test"} 1"#;
+        assert_eq!(shows(of_registry), is_on);
+        node.remove(&pod);
+        until("no registry has stuck Pods", async || {
+            !shown(&agent.metrics).contains("pullwarden_registry_stuck_pods{")
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -167,11 +195,24 @@ impl Shown {
     }
 }
 
+/// A Pod was failed.
+fn failed() -> Effect {
+    Effect::Note(Note::Ended {
+        pod: Pod::bad("p").view().id(),
+        request: None,
+        image: BAD.to_owned(),
+        ending: Outcome::Written.into(),
+        marked: false,
+        after: None,
+    })
+}
+
 /// Every metric, in the order of the groups.
 fn registered() -> Vec<Shown> {
     let Metrics {
         pods,
         writes,
+        registries,
         sources,
         agent,
     } = &Metrics::default();
@@ -181,6 +222,8 @@ fn registered() -> Vec<Shown> {
         family.get_or_create(&cause).inc();
     }
     pods.stuck.get_or_create(&cause).inc();
+    registries.show_stuck(&[("r.test", 1)].into());
+    registries.count(&[failed()]);
     let decision = ByDecision { decision: word };
     pods.verdicts.get_or_create(&decision).inc();
     pods.held.get_or_create(&ByBrake { brake: word }).inc();
@@ -190,6 +233,7 @@ fn registered() -> Vec<Shown> {
     let metrics = Metrics {
         pods: pods.clone(),
         writes: writes.clone(),
+        registries: registries.clone(),
         sources: sources.clone(),
         agent: agent.clone(),
     };
@@ -223,11 +267,11 @@ fn registered() -> Vec<Shown> {
             }
         })
         .collect();
-    // The rows of the groups, and the two metrics of the process, which come first.
+    // The rows of the groups, two metrics by registry, and two of the process, which come first.
     let rows = include_str!("../../../src/metrics.rs")
         .matches(" = \"")
         .count();
-    assert_eq!(all.len(), rows + 2, "{text}");
+    assert_eq!(all.len(), rows + 4, "{text}");
     all.rotate_left(2);
     all
 }

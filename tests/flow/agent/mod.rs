@@ -7,4 +7,5 @@ mod faults;
 mod logging;
 mod metrics;
 pub mod restarts;
+mod series;
 mod settings;

@@ -51,6 +51,54 @@ fn usage_errors_are_two() {
 }
 
 #[test]
+fn a_mistyped_word_is_answered_with_the_nearest_one() {
+    for (arguments, nearest) in [
+        (
+            &["run", "--image-pull-failure-cont", "3"][..],
+            "--image-pull-failure-count",
+        ),
+        (&["status", "--wach"], "--watch"),
+        (&["survey", "--namespaces", "a"], "--namespace"),
+        (&["stauts"], "status"),
+        (&["survey", "--by", "registy"], "registry"),
+    ] {
+        let (_, err) = check(arguments, 2);
+        assert!(err.contains(&format!("'{nearest}'")), "{err}");
+    }
+}
+
+#[test]
+fn the_scripts_and_the_manual_know_the_commands_and_flags() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (script, err) = check(&["completions", shell], 0);
+        assert!(err.is_empty());
+        for word in ["survey", "namespace", "image-pull-failure-count"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    check(&["completions", "tcsh"], 2);
+    let (page, _) = check(&["man"], 0);
+    assert!(page.contains("pullwarden\\-survey(1)"), "{page}");
+    let (page, _) = check(&["man", "survey"], 0);
+    assert!(page.contains(".TH pullwarden-survey 1"), "{page}");
+    assert!(page.contains("\\-\\-namespace"), "{page}");
+    let (_, err) = check(&["man", "nothing"], 1);
+    assert!(err.contains("there is no command nothing"), "{err}");
+}
+
+/// The shell itself takes the script, and completes by it.
+#[test]
+fn bash_completes_by_its_script() {
+    let script = "source <(\"$0\" completions bash); COMP_WORDS=(pullwarden sta); COMP_CWORD=1; \
+        _pullwarden pullwarden sta pullwarden; echo \"${COMPREPLY[@]}\"";
+    let mut bash = Command::new("bash");
+    let program = env!("CARGO_BIN_EXE_pullwarden");
+    let output = bash.args(["-c", script, program]).output().unwrap();
+    let completed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(completed.trim(), "status", "{output:?}");
+}
+
+#[test]
 fn a_bad_configuration_is_sixty_four_and_every_fault_is_listed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.yaml");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pullwarden::config::kinds::Address;
 use pullwarden::config::{Config, KEYS, load};
-use pullwarden::judge::{NodeMode, PodMode};
+use pullwarden::judge::{BehindMirror, NodeMode, PodMode};
 use serde_json::json;
 
 fn load_text(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
@@ -123,7 +123,7 @@ fn every_fault_in_the_rules_for_namespaces_is_listed() {
             at("1]: has neither names nor a selector"),
             at("2].names: invalid type: string \"a\", expected a sequence"),
             at("2].nmaes: unknown field `nmaes`, expected one of `names`, `selector`, `mode`"),
-            at("3]: the selector requires nothing, so it would take every namespace"),
+            at("3]: the selector requires nothing, so it would take everything"),
             at("4]: the operators In and NotIn need values"),
             at(
                 "5].selector.matchExpressions[0].operator: unknown variant `Is`, expected one of \
@@ -131,6 +131,41 @@ fn every_fault_in_the_rules_for_namespaces_is_listed() {
             ),
             at("6].selector.matchLabels.a: a list is not expected here"),
             at("7]: invalid type: integer `3`, expected a mapping"),
+        ]
+    );
+}
+
+#[test]
+fn registries_behind_a_mirror_are_a_list_or_all() {
+    let of = |value: &str| {
+        let text = format!("nodeName: n\nbehindMirror: {value}\n");
+        load_text(&text, &[]).map(|config| config.policy.behind_mirror)
+    };
+    let only = |names: [&str; 2]| BehindMirror::Only(names.map(str::to_owned).into());
+    assert_eq!(
+        load_text("nodeName: n\n", &[])
+            .unwrap()
+            .policy
+            .behind_mirror,
+        BehindMirror::default()
+    );
+    assert_eq!(of("all").unwrap(), BehindMirror::All);
+    assert_eq!(of("[]").unwrap(), BehindMirror::default());
+    let known = of("[index.docker.io, docker.io, '[::1]:5000']").unwrap();
+    assert_eq!(known, only(["docker.io", "[::1]:5000"]));
+    assert_eq!(
+        of("everything").unwrap_err(),
+        ["behindMirror: is not a list"]
+    );
+    let hint =
+        "is not a registry as an image reference names it, like docker.io or registry.example:5000";
+    assert_eq!(
+        of("[r.test, nginx, 'https://r.test', r.test/a, '']").unwrap_err(),
+        [
+            format!("behindMirror[1]: \"nginx\" {hint}"),
+            format!("behindMirror[2]: \"https://r.test\" {hint}"),
+            format!("behindMirror[3]: \"r.test/a\" {hint}"),
+            format!("behindMirror[4]: \"\" {hint}"),
         ]
     );
 }
@@ -170,22 +205,32 @@ fn the_form_in_the_log_is_fixed() {
             "mode": "observe",
             "action": "fail",
             "imagePullFailureCount": null,
+            "imagePullFailureCountMin": 1,
+            "imagePullFailureCountMax": null,
             "thresholds": {
                 "permanent": {"failures": 5, "for": "10m"},
                 "denied": {"failures": 5, "for": "15m"},
                 "corrupt": {"failures": 5, "for": "15m"},
                 "transient": {"failures": 12, "for": "6h"},
             },
+            "behindMirror": [],
             "scope": {
                 "restartPolicies": ["Never", "OnFailure"],
                 "excludeNamespaces": ["kube-system"],
                 "namespaces": [{"mode": "off", "selector": {"matchExpressions": expressions}}],
+                "namespaceAnnotations": "off",
+                "pods": [],
             },
             "budget": {"pods": 10, "perOwner": 3, "per": "10m"},
+            "fleetBudget": {
+                "enabled": "on", "window": "10m", "pods": 30, "perRegistry": 20,
+                "perNamespace": 20, "perOwner": 10, "namespaces": [],
+            },
             "registryBrake": {"repositories": 3, "within": "15m", "atMost": "1h"},
             "newNodeBrake": "1h",
             "warmUp": "1m 30s",
             "secondOpinion": "off",
+            "ownerEvents": "on",
         })
     );
 }
@@ -195,6 +240,8 @@ fn what_is_written_down_is_read_the_same() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for text in [
         "",
+        "behindMirror: all\n",
+        "behindMirror: [docker.io, 'registry.example:5000', localhost]\n",
         "mode: enforce\naction: delete\nimagePullFailureCount: 3\nsecondOpinion: on\nwarmUp: 0s\n",
         "thresholds: {permanent: {failures: 2, for: 90s500ms}}\nbudget: {pods: 7, per: 1h30m}\n\
          scope:\n  restartPolicies: [Always]\n  excludeNamespaces: []\n  namespaces:\n\

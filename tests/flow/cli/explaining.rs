@@ -55,6 +55,31 @@ fn the_cause_of_one_error() {
 }
 
 #[test]
+fn the_cause_of_an_error_behind_a_mirror_goes_by_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.yaml");
+    let file = file.to_str().unwrap();
+    for (mirrors, message, expected) in [
+        ("[r.test]", NOT_FOUND, "BehindMirror"),
+        ("all", NOT_FOUND, "BehindMirror"),
+        ("[docker.io]", NOT_FOUND, "ImageNotFound"),
+        ("[]", NOT_FOUND, "ImageNotFound"),
+        ("all", DENIED, "Denied"),
+        // An error that names no image is one of any registry.
+        ("[docker.io]", "manifest unknown", "ImageNotFound"),
+        ("all", "manifest unknown", "BehindMirror"),
+    ] {
+        std::fs::write(file, format!("behindMirror: {mirrors}\n")).unwrap();
+        let output = explain(&["--config", file, "--message", message], "");
+        let cause = format!("cause  {expected}\n");
+        assert!(said(&output).starts_with(&cause), "{mirrors}: {output:?}");
+        let line = serde_json::to_string(message).unwrap();
+        let output = explain(&["--config", file, "--message", "-"], &line);
+        assert!(said(&output).contains(expected), "{mirrors}: {output:?}");
+    }
+}
+
+#[test]
 fn the_causes_of_many_errors_come_in_order() {
     let messages = [NOT_FOUND, "a\nb", DENIED, "", STRANGE];
     let lines: Vec<String> = messages
@@ -273,6 +298,7 @@ async fn a_pod_that_was_failed_is_explained_from_what_is_kept() {
         let text = run(&node, agent, "default/p").await;
         if agent.is_some() {
             assert!(text.contains("pullwarden failed the Pod at 20"), "{text}");
+            assert!(text.contains("before any rule on exit code 137"), "{text}");
         } else {
             assert!(text.contains("only what the node's log has"), "{text}");
         }

@@ -1,10 +1,13 @@
 //! The commands, and what they print.
 
 pub mod checking;
+mod cleaning;
 mod commands;
 mod configuration;
 mod explaining;
+mod permitted;
 mod printing;
-mod screens;
-mod terminal;
+pub mod screens;
+mod surveying;
+pub mod terminal;
 mod viewing;

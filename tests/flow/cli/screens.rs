@@ -84,7 +84,7 @@ async fn reported(node: &Node) {
 
 /// A screen is as it was. Each line fits, unless it may be of any length.
 #[track_caller]
-fn check(name: &str, text: &str) {
+pub fn check(name: &str, text: &str) {
     let wide = name.ends_with("-wide");
     let long = text.lines().find(|line| !wide && line.chars().count() > 80);
     assert!(long.is_none(), "{name}: more than 80 columns: {long:?}");

@@ -1,7 +1,10 @@
 //! The commands in the documentation are ones that there are: subcommands, flags, folders, aliases. What they do is shown elsewhere.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::support::allowed::{files, read};
 
 fn workspace(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
@@ -9,21 +12,10 @@ fn workspace(file: &str) -> PathBuf {
 
 /// Every page for users, by its name.
 fn pages() -> Vec<(String, String)> {
-    let in_docs = ["docs", "docs/integrations"]
-        .into_iter()
-        .flat_map(|folder| {
-            let entries = std::fs::read_dir(workspace(folder)).unwrap();
-            entries.map(move |entry| format!("{folder}/{}", entry.unwrap().file_name().display()))
-        });
-    let pages = ["README.md", "deploy/README.md", "tests/README.md"].map(str::to_owned);
-    let pages = pages
-        .into_iter()
-        .chain(in_docs.filter(|name| name.ends_with(".md")));
+    let others = ["README.md", "deploy/README.md", "tests/README.md"].map(PathBuf::from);
+    let pages = others.into_iter().chain(files("docs", &[".md"]));
     pages
-        .map(|name| {
-            let text = std::fs::read_to_string(workspace(&name)).unwrap();
-            (name, text)
-        })
+        .map(|path| (path.display().to_string(), read(&path)))
         .collect()
 }
 
@@ -129,19 +121,64 @@ fn every_command_is_one_that_there_is() {
     assert!(ours >= 10, "only {ours} calls of our own program");
 }
 
-/// Links lead somewhere.
+/// Names of a page's headings in links: lower case, hyphens for spaces, and no other punctuation.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let kept = heading.trim_start_matches('#').trim().chars();
+        let kept = kept.filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| {
+            if c == ' ' {
+                '-'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// Links lead somewhere: to a file that there is, and to a heading in it.
 #[test]
-fn every_page_that_is_named_is_there() {
-    for (name, text) in pages() {
+fn every_page_and_heading_that_is_named_is_there() {
+    let pages = pages().into_iter();
+    let others =
+        ["SECURITY.md", "ARCHITECTURE.md"].map(|name| (name.to_owned(), read(Path::new(name))));
+    for (name, text) in pages.chain(others) {
         let folder = workspace(&name);
         for link in text.split("](").skip(1) {
-            let link = link.split([')', '#']).next().unwrap();
-            if !link.is_empty() && !link.contains("://") {
-                let target = folder.parent().unwrap().join(link);
-                assert!(target.exists(), "{name}: {link}");
+            let link = link.split(')').next().unwrap();
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if link.contains("://") {
+                continue;
+            }
+            let target = match file {
+                "" => folder.clone(),
+                _ => folder.parent().unwrap().join(file),
+            };
+            assert!(target.exists(), "{name}: {link}");
+            if !anchor.is_empty() {
+                let anchors = anchors(&std::fs::read_to_string(target).unwrap());
+                assert!(anchors.contains(anchor), "{name}: {link}: {anchors:?}");
             }
         }
     }
+}
+
+/// A newcomer finds each page from the index.
+#[test]
+fn every_page_is_in_the_index() {
+    let index = read(Path::new("docs/README.md"));
+    let pages = files("docs", &[".md"]).into_iter();
+    let missing: Vec<PathBuf> = pages
+        .filter(|page| !page.starts_with("docs/integrations") && !page.ends_with("docs/README.md"))
+        .filter(|page| {
+            let name = page.strip_prefix("docs").unwrap().display();
+            !index.contains(&format!("]({name})"))
+        })
+        .collect();
+    assert!(missing.is_empty(), "not in docs/README.md: {missing:?}");
 }
 
 /// The index of the engines names each page.
@@ -172,4 +209,13 @@ fn the_rules_of_the_integrations_write_their_status_out() {
         }
     }
     assert!(rules >= 3, "only {rules} rules");
+}
+
+/// A page that nobody reads to its end has two jobs.
+#[test]
+fn no_page_has_more_than_250_lines() {
+    for path in files("docs", &[".md"]) {
+        let lines = read(&path).lines().count();
+        assert!(lines <= 250, "{}: {lines} lines", path.display());
+    }
 }

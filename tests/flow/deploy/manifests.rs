@@ -30,13 +30,15 @@ fn deploy() -> PathBuf {
 
 #[test]
 fn the_image_is_of_this_version() {
-    let text = std::fs::read_to_string(deploy().join("base/daemonset.yaml")).unwrap();
     let image = concat!(
         "image: ghcr.io/pullwarden/pullwarden:",
         env!("CARGO_PKG_VERSION"),
         "\n"
     );
-    assert!(text.contains(image), "not {image}");
+    for file in ["base/daemonset.yaml", "../docs/examples/clean-nodes.yaml"] {
+        let text = std::fs::read_to_string(deploy().join(file)).unwrap();
+        assert!(text.contains(image), "{file}: not {image}");
+    }
 }
 
 #[test]
@@ -75,6 +77,37 @@ fn every_overlay_and_component_is_in_the_readme() {
         for entry in std::fs::read_dir(deploy().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(readme.contains(&name), "{folder}/{name}");
+        }
+    }
+}
+
+/// Else an apply, an upgrade or a prune would turn the switch.
+#[test]
+fn the_kill_switch_is_part_of_nothing_else() {
+    let off = std::fs::read_to_string(deploy().join("off/policy.yaml")).unwrap();
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&off).unwrap();
+    assert_eq!(objects.len(), 4);
+    for (pair, name) in objects
+        .chunks(2)
+        .zip(["pullwarden-off", "pullwarden-off-fleet"])
+    {
+        for object in pair {
+            assert_eq!(object["metadata"], json!({ "name": name }));
+            let spec = &object["spec"];
+            assert!(spec["paramKind"].is_null() && spec["paramRef"].is_null());
+        }
+        assert_eq!(pair[1]["spec"]["policyName"], name);
+    }
+    for path in files(&deploy()) {
+        if path.starts_with(deploy().join("off")) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("paramKind"), "{}", path.display());
+        let own = text.lines().filter(|line| !line.trim().starts_with('#'));
+        for line in own {
+            let is_named = line.contains("pullwarden-off") || line.ends_with("/off");
+            assert!(!is_named, "{}: {line}", path.display());
         }
     }
 }
@@ -204,5 +237,5 @@ fn every_configuration_is_without_faults() {
         assert!(parsed["mode"].is_string(), "{config}");
         seen += 1;
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 4);
 }

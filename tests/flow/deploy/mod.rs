@@ -1,6 +1,9 @@
 //! The manifests and the documentation, held against the code.
 
+mod commands;
 mod conditions;
 mod documented;
 mod keys;
 mod manifests;
+mod names;
+mod profiles;

@@ -35,7 +35,7 @@ fn every_brake_is_documented() {
         "<!-- The list of brakes begins. -->\n",
         "<!-- The list of brakes ends. -->",
     ];
-    assert_generated("docs/runbook.md", marks, &items);
+    assert_generated("docs/thresholds.md", marks, &items);
     let names = BRAKES.map(|brake| format!("              \"{}\"", brake.name));
     let before = "\"brakes\": {\n          \"type\": \"array\",\n          \"items\": {\n            \"enum\": [\n";
     let marks = [before, "\n            ]"];
@@ -290,6 +290,7 @@ proptest! {
         let spent = Spent {
             at: at(500),
             owner: "job-a".to_owned(),
+            top: None,
             uid: String::new(),
             image: String::new(),
             cause: None,

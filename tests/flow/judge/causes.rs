@@ -164,6 +164,7 @@ fn each_cause_has_the_class_that_the_design_gives_it() {
             Class::Transient,
             &[
                 MissingContent,
+                BehindMirror,
                 HostNotFound,
                 ConnectionRefused,
                 ConnectionBroken,

@@ -142,14 +142,14 @@ const NO_FAILURE: [(&str, &str); 16] = [
     ("containerd-2.4.2.jsonl", "stalled-layer"),
 ];
 
-struct Line {
-    file: String,
-    case: String,
-    reason: String,
-    message: String,
+pub struct Line {
+    pub file: String,
+    pub case: String,
+    pub reason: String,
+    pub message: String,
 }
 
-fn lines() -> Vec<Line> {
+pub fn lines() -> Vec<Line> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pull-errors");
     let mut lines = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {

@@ -343,6 +343,7 @@ fn spend(judge: &mut TestJudge, times: usize, owner: &str) {
     let spent = Spent {
         at: at(0),
         owner: owner.to_owned(),
+        top: None,
         uid: String::new(),
         image: String::new(),
         cause: None,

@@ -33,6 +33,38 @@ fn fail_first(judge: &mut TestJudge, begin: u64) {
     }
 }
 
+#[test]
+fn a_job_set_that_starts_anew_is_the_same_owner() {
+    let of_set = |name: &str, job: &str, set: &str| Pod::bad(name).owner(job).job_set(set);
+    let fails_next = |next: Pod| {
+        let mut judge = TestJudge::counting_to(3).with_outcome(Outcome::Written);
+        for seconds in [10, 30, 60] {
+            judge.fail(&of_set("first", "job-1", "5e7"), NOT_FOUND, seconds);
+        }
+        decides_to_fail(&judge.fail(&next, NOT_FOUND, 70))
+    };
+    assert!(fails_next(of_set("next", "job-2", "5e7")));
+    assert!(!fails_next(of_set("next", "job-2", "5e8")));
+    assert!(!fails_next(Pod::bad("next").owner("job-2")));
+    // Labels of another namespace's set are no link to it.
+    let elsewhere = of_set("next", "job-2", "5e7").namespace("team-b");
+    assert!(!fails_next(elsewhere));
+}
+
+#[test]
+fn a_cron_jobs_next_job_is_the_same_owner() {
+    let of = |name: &str, job: &str| Pod::bad(name).owner(job);
+    let fails_next = |job: &str| {
+        let mut judge = TestJudge::counting_to(3).with_outcome(Outcome::Written);
+        for seconds in [10, 30, 60] {
+            judge.fail(&of("first", "nightly-29412345"), NOT_FOUND, seconds);
+        }
+        decides_to_fail(&judge.fail(&of("next", job), NOT_FOUND, 70))
+    };
+    assert!(fails_next("nightly-29412346"));
+    assert!(!fails_next("weekly-29412346") && !fails_next("nightly"));
+}
+
 fn texts(verdict: &Verdict) -> Vec<String> {
     verdict.reasons.iter().map(Reason::to_string).collect()
 }

@@ -1,20 +1,25 @@
 //! The judge alone, or beside a kubelet on virtual time: causes, counts, rules, brakes, verdicts.
 
 mod answers;
+mod any_text;
 mod braking;
 pub mod causes;
+mod containers;
 mod contents;
-mod corpus;
+pub mod corpus;
 mod counting;
 mod crio;
 mod deciding;
+mod defaults;
 mod edits;
 mod healing;
 mod hours;
 mod killing;
 mod known_bad;
+mod mirrors;
 mod namespaces;
 mod outages;
+mod pod_scope;
 pub mod properties;
 mod registries;
 mod runtimes;

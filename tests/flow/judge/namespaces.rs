@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pullwarden::judge::{
-    Decision, Event, NamespaceRule, NodeMode, PodMode, Reason, Requirement, Selector,
+    Decision, Event, NamespaceRule, NamespaceView, NodeMode, PodMode, Reason, Requirement, Selector,
 };
 use serde_json::json;
 
@@ -73,8 +73,12 @@ fn while_the_labels_are_not_known_nothing_is_decided_but_all_is_counted() {
     assert_eq!(verdict.reasons.last().unwrap().brake(), Some("namespace"));
     let labels = BTreeMap::from([("env".to_owned(), "test".to_owned())]);
     let namespace = "default".to_owned();
-    let known = BTreeMap::from([(namespace.clone(), labels)]);
-    judge.step(&Event::Labelled { namespace, known }, at(30));
+    let view = NamespaceView {
+        labels,
+        ..NamespaceView::default()
+    };
+    let known = BTreeMap::from([(namespace.clone(), view)]);
+    judge.step(&Event::NamespaceRead { namespace, known }, at(30));
     assert!(
         !decides_to_fail(&judge.see(pod().pausing(NOT_FOUND), 31)),
         "the next failure decides"

@@ -5,9 +5,8 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use pullwarden::judge::{
-    ANNOTATION_FAILURE_COUNT, ANNOTATION_MODE, Cause, Class, ContainerState, ContainerView,
-    Decision, NodeMode, Phase, PodView, PullPolicy, Reference, RestartPolicy, Source, Verdict,
-    Wishes, still_due,
+    Cause, Class, ContainerState, ContainerView, Decision, NodeMode, Phase, PodView, PullPolicy,
+    RestartPolicy, Source, Verdict, still_due,
 };
 
 use crate::support::judge::{TestJudge, at, policy, request};
@@ -58,7 +57,7 @@ prop_compose! {
         version in prop_oneof![5 => Just(None), 1 => (0_u32..60).prop_map(Some)],
         uid in prop_oneof![5 => Just("a"), 1 => Just("b")],
         annotations in proptest::collection::btree_map(
-            prop_oneof![Just("pullwarden.io/mode"), Just("pullwarden.io/image-pull-failure-count")].prop_map(str::to_owned),
+            proptest::sample::select(&super::containers::NAMES[..]).prop_map(str::to_owned),
             prop_oneof![Just("off".to_owned()), Just("enforce".to_owned()), Just("observe".to_owned()), Just("2".to_owned()), any::<String>()],
             0..2,
         ),
@@ -71,7 +70,7 @@ prop_compose! {
             pull_policy: PullPolicy::IfNotPresent,
             state,
         });
-        let view = PodView {
+        (version, PodView {
             uid: uid.to_owned(),
             namespace: "default".to_owned(),
             name: "p".to_owned(),
@@ -82,15 +81,16 @@ prop_compose! {
             mirror: false,
             restart_policy: RestartPolicy::Never,
             annotations,
+            labels: Default::default(),
             owner: None,
+            top: None,
             marked: false,
             ending: false,
             source,
             first,
             too_large: false,
             containers: containers.collect(),
-        };
-        (version, view)
+        })
     }
 }
 
@@ -359,87 +359,6 @@ fn a_megabyte_takes_as_long_as_its_length() {
         }
     }
 }
-
-proptest! {
-    #![proptest_config(cases(256))]
-
-    #[test]
-    fn any_text_has_a_cause(reason in any::<String>(), message in any::<String>()) {
-        Cause::of(&reason, &message);
-        Cause::of("ErrImagePull", &message);
-    }
-
-    /// Texts made of what real ones are made of, put together at random.
-    #[test]
-    fn any_structure_has_a_cause(parts in vec(proptest::sample::select(PARTS.to_vec()), 0..24)) {
-        let message = parts.concat();
-        let cause = Cause::of("ErrImagePull", &message);
-        let pause = format!("Back-off pulling image \"a\": ErrImagePull: {message}");
-        if !message.starts_with("Back-off") {
-            prop_assert_eq!(Cause::of("ImagePullBackOff", &pause), cause);
-        }
-    }
-
-    /// A reference may be called anything: it never makes a cause less patient than an honest name has.
-    #[test]
-    fn a_name_changes_no_cause(host in "[a-z0-9.-]{1,20}", path in "(/[a-z0-9._-]{1,12}){1,3}", tag in "[A-Za-z0-9_.-]{1,16}") {
-        let name = format!("{host}.example{path}:{tag}");
-        for text in [NOT_FOUND, DENIED, NO_HOST] {
-            let named = text.replace("r.test/bad:1", &name).replace("r.test/v2/bad/manifests/1", &format!("{host}/v2{path}/manifests/{tag}"));
-            prop_assert_eq!(Cause::of("ErrImagePull", &named), Cause::of("ErrImagePull", text), "{}", named);
-        }
-    }
-
-    #[test]
-    fn any_annotations_can_be_read(mode in any::<String>(), count in any::<String>()) {
-        let annotations = std::collections::BTreeMap::from([
-            (ANNOTATION_MODE.to_owned(), mode.clone()),
-            (ANNOTATION_FAILURE_COUNT.to_owned(), count.clone()),
-        ]);
-        let wishes = Wishes::of(&annotations);
-        prop_assert_eq!(wishes.mode.is_some(), ["off", "observe", "enforce"].contains(&mode.as_str()));
-        let honest = count.parse::<u32>().is_ok_and(|n| n > 0) && !count.starts_with('+');
-        prop_assert_eq!(wishes.count.is_some(), honest);
-        let complaints = usize::from(wishes.mode.is_none()) + usize::from(wishes.count.is_none());
-        prop_assert_eq!(wishes.complaints.len(), complaints);
-        for complaint in &wishes.complaints {
-            prop_assert!(!complaint.to_string().contains(char::is_control));
-        }
-    }
-
-    #[test]
-    fn any_reference_can_be_taken_apart(image in any::<String>()) {
-        let reference = Reference::of(&image);
-        prop_assert!(!reference.registry.contains('/'));
-    }
-}
-
-const PARTS: [&str; 24] = [
-    "rpc error: code = NotFound desc = ",
-    "[",
-    "]",
-    ", ",
-    ": ",
-    "\"",
-    "\\",
-    "\n",
-    "Back-off pulling image \"a\": ErrImagePull: ",
-    "failed to pull and unpack image \"r/a:1\"",
-    "failed to resolve image",
-    "failed to resolve reference \"r/a:1\"",
-    "r/a:1",
-    "not found",
-    "unexpected status from HEAD request to https://r/v2/a",
-    "503 Service Unavailable",
-    "99",
-    "dial tcp",
-    "errors:\n",
-    "denied",
-    "server message: ",
-    " - Server message: ",
-    "é",
-    "\u{0}",
-];
 
 #[test]
 fn a_ledger_does_not_grow_with_what_is_said_to_it() {

@@ -4,17 +4,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use pullwarden::config::Config;
-use pullwarden::judge::{Moment, NodeMode, Outcome, Phase, PodView};
+use pullwarden::judge::{Moment, NodeMode, Outcome};
 use pullwarden::replay::{Decision, Fate, Finding, Row};
 
-use crate::judge::properties::reports;
 use crate::support::judge::at;
 use crate::support::node::Node;
 use crate::support::node_log::{self, Replayed};
 use crate::support::pod::{GOOD, NOT_FOUND, Pod};
-use crate::support::random::cases;
 use crate::support::recorder::{self, Recorder};
 use crate::support::until;
 
@@ -40,7 +37,7 @@ pub const HASTY: (&str, &str) = (
     "hasty",
     "mode: enforce\nimagePullFailureCount: 1\nwarmUp: 0s\n",
 );
-const PATIENT: (&str, &str) = (
+pub const PATIENT: (&str, &str) = (
     "patient",
     "mode: enforce\nimagePullFailureCount: 9\nwarmUp: 0s\n",
 );
@@ -135,6 +132,28 @@ fn with_another_policy_the_differences_are_listed_and_a_wrong_one_is_told() {
     assert_eq!(sums(hasty), (3, 3, 0, 2, 0));
     assert_eq!(sums(patient), (3, 0, 0, 0, 3));
     assert_eq!(recorded.failures, 7);
+}
+
+#[test]
+fn registries_behind_a_mirror_are_another_policys_too() {
+    const MIRRORED: (&str, &str) = (
+        "mirrored",
+        "mode: enforce\nimagePullFailureCount: 3\nwarmUp: 0s\nbehindMirror: [r.test]\n",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = observing(dir.path());
+    let pod = Pod::bad("p");
+    for nth in 0..5 {
+        fail(&mut recorder, &pod, 100 + 60 * nth);
+        if nth == 2 {
+            end(&mut recorder, Outcome::Due, 100 + 60 * nth + 1);
+        }
+    }
+    let replayed = replay(dir.path(), &[HASTY, MIRRORED]);
+    let row = row(&replayed, "p");
+    assert_eq!(found(row, "recorded").0, Decision::WouldFail);
+    assert_eq!(found(row, "hasty").0, Decision::Failed);
+    assert_eq!(found(row, "mirrored").0, Decision::Waited);
 }
 
 #[test]
@@ -296,107 +315,6 @@ async fn what_a_real_agent_has_written_is_judged_by_another_policy() {
     // What was reported was written down a moment before.
     let request = row.policies[1].time.unwrap();
     assert!(counted.duration_since(request).abs() < jiff::SignedDuration::from_secs(1));
-}
-
-/// Something that happens, besides a report.
-#[derive(Clone, Copy, Debug)]
-enum Happens {
-    Nothing,
-    Tick,
-    Arrival,
-    Ended(Outcome, bool),
-    Left,
-    Started,
-    Restart(bool),
-    Page,
-}
-
-fn happens() -> impl Strategy<Value = Happens> {
-    let outcomes = [
-        Outcome::Written,
-        Outcome::Due,
-        Outcome::SparedByRuntime,
-        Outcome::MovedOn,
-        Outcome::Spared,
-        Outcome::Gone,
-        Outcome::Refused,
-    ];
-    prop_oneof![
-        6 => Just(Happens::Nothing),
-        6 => Just(Happens::Tick),
-        1 => Just(Happens::Arrival),
-        6 => (prop::sample::select(outcomes.to_vec()), any::<bool>())
-            .prop_map(|(outcome, marked)| Happens::Ended(outcome, marked)),
-        1 => Just(Happens::Left),
-        1 => Just(Happens::Started),
-        1 => any::<bool>().prop_map(Happens::Restart),
-        1 => Just(Happens::Page),
-    ]
-}
-
-fn happen(recorder: &mut Recorder, what: Happens, view: &PodView, now: Moment) {
-    match what {
-        Happens::Nothing => {}
-        Happens::Tick => recorder.tick(now),
-        Happens::Arrival => recorder.arrive(&view.containers[0].image, Some(now), now),
-        Happens::Ended(outcome, marked) if !recorder.reports.is_empty() => {
-            recorder.end_report(0, outcome, marked, now);
-        }
-        Happens::Ended(..) => {}
-        Happens::Left => recorder.leave(&view.uid, None, now),
-        Happens::Started => {
-            let phase = Phase::Started;
-            recorder.see(
-                &PodView {
-                    phase,
-                    ..view.clone()
-                },
-                now,
-            );
-        }
-        Happens::Restart(reboots) => recorder.restart(reboots, now),
-        Happens::Page => {
-            // As the agent does it, after a tick.
-            recorder.tick(now);
-            recorder.turn_page(now);
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(cases(150))]
-
-    #[test]
-    fn whatever_happens_the_replay_comes_to_the_same(
-        reports in reports(),
-        others in prop::collection::vec(happens(), 40),
-        mode in prop::sample::select(vec![NodeMode::Observe, NodeMode::OptIn, NodeMode::Enforce]),
-        count in prop::option::of(1_u32..5),
-    ) {
-        let dir = tempfile::tempdir().unwrap();
-        let mut config = recorder::config(mode);
-        config.policy.failure_count = count.and_then(std::num::NonZeroU32::new);
-        let mut recorder = Recorder::start(config, dir.path());
-        for ((second, view), what) in reports.iter().zip(others) {
-            recorder.see(view, at(*second));
-            happen(&mut recorder, what, view, at(*second));
-        }
-        recorder.holds(dir.path());
-        // Nor does it matter what others come to, or where the record is cut off.
-        let replayed = replay(dir.path(), &[HASTY, PATIENT]);
-        node_log::agrees(dir.path(), &replayed);
-        let file = dir.path().join("pulls.jsonl");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let is_page = |at: &usize| {
-            let line = text[*at..].lines().next();
-            line.is_some_and(|line| line.contains("\"kind\":\"continued\""))
-        };
-        let mut lines = text.match_indices('\n').map(|(at, _)| at + 1);
-        if let Some(page) = lines.rfind(is_page) {
-            std::fs::write(&file, &text[page..]).unwrap();
-            node_log::agrees(dir.path(), &replay(dir.path(), &[]));
-        }
-    }
 }
 
 /// So many seconds and nothing more.

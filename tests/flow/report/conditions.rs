@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pullwarden::judge::Cause;
+use pullwarden::judge::{BehindMirror, Cause};
 use serde_json::{Value, json};
 
 use crate::agent::restarts::{OURS, marked_and_killed, statuses};
@@ -37,6 +37,30 @@ fn only_these_causes_speak_for_every_node() {
         Cause::InvalidManifest,
     ];
     assert_eq!(everywhere.collect::<Vec<_>>(), expected);
+}
+
+/// A manifest of a form that is not supported any more.
+const SCHEMA_1: &str = r#"failed to pull and unpack image "r.test/bad:1": not implemented: media type "application/vnd.docker.distribution.manifest.v1+prettyjws" is no longer supported since containerd v2.1, please rebuild the image"#;
+
+/// Gangs must not end because of an answer that a mirror of this node gave.
+#[tokio::test]
+async fn behind_a_mirror_no_answer_says_that_the_image_is_unavailable() {
+    for (mirrors, conditions) in [
+        (BehindMirror::default(), 2),
+        (BehindMirror::Only(["r.test".to_owned()].into()), 1),
+        (BehindMirror::All, 1),
+    ] {
+        let mut node = Node::counting_to(1).await;
+        node.config.policy.behind_mirror = mirrors;
+        node.add(&Pod::bad("p"));
+        let agent = node.agent();
+        agent.judges(&Pod::bad("p")).await;
+        node.report(&pod().failing(SCHEMA_1));
+        node.asked(PostEvent, 1).await;
+        let cause = json!("UnsupportedManifest");
+        let expected = OURS.map(|kind| [json!(kind), json!("True"), cause.clone()]);
+        assert_eq!(written(&node), expected[..conditions]);
+    }
 }
 
 #[tokio::test]

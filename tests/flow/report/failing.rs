@@ -23,6 +23,8 @@ async fn enforcing_makes_exactly_these_requests() {
         Kind::List,
         Kind::Watch,
         Kind::Get,
+        Kind::GetFleet,
+        Kind::PatchFleet,
         Kind::PatchStatus,
         Kind::PatchPod,
         Kind::PostEvent,

@@ -1,5 +1,7 @@
 //! An agent that may write makes sure first that the API server holds it to its own node.
 
+use std::time::Duration;
+
 use pullwarden::config::OwnPod;
 use pullwarden::judge::NodeMode;
 use pullwarden::report::{HELD, OFF as SWITCHED_OFF};
@@ -11,16 +13,18 @@ use crate::support::node::{Agent, Node};
 use crate::support::pod::{NOT_FOUND, Pod};
 use crate::support::until;
 
-const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden.io/held: no agent may set the label pullwarden.io/must-be-denied";
+pub const MINUTE: Duration = Duration::from_secs(61);
 
-const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-writes' with binding 'pullwarden-writes' denied request: pullwarden.io/writes-off: writes are switched off (ConfigMap pullwarden-writes)";
+pub const DENIED: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-pods' with binding 'pullwarden-pods' denied request: pullwarden.io/held: no agent may set the label pullwarden.io/must-be-denied";
+
+pub const OFF: &str = "pods \"agent\" is forbidden: ValidatingAdmissionPolicy 'pullwarden-off' with binding 'pullwarden-off' denied request: pullwarden.io/writes-off: writes are switched off (kubectl delete -k deploy/off switches them on)";
 
 fn pod() -> Pod {
     Pod::bad("p")
 }
 
 /// A node whose agent runs in a Pod, and fails Pods at their first failure.
-async fn node() -> Node {
+pub async fn node() -> Node {
     let mut node = Node::counting_to(1).await;
     node.config.startup.own_pod = Some(OwnPod {
         namespace: "pullwarden".to_owned(),
@@ -31,7 +35,7 @@ async fn node() -> Node {
     node
 }
 
-async fn fails_one(node: &Node, agent: &Agent) {
+pub async fn fails_one(node: &Node, agent: &Agent) {
     node.add(&pod());
     agent.judges(&pod()).await;
     node.fail_once(&pod());
@@ -107,8 +111,14 @@ async fn without_an_answer_it_starts_and_writes_nothing_before_there_is_one() {
     node.asked(Kind::PostEvent, 1).await;
     let kinds = node.api.kinds();
     assert_eq!(
-        kinds[..3],
-        [Kind::TryPatch, Kind::Get, Kind::PatchStatus],
+        kinds[..5],
+        [
+            Kind::TryPatch,
+            Kind::Get,
+            Kind::GetFleet,
+            Kind::PatchFleet,
+            Kind::PatchStatus
+        ],
         "{kinds:?}"
     );
 }
@@ -218,30 +228,31 @@ async fn a_denial_of_somebody_else_proves_nothing() {
 
 #[test]
 fn the_policies_deny_with_the_codes_that_the_agent_knows() {
-    let policy = include_str!("../../../deploy/base/policy.yaml");
-    let lines = policy.lines().map(str::trim);
-    let codes: Vec<&str> = lines
-        .filter_map(|line| line.strip_prefix("message: \"")?.split_once(": "))
-        .map(|(code, _)| code)
-        .collect();
+    let base = codes(include_str!("../../../deploy/base/policy.yaml"));
     // The API server names the first validation that denies.
-    assert_eq!(codes.first(), Some(&HELD));
-    for known in [HELD, SWITCHED_OFF] {
-        assert_eq!(
-            codes.iter().filter(|code| **code == known).count(),
-            1,
-            "{known}"
-        );
-    }
+    assert_eq!(base.first(), Some(&HELD));
+    assert_eq!(base.iter().filter(|code| **code == HELD).count(), 1);
+    assert!(!base.contains(&SWITCHED_OFF), "{base:?}");
+    let off = codes(include_str!("../../../deploy/off/policy.yaml"));
+    assert_eq!(off, [SWITCHED_OFF; 2]);
 }
 
-fn fails_again(node: &Node) {
+/// Texts before the colon in the messages of a policy.
+fn codes(policy: &str) -> Vec<&str> {
+    let lines = policy.lines().map(str::trim);
+    let messages = lines.filter_map(|line| line.strip_prefix("message: \"")?.split_once(": "));
+    messages.map(|(code, _)| code).collect()
+}
+
+/// The image fails once more, after the agent has left the Pod alone for a minute.
+pub fn fails_again(node: &Node) {
+    node.advance(MINUTE);
     node.report(&pod().pausing(NOT_FOUND));
     node.fail_once(&pod());
 }
 
 /// After so many tries a report was denied with these words.
-async fn until_denied(node: &Node, tries: usize, with: &str) {
+pub async fn until_denied(node: &Node, tries: usize, with: &str) {
     until(with, async || {
         let denied = |line: &Value| {
             let detail = line["detail"].as_str().unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::support::until;
 
 async fn with_second_opinion(mode: NodeMode) -> (Node, Agent) {
     let mut node = Node::counting_to(1).await;
-    node.config.policy.second_opinion = true;
+    node.config.policy.switches.second_opinion = true;
     node.config.policy.mode = mode;
     node.add(&pod());
     let agent = node.agent();
@@ -96,6 +96,7 @@ async fn a_second_opinion_that_is_still_pulling_spares() {
         asks: Asks {
             is_present: true,
             pull: true,
+            second_write: false,
         },
         opinion: None,
     };

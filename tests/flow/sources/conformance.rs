@@ -1,8 +1,8 @@
 //! The same Pod by the API server's JSON and by the kubelet's protobuf is the same to the judge.
 
 use pullwarden::evidence;
+use testbed::fakes::encode;
 
-use crate::support::kubelet_pods::encode;
 use crate::support::pod::{BAD, GOOD, NOT_FOUND, Pod};
 
 #[track_caller]

@@ -173,7 +173,7 @@ async fn a_secret_goes_no_further() {
     let url = format!("Get \"https://user:{SECRET}@r.test/v2/?sig={SECRET}\"");
     let says = |n: u32| format!("{error}: {url} Authorization: Bearer {SECRET}{n}: strange");
     let mut node = Node::counting_to(2).await;
-    node.config.policy.second_opinion = true;
+    node.config.policy.switches.second_opinion = true;
     let answer = Status::new(Code::Unknown, format!("{url}: Bearer {SECRET}"));
     node.runtime.pull_comes_to(Err(answer));
     let pod = Pod::bad("secret").container("d", &image);

@@ -17,6 +17,8 @@ pub mod time {
     pub use core::time::Duration;
 }
 
+#[path = "../../../src/fleet/mod.rs"]
+pub mod fleet;
 #[path = "../../../src/judge/mod.rs"]
 pub mod judge;
 #[path = "../../../src/text/mod.rs"]

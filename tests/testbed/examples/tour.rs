@@ -18,9 +18,9 @@ fn main() -> Result<()> {
     for argument in std::env::args().skip(1) {
         match argument.split_once('=') {
             Some(("kubernetes", version)) => version.clone_into(&mut options.kubernetes),
-            Some(("containerd", version)) => version.clone_into(&mut options.containerd),
+            Some(("runtime", runtime)) => options.runtime = runtime.parse()?,
             None if argument == "hold" => hold = true,
-            _ => bail!("usage: tour [kubernetes=VERSION] [containerd=VERSION] [hold]"),
+            _ => bail!("usage: tour [kubernetes=VERSION] [runtime=NAME:VERSION] [hold]"),
         }
     }
     let begun = Instant::now();
@@ -81,11 +81,7 @@ fn main() -> Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
 
-    for component in [
-        Component::Containerd,
-        Component::Kubelet,
-        Component::Apiserver,
-    ] {
+    for component in [Component::Runtime, Component::Kubelet, Component::Apiserver] {
         node.restart_component(component)?;
         node.kill_component(component)?;
         ensure!(

@@ -18,6 +18,9 @@ use crate::progress::Progress;
 /// The folder beside a family's programs that its manifests are in.
 pub const MANIFESTS: &str = "manifests";
 
+/// For programs in C: needing no library, and without a symbol table.
+const C_FLAGS: [&str; 4] = ["-std=c99", "-O2", "-static", "-s"];
+
 /// The folder with a family's pinned module files.
 pub fn sources(family: &Family) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -43,6 +46,10 @@ pub fn build(family: &Family, progress: Progress) -> Result<PathBuf> {
     let mut decisive = flags(family);
     if let Some((_, files)) = family.manifests() {
         decisive.extend(files.iter().map(|&file| file.to_owned()));
+    }
+    if let Some((name, _, folder)) = family.program_in_c() {
+        decisive.extend([name, folder].map(str::to_owned));
+        decisive.extend(C_FLAGS.map(str::to_owned));
     }
     if let Some((_, files)) = family.additions() {
         decisive.extend(files.iter().map(|&(_, to)| to.to_owned()));
@@ -196,6 +203,10 @@ fn compile(family: &Family, root: &Path, done: &Path) -> Result<()> {
             bail!("`go build` of {} made no {}", family.folder(), program.name);
         }
     }
+    if let Some((name, module, folder)) = family.program_in_c() {
+        let folder = module_folder(family, module)?.join(folder);
+        compile_c(&folder, &building.join(name))?;
+    }
     if let Some((module, files)) = family.manifests() {
         let module = module_folder(family, module)?;
         for file in files {
@@ -206,6 +217,36 @@ fn compile(family: &Family, root: &Path, done: &Path) -> Result<()> {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
     fs::rename(&building, done).with_context(|| format!("moving the build to {}", done.display()))
+}
+
+/// Builds the program that the C files of a folder make.
+fn compile_c(folder: &Path, program: &Path) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let files: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("reading {}", folder.display()))?;
+    let output = Command::new("gcc")
+        .args(C_FLAGS)
+        .arg("-o")
+        .arg(program)
+        .args(
+            files
+                .iter()
+                .filter(|file| file.extension() == Some("c".as_ref())),
+        )
+        .stdin(Stdio::null())
+        .output()
+        .context("running gcc")?;
+    if !output.status.success() {
+        bail!(
+            "gcc made no {} ({}): {}",
+            program.display(),
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
 }
 
 /// Copies a module and adds what its archive lacks; a `.mod` file beside the copy puts it in place of

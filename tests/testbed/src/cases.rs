@@ -11,7 +11,7 @@ use crate::settings::{
 };
 
 /// The size of the layer that a case's image has for itself. No other image has it, so that it
-/// is pulled and not found in containerd's store.
+/// is pulled and not found in the runtime's store.
 const LAYER: usize = 1 << 20;
 /// A layer that is larger than what a full store has left.
 const LARGE_LAYER: usize = 16 << 20;
@@ -51,7 +51,7 @@ enum Setup {
     Nowhere(&'static str),
     /// No image reference.
     NoReference(&'static str),
-    /// containerd's store has no room for the layer.
+    /// The runtime's store has no room for the layer.
     FullStore,
 }
 
@@ -153,7 +153,7 @@ impl Case {
     }
 
     /// Whether a pull takes many seconds to fail, or for ever. Some take one of the few downloads
-    /// that containerd makes at a time meanwhile.
+    /// that a runtime makes at a time meanwhile.
     pub fn is_slow(self) -> bool {
         match self.setup {
             Setup::Rule(rule) => matches!(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Plan;
 use crate::settings::{
     FAULTS, FAULTS_DEAF, FAULTS_EXPIRED, FAULTS_HTTP, FAULTS_UNKNOWN, FAULTS_WRONG_HOST, NAMES,
-    NODE_IP, NODE_NAME, REGISTRY, SERVICE_CIDR,
+    REGISTRY, SERVICE_CIDR,
 };
 
 /// A process of the node that tests may stop, start and kill.
@@ -18,8 +18,8 @@ use crate::settings::{
 pub enum Component {
     /// The API server's store.
     Etcd,
-    /// The container runtime; its shims and containers go on when it stops.
-    Containerd,
+    /// The container runtime; containers go on when it stops.
+    Runtime,
     /// The real registry, on port 5000.
     Registry,
     /// The fault registry in front of it, on port 5001.
@@ -37,7 +37,7 @@ pub enum Component {
 impl Component {
     /// All of them, in the order in which they start.
     pub const ALL: [Self; 8] = [
-        Self::Containerd,
+        Self::Runtime,
         Self::Etcd,
         Self::Registry,
         Self::Faults,
@@ -51,7 +51,7 @@ impl Component {
     pub fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
-            Self::Containerd => "containerd",
+            Self::Runtime => "runtime",
             Self::Registry => "registry",
             Self::Faults => "faults",
             Self::Apiserver => "kube-apiserver",
@@ -61,17 +61,17 @@ impl Component {
         }
     }
 
-    /// The port that answers once it is up. containerd has a socket instead.
-    pub fn port(self) -> Option<SocketAddr> {
+    /// The port that answers once it is up. The runtime has a socket instead.
+    pub fn port(self, plan: &Plan) -> Option<SocketAddr> {
         let port = match self {
-            Self::Containerd => return None,
+            Self::Runtime => return None,
             Self::Etcd => 2379,
             Self::Registry => 5000,
             Self::Faults => 5001,
             Self::Apiserver => 443,
             Self::ControllerManager => 10257,
             Self::Scheduler => 10259,
-            Self::Kubelet => 10250,
+            Self::Kubelet => plan.place().kubelet,
         };
         Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
@@ -90,8 +90,9 @@ impl Component {
                 .flag("--advertise-client-urls=http://127.0.0.1:2379")
                 .flag("--listen-peer-urls=http://127.0.0.1:2380")
                 .flag("--unsafe-no-fsync"),
-            Self::Containerd => Line::of(&programs.containerd, "containerd")
-                .path("--config=", &layout.config("containerd.toml")),
+            Self::Runtime => Line {
+                command: plan.runtime.command(plan),
+            },
             Self::Registry => Line::of(&programs.registry, "registry")
                 .flag("serve")
                 .path("", &layout.config("registry.json"))
@@ -122,7 +123,7 @@ impl Component {
                 .flag("--etcd-servers=http://127.0.0.1:2379")
                 .flag("--bind-address=0.0.0.0")
                 .flag("--secure-port=443")
-                .flag(&format!("--advertise-address={NODE_IP}"))
+                .flag(&format!("--advertise-address={}", plan.place().ip))
                 .flag(&format!("--service-cluster-ip-range={SERVICE_CIDR}"))
                 .path("--tls-cert-file=", &pki.join("apiserver.crt"))
                 .path("--tls-private-key-file=", &pki.join("apiserver.key"))
@@ -151,7 +152,9 @@ impl Component {
                 .flag("--allow-privileged=true")
                 .path("--audit-policy-file=", &layout.config("audit-policy.json"))
                 .path("--audit-log-path=", &layout.audit_log())
-                .flag("--audit-log-mode=blocking"),
+                .flag("--audit-log-mode=blocking")
+                // In MB: there is one file, however much is asked.
+                .flag("--audit-log-maxsize=10000"),
             Self::ControllerManager => Line::of(&programs.kubernetes, "kube-controller-manager")
                 .path("--kubeconfig=", &admin)
                 .path(
@@ -166,11 +169,11 @@ impl Component {
                 .flag("--leader-elect=false"),
             Self::Kubelet => Line::of(&programs.kubernetes, "kubelet")
                 .path("--config=", &layout.config("kubelet.json"))
-                .path("--kubeconfig=", &layout.kubeconfig("kubelet"))
+                .path("--kubeconfig=", &layout.kubeconfig(plan.place().kubeconfig))
                 .path("--root-dir=", &layout.kubelet_root())
                 .path("--cert-dir=", &data)
-                .flag(&format!("--hostname-override={NODE_NAME}"))
-                .flag(&format!("--node-ip={NODE_IP}"))
+                .flag(&format!("--hostname-override={}", plan.place().name))
+                .flag(&format!("--node-ip={}", plan.place().ip))
                 .flag("--v=3"),
         }
         .command;

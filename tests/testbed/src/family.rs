@@ -1,9 +1,17 @@
 //! The component families that are pinned under `components/`, and what `go build` makes of each.
 
+mod programs;
+
 use anyhow::{Result, bail};
 
+pub use programs::Program;
+use programs::{
+    ARGO, ARGO_MODULE, CNI, CONTAINERD_1, CONTAINERD_2, CRANE, CRIO, CRIO_MODULE, ETCD, HELM,
+    JOBSET, KUBERNETES, KUEUE, PROMTOOL, REGISTRY, RUNC, TEKTON, TEST_IMAGE,
+};
+
 /// A group of programs that are built together from one pinned Go module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Family {
     /// Which group.
     pub kind: Kind,
@@ -12,12 +20,14 @@ pub struct Family {
 }
 
 /// The groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The control plane, the kubelet and kubectl.
     Kubernetes,
     /// The container runtime, its shim and `ctr`.
     Containerd,
+    /// Another container runtime, and its program that keeps namespaces.
+    Crio,
     /// The API server's store.
     Etcd,
     /// What starts containers.
@@ -32,6 +42,8 @@ pub enum Kind {
     Helm,
     /// What tries alerting rules. No part of a node.
     Promtool,
+    /// The tool that pushes images to registries. No part of a node.
+    Crane,
     /// The queues of Kueue. No part of a node, like the controllers that follow.
     Kueue,
     /// Sets of Jobs that start and end together.
@@ -40,19 +52,6 @@ pub enum Kind {
     Tekton,
     /// Argo Workflows, and the program that runs beside a step.
     Argo,
-}
-
-/// A program of a family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Program {
-    /// The file that is made.
-    pub name: &'static str,
-    /// The Go package that it is made from.
-    pub package: &'static str,
-}
-
-const fn program(name: &'static str, package: &'static str) -> Program {
-    Program { name, package }
 }
 
 const fn family(kind: Kind, version: &'static str) -> Family {
@@ -65,6 +64,8 @@ pub const PINNED: &[Family] = &[
     family(Kind::Kubernetes, "1.33.13"),
     family(Kind::Containerd, "2.4.2"),
     family(Kind::Containerd, "1.7.35"),
+    family(Kind::Crio, "1.36.3"),
+    family(Kind::Crio, "1.34.0"),
     family(Kind::Etcd, "3.6.8"),
     family(Kind::Runc, "1.5.2"),
     family(Kind::Cni, "1.9.1"),
@@ -72,100 +73,12 @@ pub const PINNED: &[Family] = &[
     family(Kind::TestImage, "1"),
     family(Kind::Helm, "4.3.1"),
     family(Kind::Promtool, "0.316.0"),
+    family(Kind::Crane, "0.22.1"),
     family(Kind::Kueue, "0.17.0"),
+    family(Kind::JobSet, "0.11.1"),
     family(Kind::JobSet, "0.8.0"),
     family(Kind::Tekton, "1.0.0"),
     family(Kind::Argo, "3.7.0"),
-];
-
-const KUBERNETES: &[Program] = &[
-    program("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
-    program(
-        "kube-controller-manager",
-        "k8s.io/kubernetes/cmd/kube-controller-manager",
-    ),
-    program("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
-    program("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
-    program("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
-];
-
-const CONTAINERD_1: &[Program] = &[
-    program(
-        "containerd",
-        "github.com/containerd/containerd/cmd/containerd",
-    ),
-    program(
-        "containerd-shim-runc-v2",
-        "github.com/containerd/containerd/cmd/containerd-shim-runc-v2",
-    ),
-    program("ctr", "github.com/containerd/containerd/cmd/ctr"),
-];
-
-const CONTAINERD_2: &[Program] = &[
-    program(
-        "containerd",
-        "github.com/containerd/containerd/v2/cmd/containerd",
-    ),
-    program(
-        "containerd-shim-runc-v2",
-        "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
-    ),
-    program("ctr", "github.com/containerd/containerd/v2/cmd/ctr"),
-];
-
-const CNI: &[Program] = &[
-    program(
-        "host-local",
-        "github.com/containernetworking/plugins/plugins/ipam/host-local",
-    ),
-    program(
-        "loopback",
-        "github.com/containernetworking/plugins/plugins/main/loopback",
-    ),
-    program(
-        "ptp",
-        "github.com/containernetworking/plugins/plugins/main/ptp",
-    ),
-];
-
-const ETCD: &[Program] = &[program("etcd", "go.etcd.io/etcd/server/v3")];
-
-const RUNC: &[Program] = &[program("runc", "github.com/opencontainers/runc")];
-
-const REGISTRY: &[Program] = &[program(
-    "registry",
-    "github.com/distribution/distribution/v3/cmd/registry",
-)];
-
-const TEST_IMAGE: &[Program] = &[program("testimage", ".")];
-
-const HELM: &[Program] = &[program("helm", "helm.sh/helm/v4/cmd/helm")];
-
-const PROMTOOL: &[Program] = &[program(
-    "promtool",
-    "github.com/prometheus/prometheus/cmd/promtool",
-)];
-
-const KUEUE: &[Program] = &[program("kueue", "sigs.k8s.io/kueue/cmd/kueue")];
-
-const JOBSET: &[Program] = &[program("jobset", "sigs.k8s.io/jobset")];
-
-const TEKTON: &[Program] = &[
-    program("controller", "github.com/tektoncd/pipeline/cmd/controller"),
-    program("entrypoint", "github.com/tektoncd/pipeline/cmd/entrypoint"),
-];
-
-const ARGO_MODULE: &str = "github.com/argoproj/argo-workflows/v3";
-
-const ARGO: &[Program] = &[
-    program(
-        "workflow-controller",
-        "github.com/argoproj/argo-workflows/v3/cmd/workflow-controller",
-    ),
-    program(
-        "argoexec",
-        "github.com/argoproj/argo-workflows/v3/cmd/argoexec",
-    ),
 ];
 
 impl Kind {
@@ -174,6 +87,7 @@ impl Kind {
         match self {
             Self::Kubernetes => "kubernetes",
             Self::Containerd => "containerd",
+            Self::Crio => "crio",
             Self::Etcd => "etcd",
             Self::Runc => "runc",
             Self::Cni => "cni",
@@ -181,6 +95,7 @@ impl Kind {
             Self::TestImage => "testimage",
             Self::Helm => "helm",
             Self::Promtool => "promtool",
+            Self::Crane => "crane",
             Self::Kueue => "kueue",
             Self::JobSet => "jobset",
             Self::Tekton => "tekton",
@@ -236,6 +151,7 @@ impl Family {
             Kind::Kubernetes => KUBERNETES,
             Kind::Containerd if self.version.starts_with("1.") => CONTAINERD_1,
             Kind::Containerd => CONTAINERD_2,
+            Kind::Crio => CRIO,
             Kind::Etcd => ETCD,
             Kind::Runc => RUNC,
             Kind::Cni => CNI,
@@ -243,6 +159,7 @@ impl Family {
             Kind::TestImage => TEST_IMAGE,
             Kind::Helm => HELM,
             Kind::Promtool => PROMTOOL,
+            Kind::Crane => CRANE,
             Kind::Kueue => KUEUE,
             Kind::JobSet => JOBSET,
             Kind::Tekton => TEKTON,
@@ -281,15 +198,21 @@ impl Family {
         (self.kind == Kind::Argo).then_some((ARGO_MODULE, of_argo))
     }
 
-    /// Whether C is needed: runc enters namespaces before Go's runtime starts.
+    /// A program in C: its name, the Go module that has its source files, and their folder.
+    pub fn program_in_c(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        (self.kind == Kind::Crio).then_some(("pinns", CRIO_MODULE, "pinns/src"))
+    }
+
+    /// Whether C is needed: runc enters namespaces before Go's runtime starts, and both check
+    /// profiles with libseccomp.
     pub fn cgo(&self) -> bool {
-        self.kind == Kind::Runc
+        matches!(self.kind, Kind::Runc | Kind::Crio)
     }
 
     /// Files that a build needs and Go modules cannot give, with the Debian packages that bring them.
     pub fn needs(&self) -> &'static [(&'static str, &'static str)] {
         match self.kind {
-            Kind::Runc => &[
+            Kind::Runc | Kind::Crio => &[
                 ("/usr/bin/gcc", "gcc"),
                 ("/usr/bin/pkg-config", "pkg-config"),
                 ("/usr/include/stdio.h", "libc6-dev"),
@@ -308,6 +231,11 @@ impl Family {
             Kind::Containerd => "no_btrfs,no_zfs,no_devmapper",
             // Sandboxes always have a seccomp profile, which runc must be able to load.
             Kind::Runc => "seccomp,netgo,osusergo",
+            // openpgp in Go stands for a C library; nothing here signs with it.
+            Kind::Crio => {
+                "seccomp,netgo,osusergo,containers_image_openpgp,containers_image_ostree_stub,\
+                 exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper,libdm_no_deferred_remove"
+            }
             // Rules are tried without anything to discover.
             Kind::Promtool => "remove_all_sd",
             _ => "",
@@ -335,7 +263,7 @@ impl Family {
                 format!("-s -w -X {module}/version.Version=v{version}")
             }
             // With libseccomp inside, so that the cached program runs where the library is not.
-            Kind::Runc => "-s -w -extldflags=-static".to_owned(),
+            Kind::Runc | Kind::Crio => "-s -w -extldflags=-static".to_owned(),
             _ => "-s -w".to_owned(),
         }
     }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -131,22 +132,60 @@ impl Image {
 
     /// The image as an archive in OCI layout, for `ctr images import`.
     pub fn archive(&self, reference: &str) -> Result<Vec<u8>> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (path, bytes) in self.layout(reference)? {
+            append(&mut tar, &path, 0o644, &bytes)?;
+        }
+        tar.into_inner().context("ending the image's archive")
+    }
+
+    /// Writes the image as a folder in OCI layout.
+    fn write_layout(&self, reference: &str, folder: &Path) -> Result<()> {
+        for (path, bytes) in self.layout(reference)? {
+            let path = folder.join(path);
+            let parent = path.parent().unwrap_or(folder);
+            fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
+            fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Pushes the image with the program `crane`, which has the credentials that docker keeps, and
+    /// returns its name with its digest. The image is written to the folder `layout` first.
+    pub fn push(&self, reference: &str, layout: &Path, mut crane: Command) -> Result<String> {
+        // An earlier image would be pushed too.
+        if layout.exists() {
+            fs::remove_dir_all(layout).with_context(|| format!("removing {}", layout.display()))?;
+        }
+        self.write_layout(reference, layout)?;
+        crane.arg("push").arg(layout).arg(reference);
+        let output = crane.output().context("running crane")?;
+        ensure!(
+            output.status.success(),
+            "pushing {reference} failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Files of the OCI layout, by their paths.
+    fn layout(&self, reference: &str) -> Result<Vec<(String, Vec<u8>)>> {
         let mut manifest = self.manifest.descriptor(MANIFEST);
         manifest["annotations"] = json!({"io.containerd.image.name": reference});
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [manifest]});
-        let mut tar = tar::Builder::new(Vec::new());
-        append(
-            &mut tar,
-            "oci-layout",
-            0o644,
-            br#"{"imageLayoutVersion":"1.0.0"}"#,
-        )?;
-        append(&mut tar, "index.json", 0o644, &serde_json::to_vec(&index)?)?;
-        for blob in self.blobs.iter().chain([&self.manifest]) {
+        let mut files = vec![
+            (
+                "oci-layout".to_owned(),
+                br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(),
+            ),
+            ("index.json".to_owned(), serde_json::to_vec(&index)?),
+        ];
+        let blobs = self.blobs.iter().chain([&self.manifest]);
+        files.extend(blobs.map(|blob| {
             let path = format!("blobs/{}", blob.digest.replace(':', "/"));
-            append(&mut tar, &path, 0o644, &blob.bytes)?;
-        }
-        tar.into_inner().context("ending the image's archive")
+            (path, blob.bytes.clone())
+        }));
+        Ok(files)
     }
 }
 

@@ -16,10 +16,11 @@ use crate::cgroup::Cgroups;
 use crate::clock::Stopwatch;
 use crate::component::Component;
 use crate::control::{self, Message, Reply, Request};
+use crate::image::Image;
 use crate::namespace;
 use crate::plan::Plan;
 use crate::power;
-use crate::settings::NODE_NAME;
+use crate::settings::PAUSE_IMAGE;
 use crate::supervisor::Supervisor;
 
 /// How long a component may take to be ready.
@@ -61,7 +62,10 @@ fn start(dir: &Path, lifeline: bool) -> Result<Never> {
     let listener = UnixListener::bind(&socket)
         .with_context(|| format!("listening on {}", socket.display()))?;
 
-    boot(&supervisor)?;
+    match supervisor.plan().joins {
+        None => boot(&supervisor)?,
+        Some(_) => join(&supervisor)?,
+    }
     tell(&Message::Ready);
     loop {
         let (stream, _) = listener
@@ -75,32 +79,46 @@ fn start(dir: &Path, lifeline: bool) -> Result<Never> {
 /// Starts everything, in an order in which each finds what it needs.
 fn boot(supervisor: &Supervisor) -> Result<()> {
     use Component::*;
-    for component in [Containerd, Etcd, Registry, Faults] {
+    for component in [Component::Runtime, Etcd, Registry, Faults] {
         supervisor.start(component)?;
     }
     step("starting etcd", || ready(supervisor, Etcd))?;
     supervisor.start(Apiserver)?;
-    step("starting containerd", || {
-        ready(supervisor, Containerd)?;
-        import_pause(supervisor)
-    })?;
     step("starting registries", || {
         ready(supervisor, Registry)?;
         ready(supervisor, Faults)
     })?;
+    step("starting the runtime", || runtime_is_ready(supervisor))?;
     step("starting kube-apiserver", || ready(supervisor, Apiserver))?;
     for component in [ControllerManager, Scheduler, Kubelet] {
         supervisor.start(component)?;
     }
-    step("waiting for the node to be ready", || {
-        supervisor.until(Kubelet, PATIENCE, || node_is_ready(supervisor))
-    })?;
+    wait_for_node(supervisor)?;
     step("waiting for the default service account", || {
         supervisor.until(ControllerManager, PATIENCE, || {
             namespace_is_ready(supervisor)
         })
     })?;
     ready(supervisor, Scheduler)
+}
+
+/// Starts what makes a node of a cluster that is there.
+fn join(supervisor: &Supervisor) -> Result<()> {
+    supervisor.start(Component::Runtime)?;
+    step("starting the runtime", || runtime_is_ready(supervisor))?;
+    supervisor.start(Component::Kubelet)?;
+    wait_for_node(supervisor)
+}
+
+fn runtime_is_ready(supervisor: &Supervisor) -> Result<()> {
+    ready(supervisor, Component::Runtime)?;
+    import_pause(supervisor)
+}
+
+fn wait_for_node(supervisor: &Supervisor) -> Result<()> {
+    step("waiting for the node to be ready", || {
+        supervisor.until(Component::Kubelet, PATIENCE, || node_is_ready(supervisor))
+    })
 }
 
 fn step(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -117,32 +135,24 @@ fn step(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
 fn ready(supervisor: &Supervisor, component: Component) -> Result<()> {
     supervisor.until(component, PATIENCE, || match component {
         Component::Apiserver => kubectl(supervisor, &["get", "--raw=/readyz"]).is_ok(),
-        Component::Containerd => {
-            UnixStream::connect(supervisor.plan().layout().cri_socket()).is_ok()
-        }
+        Component::Runtime => UnixStream::connect(supervisor.plan().cri_socket()).is_ok(),
         _ => component
-            .port()
+            .port(supervisor.plan())
             .is_some_and(|port| TcpStream::connect(port).is_ok()),
     })
 }
 
 fn import_pause(supervisor: &Supervisor) -> Result<()> {
     let plan = supervisor.plan();
-    let mut ctr = Command::new(plan.programs.containerd.join("ctr"));
-    ctr.env_clear()
-        .arg("--address")
-        .arg(plan.layout().cri_socket());
-    ctr.args(["--namespace", "k8s.io", "images", "import"])
-        .arg(plan.layout().pause_archive());
-    let imported = supervisor.run(ctr, "ctr");
-    let log = plan.layout().log("ctr");
-    imported.with_context(|| {
-        format!(
-            "importing the pause image; ctr said:\n{}",
-            crate::log::tail(&log)
-        )
-    })?;
-    Ok(())
+    let image = Image::new(&plan.programs.testimage, 0)?;
+    let run = |command| {
+        let log = plan.layout().log("import");
+        let ran = supervisor.run(command, "import").map(drop);
+        ran.with_context(|| format!("the end of its log:\n{}", crate::log::tail(&log)))
+    };
+    plan.runtime
+        .import(plan, PAUSE_IMAGE, &image, run)
+        .context("importing the pause image")
 }
 
 fn kubectl(supervisor: &Supervisor, arguments: &[&str]) -> Result<String> {
@@ -158,7 +168,8 @@ fn kubectl(supervisor: &Supervisor, arguments: &[&str]) -> Result<String> {
 /// Ready, and no taint left that keeps Pods away.
 fn node_is_ready(supervisor: &Supervisor) -> bool {
     let path = r#"-ojsonpath={.status.conditions[?(@.type=="Ready")].status}{.spec.taints}"#;
-    kubectl(supervisor, &["get", "node", NODE_NAME, path]).is_ok_and(|output| output == "True")
+    let name = supervisor.plan().place().name;
+    kubectl(supervisor, &["get", "node", name, path]).is_ok_and(|output| output == "True")
 }
 
 /// What every Pod in the namespace mounts is there.

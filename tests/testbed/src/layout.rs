@@ -66,12 +66,12 @@ impl Layout {
         self.dir.join("data").join(component.name())
     }
 
-    /// containerd's images and snapshots.
+    /// The runtime's images and snapshots.
     pub fn store(&self) -> PathBuf {
-        self.data(Component::Containerd).join("root")
+        self.data(Component::Runtime).join("root")
     }
 
-    /// A component's log; `init` and `ctr` have one as well.
+    /// A component's log; `init` has one as well.
     pub fn log(&self, name: &str) -> PathBuf {
         self.dir.join("log").join(format!("{name}.log"))
     }
@@ -91,19 +91,24 @@ impl Layout {
         self.kubelet_root().join("device-plugins")
     }
 
+    /// Where CRI-O puts layers while they come, on the store's file system.
+    pub fn store_tmp(&self) -> PathBuf {
+        self.store().join("tmp")
+    }
+
     /// What containerd keeps while it runs, and the kernel forgets at a reboot.
     pub fn runtime_state(&self) -> PathBuf {
-        self.data(Component::Containerd).join("state")
+        self.data(Component::Runtime).join("state")
     }
 
-    /// What the node sees as `/run/containerd`.
+    /// Files that a node with CRI-O has in `/etc` beside the host's files.
+    pub fn etc(&self) -> PathBuf {
+        self.private("etc")
+    }
+
+    /// Folder that the node sees as `/run/containerd` or `/run/crio`.
     pub fn runtime(&self) -> PathBuf {
         self.dir.join("runtime")
-    }
-
-    /// The container runtime's socket.
-    pub fn cri_socket(&self) -> PathBuf {
-        self.runtime().join("containerd.sock")
     }
 
     /// The API server's audit log.
@@ -114,10 +119,5 @@ impl Layout {
     /// What the node sees as `/var/lib` and `/var/log`.
     pub fn private(&self, name: &str) -> PathBuf {
         self.dir.join("private").join(name)
-    }
-
-    /// The archive with the pause image.
-    pub fn pause_archive(&self) -> PathBuf {
-        self.dir.join("config/pause.tar")
     }
 }

@@ -29,7 +29,9 @@ mod controller;
 mod image;
 mod layout;
 mod pki;
+mod place;
 mod plan;
+mod runtime;
 mod settings;
 
 mod cgroup;
@@ -40,6 +42,7 @@ mod namespace;
 mod power;
 mod supervisor;
 
+pub mod fakes;
 pub mod faults;
 mod http;
 mod registry;
@@ -57,11 +60,13 @@ pub use family::{Family, Kind, PINNED};
 pub use faults::{Fault, Part, Rule, Seen};
 pub use node::{Devices, Node, NodeOptions, Pulls, RunningController};
 pub use progress::Progress;
+pub use runtime::Runtime;
 
 pub use cache::build;
 pub use clock::{Stopwatch, unix_micros, until};
 pub use host::{check_root, variable};
 pub use image::Image;
 pub use log::tail;
+pub use place::Place;
 pub use plan::families;
 pub use waits::{longest, longest_after};

@@ -2,18 +2,19 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
-use rustix::thread::{UnshareFlags, unshare_unsafe};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 use crate::cgroup::Cgroups;
+use crate::layout::Layout;
 use crate::plan::Plan;
-use crate::settings::{NODE_IP, SERVICE_IP};
+use crate::settings::SERVICE_IP;
 
 /// Folders of the host that components write to at fixed places; the node has its own.
 const HIDDEN: [&str; 3] = ["/run", "/var/lib", "/var/log"];
@@ -28,10 +29,18 @@ pub fn unshare(flags: UnshareFlags) -> Result<()> {
 /// New network, mount and cgroup namespaces, furnished.
 pub fn furnish(plan: &Plan, cgroups: &Cgroups) -> Result<()> {
     cgroups.join()?;
-    unshare(UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWCGROUP)?;
+    // The processes of a second node are in the network of the first.
+    let network_of = match &plan.joins {
+        None => UnshareFlags::NEWNET,
+        Some(dir) => {
+            enter_network(dir)?;
+            UnshareFlags::empty()
+        }
+    };
+    unshare(UnshareFlags::NEWNS | UnshareFlags::NEWCGROUP | network_of)?;
     cgroups.step_down()?;
     mounts(plan, cgroups)?;
-    network()
+    network(plan)
 }
 
 fn mounts(plan: &Plan, cgroups: &Cgroups) -> Result<()> {
@@ -58,29 +67,73 @@ fn mounts(plan: &Plan, cgroups: &Cgroups) -> Result<()> {
         )?;
     }
     // Where Pods that mount the runtime's folder look for it.
-    let runtime = Path::new("/run/containerd");
-    fs::create_dir(runtime).with_context(|| format!("making {}", runtime.display()))?;
-    bind(&plan.layout().runtime(), runtime)?;
+    let runtime = Path::new("/run").join(plan.runtime.name());
+    fs::create_dir(&runtime).with_context(|| format!("making {}", runtime.display()))?;
+    bind(&plan.layout().runtime(), &runtime)?;
     // Whatever its root directory, the kubelet looks for device plugins here.
     bind(&kubelet, Path::new("/var/lib/kubelet"))?;
+    if plan.runtime.is_crio() {
+        of_crio(plan)?;
+    }
     // Where there is no such file, Go asks the name server at 127.0.0.1 anyway.
     let resolver = Path::new("/etc/resolv.conf");
     if resolver.exists() {
         bind(&plan.layout().config("resolv.conf"), resolver)?;
     }
-    match plan.store_mib {
-        Some(mib) => store(plan, mib),
+    store(plan)
+}
+
+/// Files that CRI-O and its libraries read at fixed places.
+fn of_crio(plan: &Plan) -> Result<()> {
+    // CRI-O hands the kubelet's limits for huge pages to runc, which fails where the host has no
+    // such hierarchy. Where there are no sizes, there are no limits.
+    if !Path::new("/sys/fs/cgroup/hugetlb").exists() {
+        let sizes = Path::new("/sys/kernel/mm/hugepages");
+        if sizes.exists() {
+            mount("tmpfs", sizes, "tmpfs", MountFlags::empty(), None)
+                .context("hiding huge pages")?;
+        }
+    }
+    let hosts = Path::new("/etc/hosts");
+    let kept = fs::File::open(hosts).ok();
+    let upper = plan.layout().etc();
+    let work = plan.layout().private("etc-work");
+    fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
+    let layers = format!(
+        "lowerdir=/etc,upperdir={},workdir={}",
+        upper.display(),
+        work.display()
+    );
+    let layers = CString::new(layers).context("writing the layers of /etc")?;
+    mount("overlay", "/etc", "overlay", MountFlags::empty(), &*layers).context("mounting /etc")?;
+    // A container's host may have mounted it over an empty file.
+    match kept {
+        Some(file) => bind(
+            Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())),
+            hosts,
+        ),
         None => Ok(()),
     }
 }
 
-/// containerd's store on a file system of its own, so that it can be full while nothing else is.
-fn store(plan: &Plan, mib: u64) -> Result<()> {
+/// The runtime's store, on a file system of its own where it has a size, so that it can be full
+/// while nothing else is.
+fn store(plan: &Plan) -> Result<()> {
     let path = plan.layout().store();
     fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
-    let size = CString::new(format!("size={mib}m,mode=711")).context("writing a size")?;
-    mount("tmpfs", &path, "tmpfs", MountFlags::empty(), &*size)
-        .with_context(|| format!("mounting {}", path.display()))
+    if let Some(mib) = plan.store_mib {
+        let size = CString::new(format!("size={mib}m,mode=711")).context("writing a size")?;
+        mount("tmpfs", &path, "tmpfs", MountFlags::empty(), &*size)
+            .with_context(|| format!("mounting {}", path.display()))?;
+    } else if plan.runtime.is_crio() {
+        bind(&path, &path)?;
+    }
+    if plan.runtime.is_crio() {
+        mount_change(&path, MountPropagationFlags::SHARED).context("sharing the store")?;
+        let tmp = plan.layout().store_tmp();
+        fs::create_dir_all(&tmp).with_context(|| format!("making {}", tmp.display()))?;
+    }
+    Ok(())
 }
 
 /// The folders that the node needs although they lie in one that is about to be hidden.
@@ -88,7 +141,7 @@ fn keep(plan: &Plan) -> Result<Vec<(PathBuf, std::os::fd::OwnedFd)>> {
     let programs = &plan.programs;
     let mut needed: Vec<&Path> = vec![
         &programs.kubernetes,
-        &programs.containerd,
+        &programs.runtime,
         &programs.etcd,
         &programs.runc,
         &programs.cni,
@@ -97,6 +150,7 @@ fn keep(plan: &Plan) -> Result<Vec<(PathBuf, std::os::fd::OwnedFd)>> {
         &plan.dir,
     ];
     needed.extend(plan.testbed.parent());
+    needed.extend(plan.joins.as_deref());
     let mut kept = Vec::new();
     for path in needed {
         if HIDDEN.iter().any(|hidden| path.starts_with(hidden)) {
@@ -113,12 +167,24 @@ fn bind(source: &Path, target: &Path) -> Result<()> {
         .with_context(|| format!("mounting {} on {}", source.display(), target.display()))
 }
 
-fn network() -> Result<()> {
-    ip(&["link", "set", "lo", "up"])?;
-    for address in [SERVICE_IP, NODE_IP] {
-        ip(&["address", "add", &format!("{address}/32"), "dev", "lo"])?;
+/// Moves the calling process into the network of the node in `dir`.
+fn enter_network(dir: &Path) -> Result<()> {
+    let path = Layout::new(dir).init_pid();
+    let pid = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    // This process is the first of its own PID namespace, and /proc is still the host's.
+    let path = format!("/proc/{pid}/ns/net");
+    let network = fs::File::open(&path).with_context(|| format!("opening {path}"))?;
+    move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+        .context("entering the network of the first node")
+}
+
+fn network(plan: &Plan) -> Result<()> {
+    let add = |address| ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]);
+    if plan.joins.is_none() {
+        ip(&["link", "set", "lo", "up"])?;
+        add(SERVICE_IP)?;
     }
-    Ok(())
+    add(plan.place().ip)
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {

@@ -31,6 +31,7 @@ use crate::layout::Layout;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::registry;
+use crate::runtime::Runtime;
 use crate::settings::{FAULTS, REGISTRY};
 
 pub use controllers::RunningController;
@@ -47,13 +48,16 @@ pub struct NodeOptions {
     pub name: Option<String>,
     /// Kubernetes' version, one of those pinned.
     pub kubernetes: String,
-    /// containerd's version, one of those pinned.
-    pub containerd: String,
+    /// The container runtime.
+    pub runtime: Runtime,
     /// Merged into the KubeletConfiguration: objects key by key, anything else replaced.
     pub kubelet: serde_json::Value,
-    /// Puts containerd's store on a file system of its own, of so many MiB in memory, which
+    /// Puts the runtime's store on a file system of its own, of so many MiB in memory, which
     /// [`Node::fill_store`] can fill.
     pub store_mib: Option<u64>,
+    /// The folder of the node whose cluster this one joins, with a runtime and a kubelet of its own. It
+    /// must be gone before that node is.
+    pub joins: Option<PathBuf>,
     /// No progress on standard error.
     pub quiet: bool,
 }
@@ -63,9 +67,10 @@ impl Default for NodeOptions {
         Self {
             name: None,
             kubernetes: Kind::Kubernetes.default_version().to_owned(),
-            containerd: Kind::Containerd.default_version().to_owned(),
+            runtime: Runtime::default(),
             kubelet: serde_json::Value::Null,
             store_mib: None,
+            joins: None,
             quiet: false,
         }
     }
@@ -228,7 +233,7 @@ impl Node {
 
     /// The container runtime's socket.
     pub fn cri_socket(&self) -> PathBuf {
-        self.layout().cri_socket()
+        self.plan.cri_socket()
     }
 
     /// The kubelet's pods API; there is one from Kubernetes 1.37 on.
@@ -284,8 +289,9 @@ impl Node {
 
     /// Starts every component again, as after a reboot.
     pub fn power_on(&self) -> Result<()> {
-        Component::ALL
-            .into_iter()
+        let components = self.plan.components().iter();
+        components
+            .copied()
             .try_for_each(|component| self.start_component(component))
     }
 
@@ -322,23 +328,15 @@ impl Node {
 
     /// Brings an image to the node, as if it had been pulled under this name.
     pub fn import(&self, reference: &str, image: &Image) -> Result<()> {
-        let archive = self.plan.dir.join("config/import.tar");
-        fs::write(&archive, image.archive(reference)?)
-            .with_context(|| format!("writing {}", archive.display()))?;
-        let output = self
-            .command(self.plan.programs.containerd.join("ctr"))
-            .arg("--address")
-            .arg(self.plan.layout().cri_socket())
-            .args(["--namespace", "k8s.io", "images", "import"])
-            .arg(&archive)
-            .output()
-            .context("running ctr")?;
-        ensure!(
-            output.status.success(),
-            "importing {reference}; ctr said:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(())
+        let plan = &self.plan;
+        let run = |mut command: Command| {
+            let output = command.output().context("running it")?;
+            let told = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "it said:\n{told}");
+            Ok(())
+        };
+        self.inside(|| plan.runtime.import(plan, reference, image, run))
+            .with_context(|| format!("importing {reference}"))
     }
 
     /// Takes a blob out of a repository of the registry; manifests go on naming it.

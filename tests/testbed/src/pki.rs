@@ -9,7 +9,8 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
-use crate::settings::{NODE_IP, SERVICE_IP};
+use crate::place::FIRST;
+use crate::settings::SERVICE_IP;
 
 /// Writes the authority, the API server's certificate, its client certificate for the kubelet,
 /// the certificate of webhooks, and the key that signs service account tokens.
@@ -28,7 +29,7 @@ pub fn write(folder: &Path) -> Result<()> {
         "kubernetes.default.svc",
         "localhost",
         SERVICE_IP,
-        NODE_IP,
+        FIRST.ip,
         "127.0.0.1",
     ];
     let mut server = CertificateParams::new(names.map(str::to_owned).to_vec())?;
@@ -60,7 +61,7 @@ fn registries(folder: &Path, authority: &Issuer<'_, KeyPair>) -> Result<()> {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         anyhow::Ok(params)
     };
-    let mut expired = server(NODE_IP)?;
+    let mut expired = server(FIRST.ip)?;
     expired.not_after = date_time_ymd(2020, 1, 1);
     signed(folder, "faults-expired", expired, authority)?;
     signed(folder, "faults-wrong-host", server("10.97.0.2")?, authority)?;
@@ -69,7 +70,7 @@ fn registries(folder: &Path, authority: &Issuer<'_, KeyPair>) -> Result<()> {
     params.distinguished_name = name("nobody", None);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let nobody = Issuer::new(params, KeyPair::generate()?);
-    signed(folder, "faults-unknown", server(NODE_IP)?, &nobody)
+    signed(folder, "faults-unknown", server(FIRST.ip)?, &nobody)
 }
 
 fn name(common: &str, organization: Option<&str>) -> DistinguishedName {

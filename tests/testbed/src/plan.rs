@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::component::Component;
 use crate::family::{Family, Kind};
 use crate::layout::Layout;
 use crate::node::NodeOptions;
+use crate::place::{self, Place};
 use crate::progress::Progress;
+use crate::runtime::Runtime;
 use crate::{cache, settings};
 
 /// The folders with the programs, and all that the components' configuration depends on.
@@ -21,11 +24,13 @@ pub struct Plan {
     pub id: String,
     /// Kubernetes' version.
     pub kubernetes: String,
-    /// containerd's version.
-    pub containerd: String,
+    /// The container runtime.
+    pub runtime: Runtime,
     /// Merged into the kubelet's configuration.
     pub kubelet: serde_json::Value,
-    /// The size of containerd's store, where it is on a file system of its own.
+    /// The folder of the node whose cluster this one joins; `None` where it brings a control plane of its own.
+    pub joins: Option<PathBuf>,
+    /// The size of the runtime's store, where it is on a file system of its own.
     pub store_mib: Option<u64>,
     /// The testbed's own program.
     pub testbed: PathBuf,
@@ -38,8 +43,8 @@ pub struct Plan {
 pub struct Programs {
     /// kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kubectl.
     pub kubernetes: PathBuf,
-    /// containerd, its shim, ctr.
-    pub containerd: PathBuf,
+    /// The container runtime and the programs that come with it.
+    pub runtime: PathBuf,
     /// etcd.
     pub etcd: PathBuf,
     /// runc.
@@ -53,10 +58,10 @@ pub struct Programs {
 }
 
 /// The families that a node of these versions needs.
-pub fn families(kubernetes: &str, containerd: &str) -> Result<[Family; 7]> {
+pub fn families(kubernetes: &str, runtime: Runtime) -> Result<[Family; 7]> {
     Ok([
         Kind::Kubernetes.at(kubernetes)?,
-        Kind::Containerd.at(containerd)?,
+        runtime.family(),
         Kind::Etcd.default_family()?,
         Kind::Runc.default_family()?,
         Kind::Cni.default_family()?,
@@ -69,12 +74,12 @@ impl Programs {
     /// Builds what is missing.
     pub fn build(options: &NodeOptions) -> Result<Self> {
         let progress = Progress::new(options.quiet);
-        let families = families(&options.kubernetes, &options.containerd)?;
-        let [kubernetes, containerd, etcd, runc, cni, registry, testimage] =
+        let families = families(&options.kubernetes, options.runtime)?;
+        let [kubernetes, runtime, etcd, runc, cni, registry, testimage] =
             families.map(|family| cache::build(&family, progress));
         Ok(Self {
             kubernetes: kubernetes?,
-            containerd: containerd?,
+            runtime: runtime?,
             etcd: etcd?,
             runc: runc?,
             cni: cni?,
@@ -97,8 +102,9 @@ impl Plan {
             dir: dir.to_owned(),
             id: id.to_owned(),
             kubernetes: Kind::Kubernetes.at(&options.kubernetes)?.version.to_owned(),
-            containerd: Kind::Containerd.at(&options.containerd)?.version.to_owned(),
+            runtime: options.runtime,
             kubelet: options.kubelet.clone(),
+            joins: options.joins.clone(),
             store_mib: options.store_mib,
             testbed,
             programs,
@@ -115,6 +121,33 @@ impl Plan {
         let path = Layout::new(dir).plan();
         let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("decoding {}", path.display()))
+    }
+
+    /// Its place in the cluster.
+    pub fn place(&self) -> Place {
+        match self.joins {
+            None => place::FIRST,
+            Some(_) => place::SECOND,
+        }
+    }
+
+    /// The processes of the node, in the order in which they start.
+    pub fn components(&self) -> &'static [Component] {
+        match self.joins {
+            None => &Component::ALL,
+            Some(_) => &[Component::Runtime, Component::Kubelet],
+        }
+    }
+
+    /// The layout of the node that brings the control plane.
+    pub fn control_plane(&self) -> Layout {
+        Layout::new(self.joins.as_ref().unwrap_or(&self.dir))
+    }
+
+    /// The container runtime's socket.
+    pub fn cri_socket(&self) -> PathBuf {
+        let file = format!("{}.sock", self.runtime.name());
+        self.layout().runtime().join(file)
     }
 
     /// The paths in the node's folder.

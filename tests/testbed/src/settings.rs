@@ -1,28 +1,22 @@
 //! The files that the components read: configuration, kubeconfigs, tokens.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::component::Component;
-use crate::image::Image;
 use crate::pki;
+use crate::place::{FIRST, SECOND};
 use crate::plan::Plan;
 
-/// The node's name in the cluster.
-pub const NODE_NAME: &str = "node1";
-/// The node's own address, on `lo`.
-pub const NODE_IP: &str = "10.97.0.1";
 /// The range of Service addresses.
 pub const SERVICE_CIDR: &str = "10.96.0.0/16";
 /// The Service address of the API server, on `lo` too, as there is no kube-proxy.
 pub const SERVICE_IP: &str = "10.96.0.1";
 /// Where a cluster's DNS would be.
 const DNS_IP: &str = "10.96.0.10";
-/// The range of Pod addresses.
-pub const POD_CIDR: &str = "10.88.0.0/16";
 /// The real registry.
 pub const REGISTRY: &str = "127.0.0.1:5000";
 /// The fault registry.
@@ -39,13 +33,16 @@ pub const FAULTS_WRONG_HOST: &str = "10.97.0.1:5443";
 pub const FAULTS_DEAF: &str = "10.97.0.1:5444";
 /// The node's name server, which knows no name.
 pub const NAMES: &str = "127.0.0.1:53";
+/// A registry that cannot be reached, behind a mirror: the real registry.
+pub const MIRRORED: &str = "mirrored.test";
 /// What sandboxes run.
 pub const PAUSE_IMAGE: &str = "testbed.local/pause:1";
 
 /// Users and their groups. `pullwarden`, and `usual` that it is compared with, have no rights until they are given some.
 const USERS: &[(&str, &str, &str)] = &[
     ("admin", "admin", "system:masters"),
-    ("kubelet", "system:node:node1", "system:nodes"),
+    (FIRST.kubeconfig, "system:node:node1", "system:nodes"),
+    (SECOND.kubeconfig, "system:node:node2", "system:nodes"),
     ("pullwarden", "pullwarden", ""),
     ("usual", "usual", ""),
 ];
@@ -57,15 +54,14 @@ pub fn write(plan: &Plan) -> Result<()> {
         "config",
         "config/cni",
         "config/manifests",
-        "config/hosts",
         "log",
         "pki",
         "pki/webhooks",
     ] {
         make(&layout.dir().join(folder))?;
     }
-    for component in Component::ALL {
-        make(&layout.data(component))?;
+    for component in plan.components() {
+        make(&layout.data(*component))?;
     }
     for folder in ["device-plugins", "pods-api"] {
         make(&layout.kubelet_root().join(folder))?;
@@ -73,8 +69,28 @@ pub fn write(plan: &Plan) -> Result<()> {
     make(&layout.runtime())?;
     make(&layout.private("lib/kubelet"))?;
     make(&layout.private("log"))?;
-    pki::write(&layout.pki()).context("making certificates")?;
+    match plan.joins {
+        None => control_plane(plan)?,
+        Some(_) => of_control_plane(plan)?,
+    }
+    save(&layout.config("kubelet.json"), &pretty(&kubelet(plan))?)?;
+    plan.runtime
+        .write_settings(plan)
+        .context("writing the runtime's configuration")?;
+    save(
+        &layout.config("cni/10-testbed.conflist"),
+        &pretty(&cni(plan))?,
+    )?;
+    save(
+        &layout.config("resolv.conf"),
+        "# The fault registry's name server.\nnameserver 127.0.0.1\n",
+    )
+}
 
+/// The files of the control plane and of the registries, and everybody's credentials.
+fn control_plane(plan: &Plan) -> Result<()> {
+    let layout = plan.layout();
+    pki::write(&layout.pki()).context("making certificates")?;
     let ca = layout.pki().join("ca.crt");
     let mut tokens = String::new();
     for (name, user, groups) in USERS {
@@ -88,41 +104,21 @@ pub fn write(plan: &Plan) -> Result<()> {
         &pretty(&audit_policy())?,
     )?;
     save(&layout.config("admission.json"), &pretty(&admission())?)?;
-    save(&layout.config("registry.json"), &pretty(&registry(plan))?)?;
-    save(&layout.config("kubelet.json"), &pretty(&kubelet(plan))?)?;
-    save(&layout.config("containerd.toml"), &containerd(plan))?;
-    save(
-        &layout.config("cni/10-testbed.conflist"),
-        &pretty(&cni(plan))?,
-    )?;
-    for address in [REGISTRY, FAULTS] {
-        make(&layout.config("hosts").join(address))?;
-        let hosts = format!("server = \"http://{address}\"\n");
-        save(
-            &layout.config("hosts").join(address).join("hosts.toml"),
-            &hosts,
-        )?;
+    save(&layout.config("registry.json"), &pretty(&registry(plan))?)
+}
+
+/// Copies of the files that a node has of its control plane.
+fn of_control_plane(plan: &Plan) -> Result<()> {
+    let (from, to) = (plan.control_plane(), plan.layout());
+    let copy = |from: PathBuf, to: PathBuf| {
+        fs::copy(&from, to)
+            .map(drop)
+            .with_context(|| format!("copying {}", from.display()))
+    };
+    for (user, ..) in USERS {
+        copy(from.kubeconfig(user), to.kubeconfig(user))?;
     }
-    // Everything but the fault itself must be well: the authority of these is trusted.
-    let authority = layout.pki().join("ca.crt");
-    for address in [FAULTS_EXPIRED, FAULTS_WRONG_HOST] {
-        make(&layout.config("hosts").join(address))?;
-        let hosts = format!(
-            "server = \"https://{address}\"\nca = \"{}\"\n",
-            authority.display()
-        );
-        save(
-            &layout.config("hosts").join(address).join("hosts.toml"),
-            &hosts,
-        )?;
-    }
-    save(
-        &layout.config("resolv.conf"),
-        "# The fault registry's name server.\nnameserver 127.0.0.1\n",
-    )?;
-    let archive = Image::new(&plan.programs.testimage, 0)?.archive(PAUSE_IMAGE)?;
-    let path = layout.pause_archive();
-    fs::write(&path, archive).with_context(|| format!("writing {}", path.display()))
+    copy(from.pki().join("ca.crt"), to.pki().join("ca.crt"))
 }
 
 fn kubeconfig(ca: &Path, token: &str) -> Value {
@@ -164,7 +160,7 @@ fn audit_policy() -> Value {
             // What the kubelet reports of Pods, and when.
             {
                 "level": "Request",
-                "users": [format!("system:node:{NODE_NAME}")],
+                "users": ["system:node:node1", "system:node:node2"],
                 "verbs": ["patch"],
                 "resources": [{"group": "", "resources": ["pods/status"]}],
             },
@@ -194,8 +190,8 @@ fn cni(plan: &Plan) -> Value {
             "ipMasq": false,
             "ipam": {
                 "type": "host-local",
-                "dataDir": plan.layout().data(Component::Containerd).join("cni"),
-                "ranges": [[{"subnet": POD_CIDR}]],
+                "dataDir": plan.layout().data(Component::Runtime).join("cni"),
+                "ranges": [[{"subnet": plan.place().pods}]],
                 "routes": [{"dst": "0.0.0.0/0"}],
             },
         }],
@@ -203,13 +199,15 @@ fn cni(plan: &Plan) -> Value {
 }
 
 fn kubelet(plan: &Plan) -> Value {
-    let layout = plan.layout();
+    let (layout, place) = (plan.layout(), plan.place());
     let mut config = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "containerRuntimeEndpoint": format!("unix://{}", layout.cri_socket().display()),
+        "containerRuntimeEndpoint": format!("unix://{}", plan.cri_socket().display()),
         "staticPodPath": layout.config("manifests"),
         "volumePluginDir": layout.data(Component::Kubelet).join("volume-plugins"),
+        "port": place.kubelet,
+        "healthzPort": place.health,
         "authentication": {
             "anonymous": {"enabled": false},
             "webhook": {"enabled": true},
@@ -247,49 +245,6 @@ pub fn merge(base: &mut Value, over: &Value) {
     }
 }
 
-/// containerd's configuration: version 2 of the format for 1.7, version 3 from 2.0 on. No
-/// registry mirrors are named there, as they would turn the transfer service off.
-fn containerd(plan: &Plan) -> String {
-    let layout = plan.layout();
-    let data = layout.data(Component::Containerd);
-    let quoted = |path: &Path| format!("\"{}\"", path.display());
-    let general = format!(
-        "root = {root}\nstate = {state}\n\n[grpc]\n  address = {socket}\n\n\
-         [plugins.\"io.containerd.internal.v1.opt\"]\n  path = {opt}\n\n",
-        root = quoted(&layout.store()),
-        state = quoted(&layout.runtime_state()),
-        socket = quoted(&layout.cri_socket()),
-        opt = quoted(&data.join("opt")),
-    );
-    let hosts = quoted(&layout.config("hosts"));
-    let conf_dir = quoted(&layout.config("cni"));
-    let cni = quoted(&plan.programs.cni);
-    let runc = quoted(&plan.programs.runc.join("runc"));
-    if plan.containerd.starts_with("1.") {
-        let cri = "[plugins.\"io.containerd.grpc.v1.cri\"";
-        format!(
-            "version = 2\n{general}\
-             {cri}]\n  sandbox_image = \"{PAUSE_IMAGE}\"\n  restrict_oom_score_adj = true\n  disable_apparmor = true\n\
-             {cri}.registry]\n  config_path = {hosts}\n\
-             {cri}.cni]\n  bin_dir = {cni}\n  conf_dir = {conf_dir}\n\
-             {cri}.containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\
-             {cri}.containerd.runtimes.runc.options]\n  BinaryName = {runc}\n"
-        )
-    } else {
-        let images = "[plugins.\"io.containerd.cri.v1.images\"";
-        let runtime = "[plugins.\"io.containerd.cri.v1.runtime\"";
-        format!(
-            "version = 3\n{general}\
-             {images}.pinned_images]\n  sandbox = \"{PAUSE_IMAGE}\"\n\
-             {images}.registry]\n  config_path = {hosts}\n\
-             {runtime}]\n  restrict_oom_score_adj = true\n  disable_apparmor = true\n\
-             {runtime}.cni]\n  bin_dirs = [{cni}]\n  conf_dir = {conf_dir}\n\
-             {runtime}.containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\
-             {runtime}.containerd.runtimes.runc.options]\n  BinaryName = {runc}\n"
-        )
-    }
-}
-
 /// Random bytes as hexadecimal digits.
 pub fn random_hex(bytes: usize) -> Result<String> {
     use std::io::Read as _;
@@ -304,11 +259,13 @@ fn pretty(value: &Value) -> Result<String> {
     serde_json::to_string_pretty(value).context("encoding a configuration")
 }
 
-fn make(path: &Path) -> Result<()> {
+/// Makes a folder.
+pub fn make(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))
 }
 
-fn save(path: &Path, text: &str) -> Result<()> {
+/// Writes a file.
+pub fn save(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 

@@ -1,5 +1,5 @@
 //! The processes of a node, as their first process sees them: it starts them, hears of their end,
-//! and reaps the orphans (containerd's shims) too.
+//! and reaps the orphans (shims and monitors) too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::OpenOptions;
@@ -92,7 +92,7 @@ impl Supervisor {
     ) -> Result<std::process::Child> {
         let programs = &self.plan.programs;
         let path = [
-            &programs.containerd,
+            &programs.runtime,
             &programs.runc,
             &programs.cni,
             &programs.kubernetes,

@@ -24,6 +24,20 @@ pub struct Agent {
     dir: PathBuf,
 }
 
+/// Starts the program with the config.yaml of this folder. Its log goes to stderr.log there.
+pub fn spawn(node: &Node, program: &Path, dir: &Path) -> Result<Child> {
+    let path = dir.join("stderr.log");
+    let log = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+    node.command(program)
+        .arg("run")
+        .arg("--config")
+        .arg(dir.join("config.yaml"))
+        .stdin(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("starting {}", program.display()))
+}
+
 impl Agent {
     /// Starts it with these lines in its configuration, beside those that say where things are.
     pub fn start(node: &Node, program: &Path, settings: &str) -> Result<Self> {
@@ -56,19 +70,8 @@ impl Agent {
         );
         let path = dir.join("config.yaml");
         fs::write(&path, config).with_context(|| format!("writing {}", path.display()))?;
-        let path = dir.join("stderr.log");
-        let log = File::create(&path).with_context(|| format!("making {}", path.display()))?;
-        let child = node
-            .command(program)
-            .arg("run")
-            .arg("--config")
-            .arg(dir.join("config.yaml"))
-            .stdin(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("starting {}", program.display()))?;
         Ok(Self {
-            child,
+            child: spawn(node, program, &dir)?,
             program: program.to_owned(),
             dir,
         })

@@ -171,11 +171,11 @@ impl BenchNode {
 
         println!(
             "\npullwarden (release, mode observe, default settings), the floor (only ListPodSandbox every 5 s, linked with the same crates) and the usual design\n\
-             (kube-rs, a watch of all Pods) side by side on a node with {} healthy Pods, Kubernetes {}, containerd {}.\n\
+             (kube-rs, a watch of all Pods) side by side on a node with {} healthy Pods, Kubernetes {}, {}.\n\
              Quiet for {seconds:.0} s; CPU from schedstat.\n",
             self.pods,
             node.plan().kubernetes,
-            node.plan().containerd,
+            node.plan().runtime.title(),
         );
         let rows =
             |taken: &[Taken]| <[Taken; 3]>::try_from(&taken[..3]).context("three are compared");
@@ -200,7 +200,7 @@ fn load() -> Result<String> {
 }
 
 /// Lets the usual design watch all Pods.
-fn permit_usual(node: &Node) -> Result<()> {
+pub fn permit_usual(node: &Node) -> Result<()> {
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",

@@ -13,10 +13,10 @@ pub struct Build {
     #[command(flatten)]
     versions: Versions,
     /// All that is pinned, of every version
-    #[arg(long, conflicts_with_all = ["kubernetes", "containerd"])]
+    #[arg(long, conflicts_with_all = ["kubernetes", "runtime"])]
     all: bool,
     /// Only these, such as kueue-0.17.0
-    #[arg(value_name = "NAME-VERSION", conflicts_with_all = ["all", "kubernetes", "containerd"])]
+    #[arg(value_name = "NAME-VERSION", conflicts_with_all = ["all", "kubernetes", "runtime"])]
     only: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ impl Build {
         let families = if self.all {
             PINNED.to_vec()
         } else if self.only.is_empty() {
-            testbed::families(&self.versions.kubernetes, &self.versions.containerd)?.to_vec()
+            testbed::families(&self.versions.kubernetes, self.versions.runtime)?.to_vec()
         } else {
             self.only
                 .iter()

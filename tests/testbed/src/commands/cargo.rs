@@ -35,7 +35,7 @@ pub fn cargo() -> Command {
 
 /// Builds the components that a node of these versions needs, where they are missing.
 pub fn build_components(versions: &Versions) -> Result<()> {
-    for family in testbed::families(&versions.kubernetes, &versions.containerd)? {
+    for family in testbed::families(&versions.kubernetes, versions.runtime)? {
         testbed::build(&family, Progress::new(false))?;
     }
     Ok(())
@@ -55,7 +55,7 @@ pub fn cluster_tests(
         .args(arguments)
         .env("TESTBED_BIN", testbed)
         .env("TESTBED_KUBERNETES", &versions.kubernetes)
-        .env("TESTBED_CONTAINERD", &versions.containerd);
+        .env("TESTBED_RUNTIME", versions.runtime.to_string());
     cargo
 }
 

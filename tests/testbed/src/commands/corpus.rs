@@ -87,14 +87,15 @@ impl Corpus {
     fn path(&self) -> PathBuf {
         let Versions {
             kubernetes,
-            containerd,
+            runtime,
         } = &self.versions;
         let kubelet = match kubernetes == Kind::Kubernetes.default_version() {
             true => String::new(),
             false => format!("-kubelet-{kubernetes}"),
         };
         cargo::workspace(&format!(
-            "tests/data/pull-errors/containerd-{containerd}{kubelet}.jsonl"
+            "tests/data/pull-errors/{}{kubelet}.jsonl",
+            runtime.family().folder()
         ))
     }
 

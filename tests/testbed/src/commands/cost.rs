@@ -90,11 +90,11 @@ impl Cost {
         } = memory;
 
         println!(
-            "\npullwarden (release, mode observe, poll 5s) on a quiet node with {} Pods, Kubernetes {}, containerd {}.\n\
+            "\npullwarden (release, mode observe, poll 5s) on a quiet node with {} Pods, Kubernetes {}, {}.\n\
              Measured for {seconds:.0} s, {looks:.0} looks at the runtime; CPU from schedstat, of {} {}.\n",
             self.pods,
             node.plan().kubernetes,
-            node.plan().containerd,
+            node.plan().runtime.title(),
             after.threads,
             if after.threads == 1 {
                 "thread"

@@ -1,6 +1,7 @@
 //! `testbed demo`: a Job that can never start keeps the next one waiting, until pullwarden fails it.
 
 mod excerpt;
+mod jobs;
 mod sources;
 mod story;
 mod timeline;
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 use testbed::{Component, Node, Stopwatch, tail};
 
 use self::excerpt::excerpt;
+use self::jobs::{cpus, job, millicores};
 use self::sources::{News, Tail, Watch};
 use self::story::{CONDITION, Story, condition};
 use self::timeline::{Timeline, Tone, Who};
@@ -98,16 +100,17 @@ fn play(node: &Node, program: &Path, ready: Duration, interrupt: &Interrupt) -> 
     )?)?;
     let each = room * 3 / 4;
     println!(
-        "A node of Kubernetes {} and containerd {} is ready after {:.1} s. It has {} CPUs, and each Job asks for {}: \
+        "A node of Kubernetes {} and {} is ready after {:.1} s. It has {} CPUs, and each Job asks for {}: \
          there is room for one.",
         node.plan().kubernetes,
-        node.plan().containerd,
+        node.plan().runtime.title(),
         ready.as_secs_f64(),
         cpus(room),
         cpus(each),
     );
     let mut stage = Stage::open(node, interrupt)?;
     stage.act_one(each)?;
+    stage.survey(program)?;
     let mut agent = stage.act_two(program)?;
     let acts = stage.timeline.seconds();
     stage.check()?;
@@ -177,6 +180,23 @@ impl<'a> Stage<'a> {
         }
         let text = "A holds the room and B waits. Left alone, they stay so.";
         self.timeline.line(Who::Nobody, Tone::Quiet, text);
+        Ok(())
+    }
+
+    /// Shows the stuck Pod to a user who has installed nothing.
+    fn survey(&self, program: &Path) -> Result<()> {
+        let mut survey = self.node.command(program);
+        survey
+            .args(["survey", "--kubeconfig"])
+            .arg(self.node.admin_kubeconfig());
+        let output = survey.output().context("running pullwarden survey")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            output.status.success() && text.contains(MISTYPED),
+            "the survey does not show Job A's image: {output:?}"
+        );
+        self.timeline.command("pullwarden survey");
+        print!("{text}");
         Ok(())
     }
 
@@ -335,55 +355,6 @@ impl<'a> Stage<'a> {
         self.timeline.command(&line);
         let path = format!("-ojsonpath={path}");
         println!("{}", kubectl(self.node, &["get", "pod", pod, &path])?);
-        Ok(())
-    }
-}
-
-/// A Job of one Pod that asks for so much CPU and sleeps for a second; if that fails, so does the
-/// Job.
-fn job(name: &str, image: &str, millicores: u64) -> Value {
-    let container = json!({
-        "name": "main",
-        "image": image,
-        "args": ["sleep", "1"],
-        "resources": {"requests": {"cpu": format!("{millicores}m")}},
-    });
-    json!({
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name},
-        "spec": {"backoffLimit": 0, "template": {"spec": {
-            "restartPolicy": "Never", "containers": [container],
-        }}},
-    })
-}
-
-/// A quantity of CPU, as the API has it, in thousandths.
-fn millicores(quantity: &str) -> Result<u64> {
-    let number = match quantity.strip_suffix('m') {
-        Some(milli) => milli.parse().ok(),
-        None => quantity.parse::<u64>().ok().map(|whole| whole * 1000),
-    };
-    number.with_context(|| format!("{quantity:?} is no quantity of CPU"))
-}
-
-/// Thousandths of a CPU, as a person would say it.
-fn cpus(millicores: u64) -> String {
-    let text = format!("{}.{:03}", millicores / 1000, millicores % 1000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantities_are_read_and_said() -> Result<()> {
-        for (quantity, expected, said) in [("2", 2000, "2"), ("1930m", 1930, "1.93")] {
-            assert_eq!(millicores(quantity)?, expected);
-            assert_eq!(cpus(expected), said);
-        }
-        assert!(millicores("lots").is_err());
         Ok(())
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use testbed::Image;
+use testbed::{Image, Kind, Progress};
 
 use super::Name;
 use super::cargo::{self, Build};
@@ -16,6 +16,9 @@ pub struct Make {
     /// Bring it to this running testbed too, where deploy/ finds it
     #[arg(long, value_name = "NAME")]
     import: Option<String>,
+    /// Push it under this name, with the credentials that docker keeps for its registry
+    #[arg(long, value_name = "REGISTRY/NAME:TAG")]
+    push: Option<String>,
     /// Where to write it, as an archive in OCI layout
     #[arg(
         long,
@@ -37,6 +40,12 @@ impl Make {
             image.manifest.digest,
             output.display()
         );
+        if let Some(reference) = self.push {
+            let crane = testbed::build(&Kind::Crane.default_family()?, Progress::new(false))?;
+            let layout = cargo::workspace("target/pullwarden-image");
+            let crane = Command::new(crane.join("crane"));
+            println!("pushed {}", image.push(&reference, &layout, crane)?);
+        }
         if let Some(name) = self.import {
             Name { name: name.clone() }
                 .attach()?

@@ -2,6 +2,7 @@
 
 mod agent;
 mod audit;
+mod bench_fleet;
 mod bench_node;
 mod build;
 mod cargo;
@@ -14,6 +15,7 @@ mod devices;
 mod down;
 mod enter;
 mod faults;
+mod fleet_logs;
 mod image;
 mod inside;
 mod interrupt;
@@ -32,7 +34,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
-use testbed::{Kind, Node, NodeOptions};
+use testbed::{Kind, Node, NodeOptions, Runtime};
 
 /// One real Kubernetes node for tests and the demo.
 #[derive(Debug, Parser)]
@@ -64,10 +66,14 @@ enum Commands {
     Cost(cost::Cost),
     /// Measure the agent beside a floor and beside the usual design, and how soon it acts
     BenchNode(bench_node::BenchNode),
+    /// Measure a thousand agents at one API server, on nodes that are not there
+    BenchFleet(bench_fleet::BenchFleet),
     /// Write down what real pull errors look like, one Pod for each way to fail
     Corpus(corpus::Corpus),
     /// Make a long log of a node and measure what it takes to replay it
     LongLog(long_log::LongLog),
+    /// Make the logs of many nodes and replay them with and without the fleet budget
+    FleetLogs(fleet_logs::FleetLogs),
     /// Draw README's picture of a terminal from a run of the demo
     Picture(picture::Picture),
     /// Make the image that is shipped, without Docker
@@ -104,8 +110,10 @@ impl Cli {
             Commands::Soak(soak) => soak.run(),
             Commands::Cost(cost) => cost.run(),
             Commands::BenchNode(bench) => bench.run(),
+            Commands::BenchFleet(bench) => bench.run(),
             Commands::Corpus(corpus) => corpus.run(),
             Commands::LongLog(log) => log.run(),
+            Commands::FleetLogs(logs) => logs.run(),
             Commands::Picture(picture) => picture.run(),
             Commands::Image(make) => make.run(),
             Commands::Rules(rules) => rules.run(),
@@ -119,14 +127,14 @@ impl Cli {
 }
 
 /// Which versions.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct Versions {
     /// Kubernetes' version, one of those pinned
     #[arg(long, value_name = "VERSION", default_value = Kind::Kubernetes.default_version())]
     kubernetes: String,
-    /// containerd's version, one of those pinned
-    #[arg(long, value_name = "VERSION", default_value = Kind::Containerd.default_version())]
-    containerd: String,
+    /// The container runtime, and its version if not the default: containerd or crio, one of those pinned
+    #[arg(long, value_name = "NAME[:VERSION]", default_value_t)]
+    runtime: Runtime,
 }
 
 impl Versions {
@@ -134,7 +142,7 @@ impl Versions {
     pub fn node(&self) -> NodeOptions {
         NodeOptions {
             kubernetes: self.kubernetes.clone(),
-            containerd: self.containerd.clone(),
+            runtime: self.runtime,
             ..NodeOptions::default()
         }
     }

@@ -1,10 +1,11 @@
-//! `testbed picture`: README's picture of a terminal, drawn from what a run of the demo prints.
+//! `testbed picture`: README's two pictures of a terminal, drawn from what a run of the demo prints.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
+use anstyle::RgbColor;
 use anstyle_svg::{Term, WIN10_CONSOLE};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -15,10 +16,14 @@ use super::cargo;
 const BEGIN: &str = "Act one";
 const END: &str = "kubectl describe";
 
+/// Colours of the text and of the ground in the light picture.
+const INK: RgbColor = RgbColor(0x1f, 0x23, 0x28);
+const PAPER: RgbColor = RgbColor(0xff, 0xff, 0xff);
+
 #[derive(Debug, Args)]
 pub struct Picture {
-    /// Where to write it
-    #[arg(long, value_name = "FILE", default_value = "docs/demo.svg")]
+    /// Folder for `demo.svg`, and for `demo-light.svg` on a light ground
+    #[arg(long, value_name = "FOLDER", default_value = "docs")]
     output: PathBuf,
 }
 
@@ -49,12 +54,14 @@ impl Picture {
         let story: Vec<&str> = story.map(String::as_str).collect();
         ensure!(!story.is_empty(), "the demo told no story");
         let text = format!("$ cargo demo\n\n{}", story.join("\n"));
-        let picture = Term::new()
-            .palette(WIN10_CONSOLE)
-            .render_svg(text.trim_end());
-        let output = cargo::workspace("").join(&self.output);
-        fs::write(&output, picture).with_context(|| format!("writing {}", output.display()))?;
-        println!("{}", output.display());
+        let dark = Term::new().palette(WIN10_CONSOLE);
+        let light = dark.fg_color(INK.into()).bg_color(PAPER.into());
+        for (name, term) in [("demo.svg", dark), ("demo-light.svg", light)] {
+            let output = cargo::workspace("").join(&self.output).join(name);
+            fs::write(&output, term.render_svg(text.trim_end()))
+                .with_context(|| format!("writing {}", output.display()))?;
+            println!("{}", output.display());
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

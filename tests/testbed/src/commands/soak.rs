@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use testbed::{Controller, Stopwatch, random};
 
+use super::bench_fleet::BenchFleet;
 use super::controllers::Controllers;
 use super::{Versions, cargo};
 
@@ -18,7 +19,7 @@ pub struct Soak {
     /// How many Jobs are queued behind stuck ones
     #[arg(long, default_value_t = 100)]
     pairs: u32,
-    /// Only those tests whose names contain one of these; `random` alone: only the random ones; all but `first_time::` takes some 90 minutes
+    /// Only those tests whose names contain one of these; `random` alone: only the random ones; `bench-fleet` alone: that bench, small; all but `first_time::` takes some 90 minutes
     filter: Vec<String>,
 }
 
@@ -27,6 +28,9 @@ const RANDOM: &str = "random";
 
 /// The tests beside controllers of queues and workflows.
 const QUEUES: &str = "queues";
+
+/// The name under which the bench of a fleet is asked for, with few agents.
+const FLEET: &str = "bench-fleet";
 
 /// How many times as many cases are tried as by `cargo test`.
 const TIMES: u64 = 20;
@@ -76,6 +80,12 @@ impl Soak {
         let begun = Stopwatch::start();
         if self.filter.is_empty() && !explore()? {
             return Ok(ExitCode::FAILURE);
+        }
+        if self.filter.is_empty() || self.filter.iter().any(|filter| filter.contains(FLEET)) {
+            let measured = BenchFleet::small(self.versions.clone()).run()?;
+            if measured != ExitCode::SUCCESS || self.filter == [FLEET] {
+                return Ok(measured);
+            }
         }
         let status = cargo::cluster_tests(&testbed, &self.versions, "soak", &arguments)
             .env("PULLWARDEN_SOAK_PAIRS", self.pairs.to_string())

@@ -58,7 +58,7 @@ impl Test {
     fn steps(&self, testbed: &Path, done: &mut Vec<Done>) -> Result<bool> {
         let Versions {
             kubernetes,
-            containerd,
+            runtime,
         } = &self.versions;
         if self.filter.is_empty() {
             let mut quick = cargo::cargo();
@@ -68,10 +68,16 @@ impl Test {
             }
         }
         step(done, "building components", || {
-            println!("Kubernetes {kubernetes}, containerd {containerd}, and what they need");
+            println!(
+                "Kubernetes {kubernetes}, {}, and what they need",
+                runtime.title()
+            );
             cargo::build_components(&self.versions)?;
             if self.wants(CHART) {
                 testbed::build(&Kind::Helm.default_family()?, Progress::new(false))?;
+            }
+            if self.wants(DEPLOYED) {
+                testbed::build(&Kind::Crane.default_family()?, Progress::new(false))?;
             }
             if self.wants(QUEUES) {
                 let wanted = [Controller::Kueue, Controller::JobSet, Controller::Tekton];

@@ -23,7 +23,7 @@ impl Up {
         let node = Node::start_detached(NodeOptions {
             name: Some(name.clone()),
             kubernetes: self.versions.kubernetes,
-            containerd: self.versions.containerd,
+            runtime: self.versions.runtime,
             ..NodeOptions::default()
         })?;
         // Only what differs from the default need be said again.
@@ -33,13 +33,13 @@ impl Up {
             format!(" --name {name}")
         };
         println!(
-            "One node is up after {:.1} s: Kubernetes {}, containerd {}, in {}\n\n  \
+            "One node is up after {:.1} s: Kubernetes {}, {}, in {}\n\n  \
              testbed kubectl{option} get pods     look at it, change it (kubectl's own arguments)\n  \
              testbed enter{option} -- sh          a shell in its network; registries: {}, with faults: {}\n  \
              testbed down{option}                 end it",
             begun.elapsed().as_secs_f64(),
             node.plan().kubernetes,
-            node.plan().containerd,
+            node.plan().runtime.title(),
             node.dir().display(),
             node.registry(),
             node.faulty(),

@@ -8,7 +8,6 @@ use anyhow::{Context, Result, bail};
 
 use super::Node;
 use crate::clock::until;
-use crate::settings::NODE_NAME;
 
 /// Devices on offer; dropping this ends their plugin, and the node has none that are healthy.
 #[derive(Debug)]
@@ -52,7 +51,7 @@ impl Node {
         let there = until(DEVICES, || {
             let output = self
                 .kubectl()
-                .args(["get", "node", NODE_NAME, &field])
+                .args(["get", "node", self.plan.place().name, &field])
                 .output();
             output.is_ok_and(|o| o.stdout == count.to_string().as_bytes())
         });

@@ -37,6 +37,9 @@ pub fn start(options: &NodeOptions, lifeline: bool) -> Result<(Plan, Held)> {
     host::check_inotify()?;
     let progress = Progress::new(options.quiet);
     host::need_ip(progress)?;
+    for (file, package) in options.runtime.needs() {
+        host::need(file, package, progress)?;
+    }
     let id = match &options.name {
         Some(name) => name.clone(),
         None => settings::random_hex(4)?,

@@ -1,4 +1,4 @@
-//! containerd's store, full on purpose.
+//! The runtime's store, full on purpose.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -8,13 +8,13 @@ use anyhow::{Context, Result, bail};
 
 use super::Node;
 
-/// What stays free: enough for containerd's records and for a sandbox, not for a layer.
+/// What stays free: enough for the runtime's records and for a sandbox, not for a layer.
 const ROOM: u64 = 2 << 20;
 
 const CHUNK: usize = 1 << 20;
 
 impl Node {
-    /// Fills containerd's store but for 2 MiB. The node must have been started with
+    /// Fills the runtime's store but for 2 MiB. The node must have been started with
     /// [`NodeOptions::store_mib`](super::NodeOptions::store_mib).
     pub fn fill_store(&self) -> Result<()> {
         let path = self.ballast()?;

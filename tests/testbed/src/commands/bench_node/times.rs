@@ -21,7 +21,8 @@ use crate::commands::patience::Patience;
 
 /// What the agent is told: three failures, and no brake but what a Pod's own evidence says.
 const SETTINGS: &str = "mode: enforce\nimagePullFailureCount: 3\nwarmUp: 0s\nbudget: {pods: 1000, perOwner: 1000}\n\
-                        registryBrake: {repositories: 1000}\nnewNodeBrake: 0s\n";
+                        registryBrake: {repositories: 1000}\nnewNodeBrake: 0s\n\
+                        fleetBudget: {pods: 1000, perRegistry: 1000, perNamespace: 1000, perOwner: 1000}\n";
 /// How many failures that is.
 const FAILURES: usize = 3;
 /// The kubelet, for the API server.

@@ -1,30 +1,30 @@
-//! When the labels of a namespace are asked for: only where a rule goes by them, and only while a
-//! Pod of the namespace is judged.
+//! When a namespace is read: only where rules use its labels or annotations, and only while a Pod of
+//! the namespace is judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::judge::{Labels, Moment};
+use crate::judge::{Moment, NamespaceView, Namespaces};
 
-/// Labels are asked for again after this.
+/// A namespace is read again after this.
 const FRESH: Duration = Duration::from_secs(300);
 
 /// First pause after a failed try. Each is twice the one before, up to [`FRESH`].
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The namespaces whose labels were asked for.
+/// The namespaces that were read.
 #[derive(Debug, Default)]
-pub(super) struct LabelReader {
+pub(super) struct NamespaceReader {
     asked: BTreeMap<String, Asked>,
-    /// The labels that are known. They stay until new ones come.
-    known: Labels,
+    /// The namespaces that are known. They stay until they are read again.
+    known: Namespaces,
 }
 
 #[derive(Debug)]
 struct Asked {
-    /// Time from which they are asked for again.
+    /// Time from which it is read again.
     due: Moment,
     /// Pause after the next failed try, before jitter.
     pause: Duration,
@@ -32,8 +32,8 @@ struct Asked {
     failed: bool,
 }
 
-impl LabelReader {
-    /// Begins a try unless the labels are fresh. `share` tells this node from the others. Returns
+impl NamespaceReader {
+    /// Begins a try unless the namespace was read lately. `share` tells this node from the others. Returns
     /// whether the API server is to be asked.
     pub(super) fn begins(&mut self, name: &str, now: Moment, share: f64) -> bool {
         let before = self.asked.get(name);
@@ -50,36 +50,36 @@ impl LabelReader {
         true
     }
 
-    /// Takes up an answer. Returns all labels that are known now, if the answer is one.
+    /// Takes up an answer. Returns all namespaces that are known now, if the answer is one.
     pub(super) fn take(
         &mut self,
         name: &str,
-        labels: Result<BTreeMap<String, String>, String>,
+        found: Result<NamespaceView, String>,
         now: Moment,
-    ) -> Option<Labels> {
-        let labels = match labels {
-            Ok(labels) => labels,
+    ) -> Option<Namespaces> {
+        let found = match found {
+            Ok(found) => found,
             Err(error) => {
                 let asked = self.asked.get_mut(name);
                 if !asked.is_some_and(|asked| std::mem::replace(&mut asked.failed, true)) {
-                    warn!(namespace = name, %error, "the namespace's labels cannot be read: those of before hold, verdicts on its Pods wait if there are none");
+                    warn!(namespace = name, %error, "the namespace cannot be read: its labels and annotations of before hold, verdicts on its Pods wait if there are none");
                 }
                 return None;
             }
         };
-        debug!(namespace = name, "labels read");
+        debug!(namespace = name, "namespace read");
         let asked = Asked {
             due: now.after(FRESH),
             pause: PAUSE,
             failed: false,
         };
         self.asked.insert(name.to_owned(), asked);
-        self.known.insert(name.to_owned(), labels);
+        self.known.insert(name.to_owned(), found);
         self.known.retain(|name, _| self.asked.contains_key(name));
         Some(self.known.clone())
     }
 
-    /// Forgets the namespaces without a Pod that is judged, as soon as their labels are not fresh.
+    /// Forgets the namespaces without a Pod that is judged, as soon as they are due again.
     pub(super) fn keep(&mut self, judged: &BTreeSet<&str>, now: Moment) {
         self.asked
             .retain(|name, asked| judged.contains(name.as_str()) || now < asked.due);

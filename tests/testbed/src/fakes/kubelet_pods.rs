@@ -1,34 +1,37 @@
 //! A fake of the kubelet's own Pod service, on a unix socket.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use futures_util::Stream;
-use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message as _;
 use serde_json::Value;
-use tokio::net::UnixListener;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio_stream::Stream;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, async_trait};
 use tower::Service as _;
 
-use super::pod::Pod;
+use super::socket::Socket;
+use super::text;
 use core_v1 as v1;
 use wire::pods_server::{Pods, PodsServer};
 use wire::{EventType, WatchPodsEvent, WatchPodsRequest};
 
+#[allow(
+    dead_code,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated, the client's half too"
+)]
 mod wire {
-    include!(concat!(env!("OUT_DIR"), "/fakes/v1alpha1.rs"));
+    tonic::include_proto!("v1alpha1");
 }
 
 #[allow(dead_code, reason = "an outline is for readers")]
 mod core_v1 {
-    include!(concat!(env!("OUT_DIR"), "/fakes/core.v1.rs"));
+    tonic::include_proto!("core.v1");
 }
 
 type Event = Result<WatchPodsEvent, Status>;
@@ -39,9 +42,9 @@ struct Held {
     pods: BTreeMap<String, Vec<u8>>,
     watchers: Vec<UnboundedSender<Event>>,
     fault: Option<Status>,
-    /// Whether a stream is opened and nothing sent.
+    /// True if a stream is opened and nothing sent.
     silent: bool,
-    /// How often the stream was asked for, answered or not.
+    /// Number of times that the stream was asked for, answered or not.
     asked: usize,
 }
 
@@ -49,8 +52,7 @@ struct Held {
 #[derive(Debug)]
 pub struct KubeletPods {
     held: Arc<Mutex<Held>>,
-    path: PathBuf,
-    tasks: Mutex<JoinSet<()>>,
+    socket: Socket,
 }
 
 impl KubeletPods {
@@ -58,41 +60,23 @@ impl KubeletPods {
     pub fn at(path: &Path) -> Self {
         Self {
             held: Arc::default(),
-            path: path.to_owned(),
-            tasks: Mutex::default(),
+            socket: Socket::at(path),
         }
     }
 
     /// Listens on a new socket.
     pub fn up(&self) {
-        let _ = std::fs::remove_file(&self.path);
-        let listener = UnixListener::bind(&self.path).unwrap();
-        let held = self.held.clone();
-        self.tasks.lock().unwrap().spawn(async move {
-            // Dropped with this task, connections end with it.
-            let mut connections = JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let pods = PodsServer::new(Service(held.clone()));
-                let service = hyper::service::service_fn(move |request: http::Request<_>| {
-                    let mut pods = pods.clone();
-                    async move { pods.call(request).await }
-                });
-                let server = http2::Builder::new(TokioExecutor::new());
-                connections.spawn(async move {
-                    // One that breaks is one of the things that are tried.
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
+        let pods = PodsServer::new(Service(self.held.clone()));
+        self.socket.up(move |request| {
+            let mut pods = pods.clone();
+            async move { pods.call(request).await }
         });
     }
 
     /// Goes away, its connections and its socket too. What it holds stays.
     pub async fn down(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
-        tasks.shutdown().await;
+        self.socket.down().await;
         self.drop_streams();
-        let _ = std::fs::remove_file(&self.path);
     }
 
     /// Every stream is ended.
@@ -110,12 +94,12 @@ impl KubeletPods {
         self.held.lock().unwrap().silent = silent;
     }
 
-    /// How often the stream was asked for.
+    /// Number of times that the stream was asked for.
     pub fn asked(&self) -> usize {
         self.held.lock().unwrap().asked
     }
 
-    /// How many read the stream.
+    /// Number of readers of the stream.
     pub fn readers(&self) -> usize {
         let mut held = self.held.lock().unwrap();
         held.watchers.retain(|watcher| !watcher.is_closed());
@@ -123,8 +107,8 @@ impl KubeletPods {
     }
 
     /// The Pod is as the kubelet shows it now.
-    pub fn show(&self, pod: &Pod) {
-        self.show_bytes(pod.has_uid(), encode(pod));
+    pub fn show(&self, pod: &impl AsRef<Value>) {
+        self.show_bytes(&text(&pod.as_ref()["metadata"]["uid"]), encode(pod));
     }
 
     /// The same with whatever bytes.
@@ -140,11 +124,13 @@ impl KubeletPods {
     }
 
     /// The Pod is gone: only its name is told.
-    pub fn remove(&self, pod: &Pod) {
+    pub fn remove(&self, pod: &impl AsRef<Value>) {
+        let metadata = &pod.as_ref()["metadata"];
+        let uid = text(&metadata["uid"]);
         let metadata = v1::ObjectMeta {
-            name: pod.name().to_owned(),
-            namespace: pod.in_namespace().to_owned(),
-            uid: pod.has_uid().to_owned(),
+            name: text(&metadata["name"]),
+            namespace: text(&metadata["namespace"]),
+            uid: uid.clone(),
             ..v1::ObjectMeta::default()
         };
         let bare = v1::Pod {
@@ -152,7 +138,7 @@ impl KubeletPods {
             ..v1::Pod::default()
         };
         let mut held = self.held.lock().unwrap();
-        held.pods.remove(pod.has_uid());
+        held.pods.remove(&uid);
         held.send(EventType::Deleted, bare.encode_to_vec());
     }
 }
@@ -202,15 +188,14 @@ impl Pods for Service {
 }
 
 /// The Pod in protobuf.
-pub fn encode(pod: &Pod) -> Vec<u8> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+pub fn encode(pod: &impl AsRef<Value>) -> Vec<u8> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let Pod(json) = pod;
+    let json = pod.as_ref();
     let (metadata, spec, status) = (&json["metadata"], &json["spec"], &json["status"]);
-    let annotations = metadata["annotations"]
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
+    let texts = |value: &Value| {
+        let all = value.as_object().into_iter().flatten();
+        all.map(|(key, value)| (key.clone(), text(value))).collect()
+    };
     let owner = |owner: &Value| v1::OwnerReference {
         kind: text(&owner["kind"]),
         name: text(&owner["name"]),
@@ -266,10 +251,8 @@ pub fn encode(pod: &Pod) -> Vec<u8> {
             deletion_timestamp: metadata
                 .get("deletionTimestamp")
                 .map(|_| v1::Time { seconds: 1 }),
-            annotations: annotations
-                .iter()
-                .map(|(key, value)| (key.clone(), text(value)))
-                .collect(),
+            labels: texts(&metadata["labels"]),
+            annotations: texts(&metadata["annotations"]),
             owner_references: list(&metadata["ownerReferences"])
                 .iter()
                 .map(owner)

@@ -1,43 +1,47 @@
 //! A fake container runtime: CRI's lists, and pulls that come to what a test says, on a unix socket.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use http_body_util::StreamBody;
 use hyper::body::{Bytes, Frame};
-use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::UnixListener;
-use tokio::task::JoinSet;
+use serde_json::Value;
 use tonic::{Request, Response, Status, async_trait};
 use tower::Service as _;
 
-use super::pod::Pod;
+use super::socket::Socket;
+use super::text;
 use wire::image_service_server::{ImageService, ImageServiceServer};
 use wire::runtime_service_server::{RuntimeService, RuntimeServiceServer};
 
+#[allow(
+    dead_code,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated, the client's half too"
+)]
 mod wire {
-    include!(concat!(env!("OUT_DIR"), "/fakes/runtime.v1.rs"));
+    tonic::include_proto!("runtime.v1");
 }
 
 #[derive(Debug, Default)]
 struct Held {
-    /// What it calls itself, if not containerd.
+    /// Its name, if not containerd.
     name: Option<&'static str>,
     sandboxes: Vec<wire::PodSandbox>,
     with_container: Vec<String>,
     fault: Option<Status>,
-    /// Whether answers stop after their headers.
+    /// True if answers stop after their headers.
     stops: bool,
-    /// How often the sandboxes were asked for, answered or not.
+    /// Number of times that the sandboxes were asked for, answered or not.
     asked: usize,
-    /// How often the images were listed.
+    /// Number of times that the images were listed.
     listed: usize,
     /// The images on the node, by the name they were pulled by.
     images: Vec<String>,
     /// The images that somebody asked about, one by one.
     asked_about: Vec<String>,
-    /// What comes of a pull: the runtime's error, success, or (the default) nothing, ever.
+    /// Result of a pull: the runtime's error, success, or (the default) nothing, ever.
     pull: Option<Result<(), Status>>,
     /// The images that were to be pulled.
     pulls: Vec<String>,
@@ -47,8 +51,7 @@ struct Held {
 #[derive(Debug)]
 pub struct Runtime {
     held: Arc<Mutex<Held>>,
-    path: PathBuf,
-    tasks: Mutex<JoinSet<()>>,
+    socket: Socket,
 }
 
 impl Runtime {
@@ -56,55 +59,32 @@ impl Runtime {
     pub fn at(path: &Path) -> Self {
         Self {
             held: Arc::default(),
-            path: path.to_owned(),
-            tasks: Mutex::default(),
+            socket: Socket::at(path),
         }
     }
 
     /// Listens on its socket, again if need be.
     pub fn up(&self) {
-        let _ = std::fs::remove_file(&self.path);
-        let listener = UnixListener::bind(&self.path).unwrap();
         let held = self.held.clone();
-        self.tasks.lock().unwrap().spawn(async move {
-            // Dropped with this task, connections end with it.
-            let mut connections = JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let runtime = RuntimeServiceServer::new(Service(held.clone()));
-                let images = ImageServiceServer::new(Service(held.clone()));
-                let held = held.clone();
-                let service = hyper::service::service_fn(move |request: http::Request<_>| {
-                    let (mut runtime, mut images) = (runtime.clone(), images.clone());
-                    let stops = held.lock().unwrap().stops;
-                    async move {
-                        if stops {
-                            return Ok(headers_only());
-                        }
-                        match request
-                            .uri()
-                            .path()
-                            .starts_with("/runtime.v1.ImageService/")
-                        {
-                            true => images.call(request).await,
-                            false => runtime.call(request).await,
-                        }
-                    }
-                });
-                let server = http2::Builder::new(TokioExecutor::new());
-                connections.spawn(async move {
-                    // One that breaks is one of the things that are tried.
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
-                });
+        let runtime = RuntimeServiceServer::new(Service(held.clone()));
+        let images = ImageServiceServer::new(Service(held.clone()));
+        self.socket.up(move |request| {
+            let (mut runtime, mut images) = (runtime.clone(), images.clone());
+            let stops = held.lock().unwrap().stops;
+            async move {
+                let path = request.uri().path();
+                match path.starts_with("/runtime.v1.ImageService/") {
+                    _ if stops => Ok(headers_only()),
+                    true => images.call(request).await,
+                    false => runtime.call(request).await,
+                }
             }
         });
     }
 
     /// Goes away, its connections and its socket too.
     pub async fn down(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
-        tasks.shutdown().await;
-        let _ = std::fs::remove_file(&self.path);
+        self.socket.down().await;
     }
 
     /// Every call is answered with this, or as it should be again.
@@ -117,32 +97,33 @@ impl Runtime {
         self.held.lock().unwrap().stops = stops;
     }
 
-    /// What it calls itself from now on.
+    /// Its name from now on.
     pub fn call_itself(&self, name: &'static str) {
         self.held.lock().unwrap().name = Some(name);
     }
 
     /// Holds a sandbox for the Pod, without any container.
-    pub fn add(&self, pod: &Pod) {
+    pub fn add(&self, pod: &impl AsRef<Value>) {
+        let metadata = &pod.as_ref()["metadata"];
         self.held.lock().unwrap().sandboxes.push(wire::PodSandbox {
-            id: format!("sandbox-{}", pod.has_uid()),
+            id: sandbox_of(pod),
             metadata: Some(wire::PodSandboxMetadata {
-                name: pod.name().to_owned(),
-                uid: pod.has_uid().to_owned(),
-                namespace: pod.in_namespace().to_owned(),
+                name: text(&metadata["name"]),
+                uid: text(&metadata["uid"]),
+                namespace: text(&metadata["namespace"]),
             }),
         });
     }
 
     /// A container of the Pod exists.
-    pub fn add_container(&self, pod: &Pod) {
-        let sandbox = format!("sandbox-{}", pod.has_uid());
+    pub fn add_container(&self, pod: &impl AsRef<Value>) {
+        let sandbox = sandbox_of(pod);
         self.held.lock().unwrap().with_container.push(sandbox);
     }
 
     /// The Pod's sandbox is gone.
-    pub fn remove(&self, pod: &Pod) {
-        let sandbox = format!("sandbox-{}", pod.has_uid());
+    pub fn remove(&self, pod: &impl AsRef<Value>) {
+        let sandbox = sandbox_of(pod);
         self.held
             .lock()
             .unwrap()
@@ -155,7 +136,7 @@ impl Runtime {
         self.held.lock().unwrap().images.push(image.to_owned());
     }
 
-    /// What comes of a pull from now on.
+    /// Result of a pull from now on.
     pub fn pull_comes_to(&self, result: Result<(), Status>) {
         self.held.lock().unwrap().pull = Some(result);
     }
@@ -170,21 +151,26 @@ impl Runtime {
         self.held.lock().unwrap().asked_about.clone()
     }
 
-    /// How often the images were listed.
+    /// Number of times that the images were listed.
     pub fn listed(&self) -> usize {
         self.held.lock().unwrap().listed
     }
 
-    /// How often the sandboxes were asked for.
+    /// Number of times that the sandboxes were asked for.
     pub fn asked(&self) -> usize {
         self.held.lock().unwrap().asked
     }
 }
 
+/// Id of the Pod's sandbox.
+fn sandbox_of(pod: &impl AsRef<Value>) -> String {
+    format!("sandbox-{}", text(&pod.as_ref()["metadata"]["uid"]))
+}
+
 /// An answer whose body never comes.
-fn headers_only() -> http::Response<tonic::body::Body> {
-    let never = futures_util::stream::pending::<Result<Frame<Bytes>, Status>>();
-    http::Response::builder()
+fn headers_only() -> hyper::Response<tonic::body::Body> {
+    let never = tokio_stream::pending::<Result<Frame<Bytes>, Status>>();
+    hyper::Response::builder()
         .header("content-type", "application/grpc")
         .body(tonic::body::Body::new(StreamBody::new(never)))
         .unwrap()

@@ -1,0 +1,8 @@
+//go:build tools
+
+// Package components names the programs that the testbed builds from this module.
+package components
+
+import (
+	_ "github.com/cri-o/cri-o/cmd/crio"
+)
