@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::arguments;
-use super::printing::{Printed, pretty, print};
+use super::printing::{Printed, complain, pretty, print};
 use super::screen::{CLEAR, Screen, Tone, age, is_terminal};
 use crate::control;
 use crate::judge::{NodeMode, Source};
@@ -82,6 +82,11 @@ async fn watch(socket: &Path, form: Form) -> anyhow::Result<()> {
         let answer = control::ask(socket, &Ask::Status).await;
         let text = match answer {
             Ok(status) => text(&status, form)?,
+            // Whoever reads JSON expects nothing else on standard output.
+            Err(error) if form == Form::Json => {
+                complain(&format!("{error:#}"));
+                String::new()
+            }
             Err(error) => {
                 let mut screen = Screen::new();
                 screen.line(Tone::Bad, &format!("{error:#}"));

@@ -105,6 +105,11 @@ impl Agent {
         std::fs::read_to_string(self.dir.join("log.txt")).unwrap_or_default()
     }
 
+    /// Its name, which is also the namespace that it answers for.
+    pub fn name(&self) -> &str {
+        self.dir.file_name().unwrap().to_str().unwrap()
+    }
+
     /// The folder that its state is in.
     pub fn state_dir(&self) -> PathBuf {
         self.dir.join("state")

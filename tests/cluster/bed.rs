@@ -1,9 +1,10 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
-use testbed::{Controller, ControllerOptions, Node, NodeOptions, RunningController};
+use testbed::{Controller, ControllerOptions, Node, NodeOptions, RunningController, Runtime};
 
 use crate::agent::{Agent, Plan};
 use crate::cluster::Cluster;
@@ -41,6 +42,8 @@ pub enum Group {
     Sources,
     /// A node whose parts are restarted.
     Recovery,
+    /// A node whose runtime is killed in the middle of a pull.
+    MidPull,
     /// A node where Jobs start and end all the time.
     Churn,
     /// A node whose kubelet's socket is read slowly, hidden, or by two agents at once.
@@ -131,7 +134,7 @@ pub struct Bed {
 }
 
 struct Beds {
-    up: BTreeMap<Group, Weak<Bed>>,
+    up: BTreeMap<(Group, Runtime), Weak<Bed>>,
     places: usize,
 }
 
@@ -140,6 +143,24 @@ static BEDS: Mutex<Beds> = Mutex::new(Beds {
     places: AT_A_TIME,
 });
 static FREED: Condvar = Condvar::new();
+
+thread_local! {
+    /// The runtime that the running test wants on its nodes, if it is not the runner's.
+    static WANTED: Cell<Option<Runtime>> = const { Cell::new(None) };
+}
+
+/// Runs a test of another module on nodes with CRI-O.
+pub fn on_crio(test: impl FnOnce()) {
+    struct Back;
+    impl Drop for Back {
+        fn drop(&mut self) {
+            WANTED.set(None);
+        }
+    }
+    let _back = Back;
+    WANTED.set(Some("crio".parse().unwrap()));
+    test();
+}
 
 /// One of the nodes that may be up.
 struct Place;
@@ -154,9 +175,10 @@ impl Drop for Place {
 impl Bed {
     /// The node of `group`; starts it, once there is a place, if no other test has.
     pub fn of(group: Group) -> Arc<Self> {
+        let key = (group, options().runtime);
         let mut beds = BEDS.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(bed) = beds.up.get(&group).and_then(Weak::upgrade) {
+            if let Some(bed) = beds.up.get(&key).and_then(Weak::upgrade) {
                 return bed;
             }
             if beds.places > 0 {
@@ -203,7 +225,7 @@ impl Bed {
             node,
             _place: Place,
         });
-        beds.up.insert(group, Arc::downgrade(&bed));
+        beds.up.insert(key, Arc::downgrade(&bed));
         bed
     }
 
@@ -298,7 +320,7 @@ fn kubelet(group: Group) -> Value {
     config
 }
 
-/// The versions that the runner asks for.
+/// The versions that the runner, or the running test, asks for.
 fn options() -> NodeOptions {
     let mut options = NodeOptions::default();
     if let Some(version) = asked("TESTBED_KUBERNETES") {
@@ -306,6 +328,9 @@ fn options() -> NodeOptions {
     }
     if let Some(runtime) = asked("TESTBED_RUNTIME") {
         options.runtime = runtime.parse().unwrap();
+    }
+    if let Some(runtime) = WANTED.get() {
+        options.runtime = runtime;
     }
     options
 }

@@ -178,6 +178,12 @@ fn distributions() {
         "overlays/microk8s",
         &[],
     );
+    check(json!({"distribution": "crio"}), "overlays/crio", &[]);
+    check(
+        json!({"distribution": "openshift"}),
+        "overlays/openshift",
+        &[],
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use testbed::Node;
 use crate::bed::{Bed, Group};
 use crate::cluster::Cluster;
 use crate::holder::{Ask, Holder};
-use crate::policy::{apply, until_running};
+use crate::policy::{INSTALLED, apply, until_running};
 use crate::shapes::{REGISTRY, container, pod};
 
 /// The preflight of an agent that would run in this Pod.
@@ -77,17 +77,7 @@ fn on_a_node_as_shipped_it_finds_nothing_and_it_sees_what_is_taken_away_or_added
     let bed = Bed::of(Group::Check);
     let node = &bed.node;
     node.push_image("policy/good", "1").unwrap();
-    apply(
-        node,
-        &[
-            "namespace.yaml",
-            "rbac.yaml",
-            "rbac-apiserver.yaml",
-            "config.yaml",
-            "fleet.yaml",
-            "policy.yaml",
-        ],
-    );
+    apply(node, &INSTALLED);
     let by_kubelet = bed.has_kubelet_socket("evidence from the kubelet");
     bed.run("checked", |cluster| async move {
         let home = Cluster {

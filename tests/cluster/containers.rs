@@ -6,7 +6,7 @@ use crate::cluster::assert_failed_by_us;
 use crate::shapes::{FAULTY, REGISTRY, container, pod};
 
 #[test]
-fn bad_init_container_is_failed() {
+pub fn bad_init_container_is_failed() {
     Bed::of(Group::Main).run("init", |cluster| async move {
         let bad = format!("{REGISTRY}/init/missing:1");
         let mut pod = pod(
@@ -20,7 +20,7 @@ fn bad_init_container_is_failed() {
 }
 
 #[test]
-fn an_image_that_is_mounted_is_failed_by_its_own_name() {
+pub fn an_image_that_is_mounted_is_failed_by_its_own_name() {
     let bed = Bed::of(Group::Main);
     bed.node.push_image("volume/good", "1").unwrap();
     if bed.minor() < 35 {
@@ -52,7 +52,7 @@ fn an_image_that_is_mounted_is_failed_by_its_own_name() {
 }
 
 #[test]
-fn one_running_and_one_bad_container_are_failed() {
+pub fn one_running_and_one_bad_container_are_failed() {
     let bed = Bed::of(Group::Main);
     bed.node.push_image("mixed/good", "1").unwrap();
     bed.run("mixed", |cluster| async move {
@@ -76,7 +76,7 @@ fn one_running_and_one_bad_container_are_failed() {
 }
 
 #[test]
-fn two_containers_of_one_bad_image_count_each_attempt_once() {
+pub fn two_containers_of_one_bad_image_count_each_attempt_once() {
     let bed = Bed::of(Group::Main);
     bed.run("shared-image", |cluster| async move {
         let bad = format!("{FAULTY}/shared/missing:1");
@@ -101,7 +101,7 @@ fn two_containers_of_one_bad_image_count_each_attempt_once() {
 
 /// The node counts to 3, and the Pod to 9.
 #[test]
-fn a_container_with_a_count_of_its_own_is_failed_at_it() {
+pub fn a_container_with_a_count_of_its_own_is_failed_at_it() {
     let bed = Bed::of(Group::Main);
     let image = |name: &str| format!("{FAULTY}/container-count/{name}:1");
     let (patient, hasty) = (image("patient"), image("hasty"));

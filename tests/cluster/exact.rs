@@ -63,20 +63,35 @@ fn took(lines: &[Value], pod: &str, count: usize) -> Option<Duration> {
 }
 
 #[test]
-fn condemned_at_exactly_the_nth_failure() {
+pub fn condemned_at_exactly_the_nth_failure() {
     let bed = Bed::of(Group::Main);
-    let agent = Plan::new(&bed.node, "own-exact", "mode: enforce\nwarmUp: 0s\n").start();
-    bed.run("own-exact", |cluster| {
-        let (node, agent) = (&bed.node, &agent);
+    let plan = Plan::new(&bed.node, "own-exact", ENFORCE);
+    exactly(&bed, &plan.start());
+}
+
+/// The same, with evidence from the API server.
+pub fn by_the_api_server() {
+    let bed = Bed::of(Group::Main);
+    let plan = Plan::new(&bed.node, "own-exact-api", ENFORCE).by_apiserver();
+    exactly(&bed, &plan.start());
+}
+
+const ENFORCE: &str = "mode: enforce\nwarmUp: 0s\n";
+
+fn exactly(bed: &Bed, agent: &Agent) {
+    let namespace = agent.name();
+    bed.run(namespace, |cluster| {
+        let node = &bed.node;
         async move {
-            let image = |name: &str| format!("{FAULTY}/exact/{name}:1");
+            let image = |name: &str| format!("{FAULTY}/{namespace}/{name}:1");
             // Edited after two failures: the new image starts at zero.
             cluster
                 .create(counting_to("edited", &image("before"), 3))
                 .await;
             // Another Pod pulls the image between two failures of this one, which asks the registry each time.
-            node.push_image("exact/sibling", "1").unwrap();
-            node.set_fault("exact/sibling", Fault::Forbidden).unwrap();
+            let sibling = &format!("{namespace}/sibling");
+            node.push_image(sibling, "1").unwrap();
+            node.set_fault(sibling, Fault::Forbidden).unwrap();
             let mut waits = counting_to("waits", &image("sibling"), 4);
             waits["spec"]["containers"][0]["imagePullPolicy"] = json!("Always");
             cluster.create(waits).await;
@@ -90,8 +105,10 @@ fn condemned_at_exactly_the_nth_failure() {
                 (5, Fault::Garbage),
             ] {
                 let name = format!("n{count}");
-                node.push_image(&format!("exact/{name}"), "1").unwrap();
-                node.set_fault(&format!("exact/{name}"), fault).unwrap();
+                node.push_image(&format!("{namespace}/{name}"), "1")
+                    .unwrap();
+                node.set_fault(&format!("{namespace}/{name}"), fault)
+                    .unwrap();
                 cluster
                     .create(counting_to(&name, &image(&name), count))
                     .await;
@@ -111,7 +128,7 @@ fn condemned_at_exactly_the_nth_failure() {
             let pulled_by_another = async {
                 // After three the kubelet waits 40 s, enough for the sibling on a slow machine.
                 failures("waits", 3).await;
-                node.heal("exact/sibling").unwrap();
+                node.heal(sibling).unwrap();
                 cluster
                     .create(pod("sibling", vec![container("main", &image("sibling"))]))
                     .await;
@@ -120,7 +137,7 @@ fn condemned_at_exactly_the_nth_failure() {
                     (phase(&pod) == "Running").then_some(())
                 };
                 cluster.until("the sibling to run", running).await;
-                node.set_fault("exact/sibling", Fault::Forbidden).unwrap();
+                node.set_fault(sibling, Fault::Forbidden).unwrap();
             };
             tokio::join!(edited, pulled_by_another);
 

@@ -6,7 +6,7 @@ use crate::cluster::{assert_untouched, phase};
 use crate::shapes::{FAULTY, container, pod};
 
 #[test]
-fn image_pushed_after_two_failures_runs_and_nothing_is_written() {
+pub fn image_pushed_after_two_failures_runs_and_nothing_is_written() {
     let bed = Bed::of(Group::Main);
     bed.run("healing", |cluster| {
         let bed = &bed;

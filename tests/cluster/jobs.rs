@@ -26,7 +26,7 @@ fn failed_condition(job: &Value) -> Option<Value> {
 }
 
 #[test]
-fn job_with_a_pod_failure_policy_fails_after_one_pod() {
+pub fn job_with_a_pod_failure_policy_fails_after_one_pod() {
     Bed::of(Group::Main).run("policy", |cluster| async move {
         let image = format!("{REGISTRY}/policy/missing:1");
         let mut job = job("a", container("main", &image), 6);
@@ -45,7 +45,7 @@ fn job_with_a_pod_failure_policy_fails_after_one_pod() {
 
 /// The policy that docs/jobs.md has for gangs: what one node cannot pull is counted.
 #[test]
-fn a_gangs_job_fails_at_once_only_if_no_node_could_pull() {
+pub fn a_gangs_job_fails_at_once_only_if_no_node_could_pull() {
     Bed::of(Group::Main).run("gangs", |cluster| async move {
         let image = format!("{REGISTRY}/gangs/missing:1");
         let mut absent = container("main", &image);
@@ -75,7 +75,7 @@ fn a_gangs_job_fails_at_once_only_if_no_node_could_pull() {
 
 /// Older API servers add the status to a Job, but not to a CronJob's template.
 #[test]
-fn a_cron_job_needs_the_status_written_out() {
+pub fn a_cron_job_needs_the_status_written_out() {
     let bed = Bed::of(Group::Main);
     let without = if bed.minor() >= 37 {
         "allowed"
@@ -106,7 +106,7 @@ fn a_cron_job_needs_the_status_written_out() {
 
 /// A container that never ran reads exit code 137 once the kubelet has ended its Pod.
 #[test]
-fn a_rule_on_exit_code_137_belongs_after_ours() {
+pub fn a_rule_on_exit_code_137_belongs_after_ours() {
     Bed::of(Group::Main).run("limit", |cluster| async move {
         let ours = json!({
             "action": "FailJob",
@@ -156,7 +156,7 @@ fn a_rule_on_exit_code_137_belongs_after_ours() {
 }
 
 #[test]
-fn job_without_a_policy_counts_its_backoff_limit() {
+pub fn job_without_a_policy_counts_its_backoff_limit() {
     Bed::of(Group::Main).run("limit", |cluster| async move {
         let image = format!("{REGISTRY}/limit/missing:1");
         cluster.create(job("a", container("main", &image), 1)).await;
@@ -174,7 +174,7 @@ fn job_without_a_policy_counts_its_backoff_limit() {
 const RETRIES: u32 = if cfg!(feature = "soak") { 6 } else { 3 };
 
 #[test]
-fn a_jobs_retries_need_one_failure_each() {
+pub fn a_jobs_retries_need_one_failure_each() {
     let bed = Bed::of(Group::Main);
     let agent = Agent::enforcing(&bed.node, "own-retries").start();
     bed.run("own-retries", |cluster| async move {
@@ -199,7 +199,7 @@ fn a_jobs_retries_need_one_failure_each() {
 }
 
 #[test]
-fn bare_pod_is_failed_and_told_why() {
+pub fn bare_pod_is_failed_and_told_why() {
     Bed::of(Group::Main).run("bare", |cluster| async move {
         let image = format!("{REGISTRY}/bare/missing:1");
         cluster
@@ -218,7 +218,7 @@ fn bare_pod_is_failed_and_told_why() {
 }
 
 #[test]
-fn standing_reasons_are_failed_by_the_clock() {
+pub fn standing_reasons_are_failed_by_the_clock() {
     Bed::of(Group::Main).run("standing", |cluster| async move {
         let invalid = "NOT/A::reference".to_owned();
         cluster

@@ -28,6 +28,7 @@ mod chart;
 mod check;
 mod churn;
 mod containers;
+mod crio;
 mod deployed;
 mod door;
 mod exact;

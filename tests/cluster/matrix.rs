@@ -35,7 +35,7 @@ struct Counted {
 impl Row {
     /// Looks after it; whether all has happened that is waited for.
     async fn is_over(&mut self, node: &Node, cluster: &Cluster, begun: Stopwatch) -> bool {
-        if self.case.is_slow() || self.is_idle || self.failed_after.is_some() {
+        if self.case.is_slow(node.plan().runtime) || self.is_idle || self.failed_after.is_some() {
             return true;
         }
         // With each password an attempt is another pull.
@@ -100,7 +100,7 @@ async fn observe(node: &Node, cluster: &Cluster, cases: &[Case]) -> Vec<Row> {
 }
 
 #[test]
-fn no_more_failures_are_counted_than_pulls_were_made_and_healed_images_run() {
+pub fn no_more_failures_are_counted_than_pulls_were_made_and_healed_images_run() {
     let bed = Bed::of(Group::Matrix);
     let agent = Plan::new(&bed.node, "own-matrix", OBSERVE).start();
     bed.run("own-matrix", |cluster| {

@@ -1,7 +1,7 @@
 //! The namespaces that tests work in: one agent answers for each.
 
 /// Namespaces that a test's own agent answers for; everyone else's agents leave them alone.
-pub const OWN: [&str; 33] = [
+pub const OWN: [&str; 34] = [
     "own-churn-kubelet",
     "own-churn-apiserver",
     "own-restarted",
@@ -17,6 +17,7 @@ pub const OWN: [&str; 33] = [
     "own-defaults",
     "own-patience",
     "own-exact",
+    "own-exact-api",
     "own-budget",
     "own-registry",
     "own-options",
@@ -38,7 +39,7 @@ pub const OWN: [&str; 33] = [
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 49] = [
+pub const SHARED: [&str; 51] = [
     "volume",
     "team-a",
     "baseline",
@@ -67,6 +68,8 @@ pub const SHARED: [&str; 49] = [
     "next-device",
     "quiet",
     "recovery",
+    "mid-pull",
+    "crio-install",
     "sources",
     "kueue-policy",
     "kueue-limit",

@@ -116,7 +116,16 @@ fn assert_no_harm(harm: &Harm, pairs: usize) {
 }
 
 #[test]
-fn none_of_the_next_jobs_is_refused_on_a_node_full_by_cpu() {
+pub fn none_of_the_next_jobs_is_refused_on_a_node_full_by_cpu() {
+    next_by_cpu(pairs(), "100m");
+}
+
+/// The same with half as many, each twice as large.
+pub fn ten_more_on_a_node_full_by_cpu() {
+    next_by_cpu(10, "200m");
+}
+
+fn next_by_cpu(pairs: usize, each: &'static str) {
     let bed = Bed::of(Group::NextJob);
     bed.node.push_image("next/good", "1").unwrap();
     let (bad, good) = (
@@ -124,12 +133,12 @@ fn none_of_the_next_jobs_is_refused_on_a_node_full_by_cpu() {
         &format!("{REGISTRY}/next/good:1"),
     );
     bed.run("next-cpu", |cluster| async move {
-        let mut left = pairs();
+        let mut left = pairs;
         let mut round = 0;
         while left > 0 {
             let room = Room {
                 resource: "cpu",
-                each: "100m",
+                each,
                 pairs: left.min(20),
             };
             let mut follow = cluster.follow().await;
@@ -143,7 +152,7 @@ fn none_of_the_next_jobs_is_refused_on_a_node_full_by_cpu() {
 }
 
 #[test]
-fn none_of_the_next_jobs_is_refused_on_a_node_full_by_a_device() {
+pub fn none_of_the_next_jobs_is_refused_on_a_node_full_by_a_device() {
     let bed = Bed::of(Group::Main);
     bed.node.push_image("next/good", "1").unwrap();
     let _devices = bed.node.add_devices("pullwarden.test/device", 2).unwrap();
@@ -196,7 +205,7 @@ impl Room<'_> {
 }
 
 #[test]
-fn none_of_the_next_jobs_is_refused_with_a_pull_in_flight() {
+pub fn none_of_the_next_jobs_is_refused_with_a_pull_in_flight() {
     let bed = Bed::of(Group::InFlight);
     bed.node.push_image("next/good", "1").unwrap();
     bed.run("own-in-flight", |cluster| {

@@ -44,7 +44,7 @@ spec:
       {{- with .affinity }}
       affinity: {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with $values.seLinuxType }}
+      {{- with $values.seLinuxType | default $places.seLinuxType }}
       securityContext:
         seLinuxOptions:
           type: {{ . }}
@@ -81,7 +81,7 @@ spec:
               value: $(POD_IP):9797
             {{- if ne $values.distribution "plain" }}
             - name: PULLWARDEN_CRI_SOCKET
-              value: /run/containerd/containerd.sock
+              value: /run/containerd/{{ $places.socket }}
             {{- end }}
             {{- if $values.kubeletOnly }}
             - name: PULLWARDEN_EVIDENCE
@@ -168,11 +168,13 @@ The image, by its digest if one is given.
 {{- end -}}
 
 {{/*
-The folders of the distribution's sockets.
+The folders of the distribution's sockets, the name of the runtime's, and the SELinux type that its hosts need.
 */}}
 {{- define "pullwarden.places" -}}
 {{- $kubelet := "/var/lib/kubelet" -}}
 {{- $runtime := "/run/containerd" -}}
+{{- $socket := "containerd.sock" -}}
+{{- $seLinuxType := "" -}}
 {{- if has .Values.distribution (list "k3s" "rke2") -}}
 {{- $runtime = "/run/k3s/containerd" -}}
 {{- else if eq .Values.distribution "k0s" -}}
@@ -181,9 +183,17 @@ The folders of the distribution's sockets.
 {{- else if eq .Values.distribution "microk8s" -}}
 {{- $runtime = "/var/snap/microk8s/common/run" -}}
 {{- $kubelet = "/var/snap/microk8s/common/var/lib/kubelet" -}}
+{{- else if has .Values.distribution (list "crio" "openshift") -}}
+{{- $runtime = "/var/run/crio" -}}
+{{- $socket = "crio.sock" -}}
+{{- end -}}
+{{- if eq .Values.distribution "openshift" -}}
+{{- $seLinuxType = "spc_t" -}}
 {{- end -}}
 runtime: {{ $runtime }}
+socket: {{ $socket }}
 podsApi: {{ $kubelet }}/pods-api
+seLinuxType: {{ $seLinuxType | quote }}
 {{- end -}}
 
 {{/*

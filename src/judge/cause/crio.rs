@@ -23,6 +23,8 @@ pub(super) const BEGINNINGS: &[&str] = &[
 
 /// Frame of 1.33 and later, which try the reference as an artifact too.
 pub(super) const IMAGE_OR_ARTIFACT: &str = "unable to pull image or OCI artifact: pull image err: ";
+/// Frame of 1.34, which first looks whether the reference is an artifact. It names no image.
+pub(super) const ARTIFACT_FIRST: &str = "unable to try pulling possible OCI artifact: ";
 /// Mark behind which the artifact's error stands.
 pub(super) const ARTIFACT: &str = "; artifact err: ";
 
@@ -30,7 +32,12 @@ pub(super) const ARTIFACT: &str = "; artifact err: ";
 pub(super) const MIRRORS: (&str, &str) = ("(Mirrors also failed: [", "]): ");
 
 /// Mark of an image that is asked for at a registry.
-pub(super) const SOURCE: &str = " docker://";
+const SOURCE: &str = " docker://";
+
+/// Returns true for a text of an attempt that is the last of a search, if the image has a short name.
+pub(super) fn may_be_searched(message: &str) -> bool {
+    message.contains(SOURCE) || message.contains(ARTIFACT_FIRST)
+}
 
 /// Frames before the image that a text is about.
 const BEFORE_SOURCE: &[&str] = &[
@@ -117,6 +124,7 @@ rows! {
     "Unimplemented manifest list MIME type " => Of(UnsupportedManifest);
     "Unexpectedly received a manifest list instead of a manifest" => Of(UnsupportedManifest);
     "rejecting ambiguous manifest" => Of(InvalidManifest);
+    With("image ID ", " is invalid") => Of(InvalidManifest);
     "copying system image from manifest list" => OfIndex;
     "reading blob " => Of(MissingContent);
     "fetching blob" => Of(MissingContent);

@@ -30,7 +30,7 @@ impl Cause {
     /// alone says nothing against the image.
     pub fn for_image(reason: &str, message: &str, image: &str) -> Self {
         let cause = Self::of(reason, message);
-        let is_searched = !names_registry(image) && message.contains(crio::SOURCE);
+        let is_searched = !names_registry(image) && crio::may_be_searched(message);
         match is_searched && cause.class().patience() < Class::Transient.patience() {
             true => Self::SearchFailed,
             false => cause,

@@ -26,7 +26,7 @@ pub fn named_image(message: &str) -> Option<&str> {
 /// Returns whether a waiting message is about this image; `None` if it does not say. CRI-O names the
 /// image that it has found for a short name, which may be any.
 pub fn names_image(message: &str, image: &str) -> Option<bool> {
-    if !names_registry(image) && message.contains(crio::SOURCE) {
+    if !names_registry(image) && crio::may_be_searched(message) {
         return None;
     }
     named_image(message).map(|name| Reference::of(name) == Reference::of(image))

@@ -178,10 +178,28 @@ async fn a_bad_configuration_is_listed_whole() {
 async fn the_runtimes_socket() {
     let node = node().await;
     let check = Check::of(&node);
-    node.runtime.call_itself("cri-o");
-    check
-        .finds_only("warning runtime: cri-o 2.4.2 answers")
-        .await;
+    for (name, version) in [
+        ("containerd", "v1.7.35"),
+        ("containerd", "2.4.2-rc.1"),
+        ("cri-o", "1.34.0"),
+    ] {
+        node.runtime.call_itself(name, version);
+        assert_eq!(check.finds().await, [""; 0]);
+    }
+    for (name, version) in [
+        ("cri-dockerd", "2.4.2"),
+        ("containerd", "v1.6.40"),
+        ("containerd", ""),
+        ("containerd", "of today"),
+        ("cri-o", "1.33.9"),
+    ] {
+        node.runtime.call_itself(name, version);
+        let expected = format!(
+            "warning runtime: {name} {version} answers at /proc/self/cwd/cri.sock; \
+             the agent was tried with containerd from 1.7 on and cri-o from 1.34 on"
+        );
+        check.finds_only(&expected).await;
+    }
     node.runtime.fault(Some(Status::unimplemented(
         "unknown service runtime.v1.RuntimeService",
     )));

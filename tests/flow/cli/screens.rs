@@ -352,7 +352,7 @@ async fn the_preflight_of_a_node() {
     node.api.reviews().allowed.remove("list pods");
     node.api.reviews().minor = "37";
     node.kubelet.down().await;
-    node.runtime.call_itself("cri-o");
+    node.runtime.call_itself("cri-o", "1.24.6");
     check("check-permissions", &preflight(Check::of(&node)).await);
     node.runtime.down().await;
     node.api.reviews().node = None;

@@ -81,7 +81,7 @@ fn section(key: &Key) -> String {
 }
 
 /// Pages of the reference, and the first words of the keys on each. The last page has all others.
-const PAGES: [(&str, &[&str]); 3] = [
+const PAGES: [(&str, &[&str]); 4] = [
     (
         "docs/configuration/judging.md",
         &[
@@ -92,9 +92,9 @@ const PAGES: [(&str, &[&str]); 3] = [
             "imagePullFailureCountMax",
             "thresholds",
             "behindMirror",
-            "scope",
         ],
     ),
+    ("docs/configuration/scope.md", &["scope"]),
     (
         "docs/configuration/brakes.md",
         &[
@@ -111,7 +111,7 @@ const PAGES: [(&str, &[&str]); 3] = [
 fn page_of(key: &Key) -> &'static str {
     let word = key.path.split('.').next().unwrap();
     let page = PAGES.iter().find(|(_, words)| words.contains(&word));
-    page.unwrap_or(&PAGES[2]).0
+    page.unwrap_or(&PAGES[3]).0
 }
 
 #[test]

@@ -42,7 +42,9 @@ fn with_secrets(text: &str) -> String {
         let end = after.find(['"', ' ', '\n', '\\']).unwrap_or(after.len());
         let (url, after) = after.split_at(end);
         let bare = url.trim_end_matches([':', ',', ')', '.']);
-        let host = bare.rsplit('@').next().unwrap();
+        // What stands before an @ of the authority; one of the path is a digest's.
+        let path = bare.find('/').unwrap_or(bare.len());
+        let host = bare[..path].rfind('@').map_or(bare, |at| &bare[at + 1..]);
         out.push_str(before);
         out.push_str(&format!(
             "://user:{SECRET}@{host}?ns=a&X-Amz-Signature={SECRET}"

@@ -6,8 +6,10 @@ use anyhow::{Context, Result};
 
 use crate::faults::{Fault, Part, Rule};
 use crate::node::Node;
+use crate::runtime::Runtime;
 use crate::settings::{
-    FAULTS, FAULTS_DEAF, FAULTS_EXPIRED, FAULTS_HTTP, FAULTS_UNKNOWN, FAULTS_WRONG_HOST, REGISTRY,
+    FAULTS, FAULTS_CHALLENGING, FAULTS_DEAF, FAULTS_EXPIRED, FAULTS_HTTP, FAULTS_UNKNOWN,
+    FAULTS_WRONG_HOST, REGISTRY,
 };
 
 /// The size of the layer that a case's image has for itself. No other image has it, so that it
@@ -152,10 +154,15 @@ impl Case {
         format!("cases/{}", self.name)
     }
 
-    /// Whether a pull takes many seconds to fail, or for ever. Some take one of the few downloads
-    /// that a runtime makes at a time meanwhile.
-    pub fn is_slow(self) -> bool {
+    /// Whether a pull by this runtime takes many seconds to fail, or for ever. Some take one of the few
+    /// downloads that a runtime makes at a time meanwhile.
+    pub fn is_slow(self, runtime: Runtime) -> bool {
         match self.setup {
+            // CRI-O comes back as late as it is told, several times in a pull.
+            Setup::Rule(Rule {
+                fault: Fault::RetryAfter { .. },
+                ..
+            }) => runtime.is_crio(),
             Setup::Rule(rule) => matches!(
                 rule.fault,
                 Fault::Hang | Fault::Late { .. } | Fault::Slow { .. } | Fault::Stall
@@ -188,7 +195,10 @@ impl Case {
             Setup::Rule(rule) => {
                 node.push_large_image(repository, "1", LAYER)?;
                 node.set_rule(repository, rule)?;
-                of(FAULTS)
+                match rule.fault.is_about_tokens() && node.plan().runtime.is_crio() {
+                    true => of(FAULTS_CHALLENGING),
+                    false => of(FAULTS),
+                }
             }
             Setup::NoRepository => of(FAULTS),
             Setup::NoTag => {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
 use crate::settings::{
-    FAULTS, FAULTS_DEAF, FAULTS_EXPIRED, FAULTS_HTTP, FAULTS_UNKNOWN, FAULTS_WRONG_HOST, NAMES,
-    REGISTRY, SERVICE_CIDR,
+    FAULTS, FAULTS_CHALLENGING, FAULTS_DEAF, FAULTS_EXPIRED, FAULTS_HTTP, FAULTS_UNKNOWN,
+    FAULTS_WRONG_HOST, NAMES, REGISTRY, SERVICE_CIDR,
 };
 
 /// A process of the node that tests may stop, start and kill.
@@ -102,6 +102,7 @@ impl Component {
             }
             .flag("faults")
             .flag(&format!("--listen={FAULTS_HTTP}"))
+            .flag(&format!("--listen={FAULTS_CHALLENGING}"))
             .path(
                 &format!("--tls={FAULTS_EXPIRED}="),
                 &pki.join("faults-expired"),

@@ -21,6 +21,9 @@ const DNS_IP: &str = "10.96.0.10";
 pub const REGISTRY: &str = "127.0.0.1:5000";
 /// The fault registry.
 pub const FAULTS: &str = "127.0.0.1:5001";
+/// The fault registry, which asks for a token already where a client looks what kind of registry it
+/// is. CRI-O takes the address of the token server from there alone.
+pub const FAULTS_CHALLENGING: &str = "127.0.0.1:5002";
 /// The fault registry at the node's own address, over HTTP, where clients expect HTTPS.
 pub const FAULTS_HTTP: &str = "10.97.0.1:5440";
 /// The fault registry over HTTPS, with a certificate that has expired.

@@ -20,6 +20,8 @@ const FILE: &str = "/var/tmp/container_images_storage2866776745/1";
 /// Checks an error of a step before anything else is read, in all frames.
 #[track_caller]
 fn source(inner: &str, expected: Cause) {
+    let first = "unable to try pulling possible OCI artifact: build image source";
+    causes::check(&format!("{first}: {inner}"), expected);
     frames(
         &format!("initializing source docker://r.example/a:1: {inner}"),
         expected,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Case;
-use crate::settings::FAULTS;
+use crate::settings::{FAULTS, FAULTS_CHALLENGING};
 
 impl Case {
     /// A Pod, named as the case, that pulls this image once and runs it if that goes well.
@@ -38,7 +38,7 @@ fn secret_name(number: usize) -> String {
 
 fn secret(number: usize) -> Value {
     let user = json!({"username": format!("user-{number}"), "password": "wrong"});
-    let config = json!({"auths": {FAULTS: user}});
+    let config = json!({"auths": {FAULTS: user, FAULTS_CHALLENGING: user}});
     json!({
         "apiVersion": "v1",
         "kind": "Secret",

@@ -110,15 +110,16 @@ impl Corpus {
         let progress = Progress::new(false);
         let mut entries = Vec::new();
         // A download that hangs would hold up others, a full store would spoil them.
-        for (what, is_in) in [
-            (
-                "pulls that fail",
-                (|case| !case.is_slow() && !case.needs_the_node()) as fn(&Case) -> bool,
-            ),
-            ("pulls that take their time", |case| case.is_slow()),
-            ("pulls that need the node", |case| case.needs_the_node()),
+        let (alone, together): (Vec<Case>, Vec<Case>) =
+            cases.iter().partition(|case| case.needs_the_node());
+        let (slow, quick): (Vec<Case>, Vec<Case>) = together
+            .iter()
+            .partition(|case| case.is_slow(self.versions.runtime));
+        for (what, group) in [
+            ("pulls that fail", quick),
+            ("pulls that take their time", slow),
+            ("pulls that need the node", alone),
         ] {
-            let group: Vec<Case> = cases.iter().copied().filter(is_in).collect();
             if !group.is_empty() {
                 entries.extend(progress.step(what, || self.observe(node, &group))?);
             }

@@ -20,6 +20,9 @@ const DEPLOYED: &str = "deployed";
 /// The tests that need Helm.
 const CHART: &str = "chart";
 
+/// The tests on nodes with CRI-O.
+const CRIO: &str = "crio";
+
 /// The tests beside controllers of queues and workflows.
 const QUEUES: &str = "queues";
 
@@ -73,6 +76,12 @@ impl Test {
                 runtime.title()
             );
             cargo::build_components(&self.versions)?;
+            if self.wants(CRIO) {
+                cargo::build_components(&Versions {
+                    runtime: CRIO.parse()?,
+                    ..self.versions.clone()
+                })?;
+            }
             if self.wants(CHART) {
                 testbed::build(&Kind::Helm.default_family()?, Progress::new(false))?;
             }
@@ -86,7 +95,7 @@ impl Test {
             Ok(true)
         })?;
         let mut agent = None;
-        if self.wants(DEPLOYED) {
+        if self.wants(DEPLOYED) || self.wants(CRIO) {
             step(done, "building the image", || {
                 agent = Some(cargo::build_agent(Build::Static)?);
                 Ok(true)

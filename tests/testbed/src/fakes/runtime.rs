@@ -27,7 +27,7 @@ mod wire {
 #[derive(Debug, Default)]
 struct Held {
     /// Its name, if not containerd.
-    name: Option<&'static str>,
+    name: Option<(&'static str, &'static str)>,
     sandboxes: Vec<wire::PodSandbox>,
     with_container: Vec<String>,
     fault: Option<Status>,
@@ -97,9 +97,9 @@ impl Runtime {
         self.held.lock().unwrap().stops = stops;
     }
 
-    /// Its name from now on.
-    pub fn call_itself(&self, name: &'static str) {
-        self.held.lock().unwrap().name = Some(name);
+    /// Its name and version from now on.
+    pub fn call_itself(&self, name: &'static str, version: &'static str) {
+        self.held.lock().unwrap().name = Some((name, version));
     }
 
     /// Holds a sandbox for the Pod, without any container.
@@ -188,10 +188,13 @@ impl RuntimeService for Service {
         let held = self.0.lock().unwrap();
         match &held.fault {
             Some(fault) => Err(fault.clone()),
-            None => Ok(Response::new(wire::VersionResponse {
-                runtime_name: held.name.unwrap_or("containerd").to_owned(),
-                runtime_version: "2.4.2".to_owned(),
-            })),
+            None => {
+                let (name, version) = held.name.unwrap_or(("containerd", "2.4.2"));
+                Ok(Response::new(wire::VersionResponse {
+                    runtime_name: name.to_owned(),
+                    runtime_version: version.to_owned(),
+                }))
+            }
         }
     }
 

@@ -10,12 +10,13 @@ use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt as _, Collected};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, RANGE};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::clock::unix_millis;
 use crate::image::MANIFEST;
+use crate::settings::FAULTS_CHALLENGING;
 
 use super::answer::{self, plain, refusal};
 use super::body::{Body, broken_off, full, stalled, trickle};
@@ -77,11 +78,14 @@ impl Proxy {
             });
             log.len() - 1
         };
-        let response = match path.strip_prefix("/token/") {
-            Some(repository) => match self.rules().token(repository) {
+        let response = match asked_token(request.uri()) {
+            Some(repository) => match self.rules().token(&repository) {
                 Some(status) => refusal(status),
                 None => answer::token(),
             },
+            None if path == "/v2/" && Asked::of(&request).host == FAULTS_CHALLENGING => {
+                answer::token_challenge(FAULTS_CHALLENGING, "", None)
+            }
             None => {
                 let fault = self.rules().judge(&path);
                 self.misbehave(fault, line, request).await?
@@ -245,6 +249,20 @@ impl Asked {
         let text = String::from_utf8(decoded).ok()?;
         Some(text.split_once(':')?.0.to_owned())
     }
+}
+
+/// The repository that a token is asked for: by the path, or by the scope where the challenge named none.
+fn asked_token(uri: &Uri) -> Option<String> {
+    let named = uri.path().strip_prefix("/token/")?;
+    if !named.is_empty() {
+        return Some(named.to_owned());
+    }
+    let query = uri.query().unwrap_or_default();
+    let query = query.replace("%3A", ":").replace("%2F", "/");
+    let mut parts = query.split('&');
+    let scope = parts.find_map(|part| part.strip_prefix("scope=repository:"));
+    let repository = scope.and_then(|scope| scope.split(':').next());
+    Some(repository.unwrap_or_default().to_owned())
 }
 
 /// A layer's answer with the fault done to its body. What is small enough to be no layer is

@@ -89,6 +89,14 @@ impl Fault {
             _ => true,
         }
     }
+
+    /// True if a client first asks a token server.
+    pub fn is_about_tokens(self) -> bool {
+        matches!(
+            self,
+            Self::Token { .. } | Self::TokenIgnored | Self::InsufficientScope
+        )
+    }
 }
 
 /// The requests to a repository that a fault is about.

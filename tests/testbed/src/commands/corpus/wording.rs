@@ -14,11 +14,11 @@ const DIGEST: usize = 64;
 /// What stands before the text of an error that has this code.
 const DEADLINE: &str = "rpc error: code = DeadlineExceeded desc = ";
 
-/// The message with the node's folder, client ports, digests and the present time replaced by what
-/// is always the same.
+/// The message with the node's folder, client ports, digests, names made up and the present time replaced by
+/// what is always the same, and without figures of how fast a download was.
 pub fn stable(message: &str, dir: &Path) -> String {
     let message = message.replace(&dir.display().to_string(), DIR);
-    codes(&times(&ports(&digests(&message))))
+    codes(&times(&ports(&digests(&scratch(&untuned(&message))))))
 }
 
 /// The code of a connection that could not be made in time, which is `DeadlineExceeded` or none as
@@ -27,6 +27,30 @@ fn codes(message: &str) -> String {
     match message.contains("dial tcp") && message.ends_with("i/o timeout") {
         true => message.replace(DEADLINE, ""),
         false => message.to_owned(),
+    }
+}
+
+/// The name that CRI-O makes up for a folder gets the number 1.
+fn scratch(message: &str) -> String {
+    const MARK: &str = "container_images_storage";
+    let mut parts = message.split(MARK);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text += MARK;
+        text += "1";
+        text += part.trim_start_matches(|c: char| c.is_ascii_digit());
+    }
+    text
+}
+
+/// CRI-O's figures of a download that broke off are left out.
+fn untuned(message: &str) -> String {
+    let cut = message
+        .split_once("(heuristic tuning data: ")
+        .and_then(|(before, rest)| Some((before, rest.split_once("): ")?.1)));
+    match cut {
+        Some((before, after)) => format!("{before}{}", untuned(after)),
+        None => message.to_owned(),
     }
 }
 
@@ -99,6 +123,10 @@ mod tests {
             "read tcp 127.0.0.1:40000->127.0.0.1:5001: reset",
         );
         check("a -> b, <nil>", "a -> b, <nil>");
+        check(
+            "file \"/t/container_images_storage263655/1\": read: (heuristic tuning data: total 1 @1.2 ms, last retry 1 @0 ms): EOF",
+            "file \"/t/container_images_storage1/1\": read: EOF",
+        );
         check(
             "write /tmp/pwtb-1a/data/x: no space left on device",
             "write /run/testbed/data/x: no space left on device",
