@@ -137,13 +137,14 @@ pub struct Threshold {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scope {
-    /// Restart policies of the Pods that are judged without asking for it.
+    /// Restart policies of the Pods that are judged without asking for it. A Pod with another one must ask by an
+    /// annotation of its own.
     #[schemars(title = "a list of Never, OnFailure, Always", example = ["Never"])]
     pub restart_policies: Vec<Word<RestartPolicy>>,
-    /// Namespaces whose Pods the agent never judges.
+    /// Namespaces whose Pods the agent never judges, whatever their annotations are.
     #[schemars(title = "a list of names", example = ["kube-system", "monitoring"])]
     pub exclude_namespaces: Vec<Name>,
-    /// Rules that lower the mode in namespaces, by their names or by a label selector.
+    /// Rules that lower the mode in namespaces to `off` or `observe`, by their names or by a label selector.
     /// If several rules apply to a namespace, the lowest mode counts.
     #[schemars(
         title = "a list of {names, selector, mode}",
@@ -151,8 +152,9 @@ pub struct Scope {
     )]
     pub namespaces: Vec<Rule>,
     /// With `on`, the annotations of a Namespace are defaults for its Pods. A Pod's own annotation
-    /// comes before them. They bring in no Pod that the agent would not judge without them.
-    /// The agent then needs the permission to read namespaces.
+    /// comes before them. They add no Pod: one with
+    /// `restartPolicy: Always` must still ask by its own annotation.
+    /// The agent then needs the permission to get namespaces (component `namespace-labels`).
     #[schemars(example = &"on")]
     pub namespace_annotations: Word<bool>,
     /// Rules that name the Pods in scope, by a label selector, the kind of the controller, or both.

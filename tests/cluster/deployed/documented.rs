@@ -140,9 +140,10 @@ async fn observe(docs: &mut Docs<'_>, cluster: &Cluster) {
 /// Raised to enforce, it does it; and all writes are switched off.
 async fn enforce(docs: &mut Docs<'_>, cluster: &Cluster) {
     let installed = Installed(docs.node);
-    docs.run("docs/adopting.md");
-    // What the rollout leaves behind.
-    docs.run("docs/adopting.md");
+    // The rollout, all nodes, and what the rollout leaves behind.
+    for _ in 0..3 {
+        docs.run("docs/adopting.md");
+    }
     let failed = cluster.until_failed(STUCK).await;
     assert_failed_by_us(&failed, "ImageNotFound", &image());
     let thrown = || {
