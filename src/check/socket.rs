@@ -12,8 +12,8 @@ use crate::cri::Runtime;
 
 const WHAT: &str = "runtime";
 
-/// The runtimes that the agent was tried with, as they call themselves, each with its first such version (major, minor).
-const TRIED: [(&str, (u32, u32)); 2] = [("containerd", (1, 7)), ("cri-o", (1, 34))];
+/// The runtimes that the agent supports, as they call themselves, each from this version on (major, minor).
+const SUPPORTED: [(&str, (u32, u32)); 2] = [("containerd", (1, 7)), ("cri-o", (1, 34))];
 
 /// Why a socket cannot be used.
 #[derive(Debug)]
@@ -87,11 +87,11 @@ pub(super) async fn runtime(path: &Path) -> Finding {
             ),
             "see that it is the runtime's socket, and that the runtime's CRI plugin is switched on",
         ),
-        Ok(version) if !is_tried(&version) => Finding::warning(
+        Ok(version) if !is_supported(&version) => Finding::warning(
             WHAT,
             &format!(
-                "{version} answers at {shown}; the agent was tried with {}",
-                tried()
+                "{version} answers at {shown}; the agent supports {}",
+                supported()
             ),
             "watch its causes in mode observe before you let it enforce: other runtimes and versions may report failed pulls in other words",
         ),
@@ -99,21 +99,21 @@ pub(super) async fn runtime(path: &Path) -> Finding {
     }
 }
 
-/// True if the agent was tried with a runtime of this name, of this version or an older one.
-fn is_tried(answer: &str) -> bool {
+/// True if the agent supports a runtime of this name and version.
+fn is_supported(answer: &str) -> bool {
     let (name, version) = answer.split_once(' ').unwrap_or((answer, ""));
     let mut numbers = version.trim_start_matches('v').split('.').map(str::parse);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
         return false;
     };
-    TRIED
+    SUPPORTED
         .iter()
         .any(|(known, first)| *known == name && (major, minor) >= *first)
 }
 
-/// The list, for people.
-fn tried() -> String {
-    TRIED
+/// The list of supported runtimes, for people.
+fn supported() -> String {
+    SUPPORTED
         .map(|(name, (major, minor))| format!("{name} from {major}.{minor} on"))
         .join(" and ")
 }

@@ -77,7 +77,10 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
 
 /// Asks again even if no agent answers: whoever watches wants to see when it is back.
 async fn watch(socket: &Path, form: Form) -> anyhow::Result<()> {
-    let clear = if is_terminal() { CLEAR } else { "" };
+    let clear = match is_terminal() && form != Form::Json {
+        true => CLEAR,
+        false => "",
+    };
     loop {
         let answer = control::ask(socket, &Ask::Status).await;
         let text = match answer {

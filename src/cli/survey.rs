@@ -111,7 +111,10 @@ fn config(file: Option<&Path>) -> Result<Config, Faults> {
 /// Takes surveys even if one fails: whoever watches wants to see when the API server is back.
 async fn watch(client: &Client, asked: &Asked, form: &str, pause: Duration) -> anyhow::Result<()> {
     let clock = Clock::default();
-    let clear = if is_terminal() { CLEAR } else { "" };
+    let clear = match is_terminal() && form != "json" {
+        true => CLEAR,
+        false => "",
+    };
     loop {
         let text = match take(client, asked, &clock).await {
             Ok(survey) => shown(&survey, form)?,

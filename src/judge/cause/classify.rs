@@ -4,7 +4,7 @@ use super::kind::Cause;
 use super::phrases::Phrases;
 use super::registry::{NOT_SCANNED, RATE_LIMITED};
 use super::sign::Sign::{self, *};
-use super::{kubelet, mismatch, status};
+use super::{crio, kubelet, mismatch, status};
 
 /// Question to an error. The first that has an answer decides.
 enum Question {
@@ -125,9 +125,30 @@ fn signature_refused(error: &Phrases<'_>) -> Option<Cause> {
             // The key of the policy, for example.
             Cause::RuntimeTrouble
         } else {
-            Cause::SignatureRefused
+            unread_signature(error).unwrap_or(Cause::SignatureRefused)
         }
     })
+}
+
+/// Returns why CRI-O could not read a signature, if that is why it refuses the image.
+fn unread_signature(error: &Phrases<'_>) -> Option<Cause> {
+    if !error.phrases.contains(&crio::REJECTED) {
+        return None;
+    }
+    let told = [
+        (Body(Cause::RegistryUnavailable), Cause::RegistryUnavailable),
+        (Of(Cause::MissingContent), Cause::MissingContent),
+    ];
+    let told = told.into_iter().find(|(sign, _)| error.has(*sign));
+    told.map(|(_, cause)| cause).or(unanswered_request(error))
+}
+
+/// Returns the cause of a request that had no answer, if nothing else is known of it.
+fn unanswered_request(error: &Phrases<'_>) -> Option<Cause> {
+    let mut pairs = error.phrases.windows(2);
+    pairs
+        .any(|pair| status::is_request(pair[0]) && pair[1] != "unknown")
+        .then_some(Cause::Unreachable)
 }
 
 fn denied(error: &Phrases<'_>) -> Option<Cause> {
@@ -202,10 +223,7 @@ fn place(error: &Phrases<'_>) -> Option<Cause> {
     if error.code == "DeadlineExceeded" {
         return Some(Cause::Timeout);
     }
-    let mut pairs = error.phrases.windows(2);
-    pairs
-        .any(|pair| status::is_request(pair[0]) && pair[1] != "unknown")
-        .then_some(Cause::Unreachable)
+    unanswered_request(error)
 }
 
 #[cfg(test)]

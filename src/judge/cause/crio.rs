@@ -8,6 +8,12 @@ use super::sign::rows;
 /// Beginnings of errors in a list of several credentials' errors.
 pub(super) const BEGINNINGS: &[&str] = &[
     "unable to pull image",
+    ARTIFACT_FIRST,
+    "initializing image from source ",
+    "determining manifest MIME type for ",
+    "parsing image configuration: ",
+    "partial pull of blob ",
+    "committing the finished image",
     "copying system image ",
     "choosing an image ",
     "Source image rejected: ",
@@ -21,22 +27,40 @@ pub(super) const BEGINNINGS: &[&str] = &[
     "unable to retrieve auth token: ",
 ];
 
-/// Frame of 1.33 and later, which try the reference as an artifact too.
+/// Frame of 1.36, which tries the reference as an artifact too.
 pub(super) const IMAGE_OR_ARTIFACT: &str = "unable to pull image or OCI artifact: pull image err: ";
 /// Frame of 1.34, which first looks whether the reference is an artifact. It names no image.
 pub(super) const ARTIFACT_FIRST: &str = "unable to try pulling possible OCI artifact: ";
 /// Mark behind which the artifact's error stands.
 pub(super) const ARTIFACT: &str = "; artifact err: ";
 
+/// Mark behind which the error of a real artifact stands. It is pulled as an image first, which always fails.
+pub(super) const PULLED_ARTIFACT: &str = "; artifact err: pull artifact: ";
+
 /// Beginning and end of the errors of mirrors. The error of the origin, which was asked last, follows.
 pub(super) const MIRRORS: (&str, &str) = ("(Mirrors also failed: [", "]): ");
+/// Mark between the errors of two mirrors.
+pub(super) const NEXT_MIRROR: &str = "]\n[";
+/// Mark of an origin that may not be asked, by `registries.conf`.
+pub(super) const BLOCKED: &str = " is blocked in ";
 
 /// Mark of an image that is asked for at a registry.
 const SOURCE: &str = " docker://";
 
-/// Returns true for a text of an attempt that is the last of a search, if the image has a short name.
+/// Texts of CRI-O alone that may name no image.
+const UNNAMED: [&str; 7] = [
+    SOURCE,
+    ARTIFACT_FIRST,
+    "unable to pull image",
+    "writing blob: ",
+    "reading blob ",
+    "parsing image configuration: ",
+    REJECTED,
+];
+
+/// Returns true if CRI-O may have searched several registries for an image with a short name.
 pub(super) fn may_be_searched(message: &str) -> bool {
-    message.contains(SOURCE) || message.contains(ARTIFACT_FIRST)
+    UNNAMED.iter().any(|part| message.contains(part))
 }
 
 /// Frames before the image that a text is about.
@@ -55,6 +79,9 @@ pub(super) fn named_image(mut text: &str) -> Option<&str> {
     rest.split_once(": ").map(|(name, _)| name)
 }
 
+/// Phrase before the reason for which a policy refuses an image, or cannot judge it.
+pub(super) const REJECTED: &str = "Source image rejected";
+
 /// Frame of an unpacking program's output in old versions; the output follows in the same phrase.
 pub(super) const UNPACKING: &str = "processing tar file(";
 
@@ -71,7 +98,7 @@ rows! {
     "loading registries" => LocalStep;
     "loading registries configuration" => LocalStep;
     "parsing /" => LocalStep;
-    With("registry ", " is blocked in ") => Of(SignatureRefused);
+    With("registry ", BLOCKED) => Of(SignatureRefused);
     With("short-name ", "did not resolve to an alias") => Of(UnresolvedShortName);
     "short name mode is enforcing, but image name " => Of(UnresolvedShortName);
     "no registries configured while trying to pull an unqualified image" => Of(UnresolvedShortName);
@@ -109,8 +136,12 @@ rows! {
     "StatusCode" => NotJson;
     "reading blob " => FromStorage;
     "fetching blob" => FromStorage;
+    "fetching partial blob" => FromStorage;
     "error fetching external blob from " => FromStorage;
     "Source image rejected" => Of(SignatureRefused);
+    // An HTML page in place of a signature.
+    "unrecognized signature format, starting with binary 0x3c" => Body(RegistryUnavailable);
+    "unexpected MIME type for sigstore attachment manifest" => Body(RegistryUnavailable);
     "A signature was required" => Of(SignatureRefused);
     "no image found in image index for architecture" => Of(NoMatchingPlatform);
     "no image found in manifest list for architecture" => Of(NoMatchingPlatform);
@@ -128,5 +159,6 @@ rows! {
     "copying system image from manifest list" => OfIndex;
     "reading blob " => Of(MissingContent);
     "fetching blob" => Of(MissingContent);
+    "fetching partial blob" => Of(MissingContent);
     "fetching target platform image" => Of(MissingContent);
 }

@@ -50,6 +50,9 @@ pub(super) const NEVER: &str = "Container image ";
 /// Text after the image, if it is on the node.
 pub(super) const PRESENT: &str = " is present ";
 
+/// Texts before and behind an image's name where CRI-O says that its registry is not available.
+pub(super) const UNAVAILABLE: (&str, &str) = ("image pull failed for ", " because ");
+
 /// Beginnings of messages that go on with the image's name in quotes.
 pub(super) const BEFORE_IMAGE: &[&str] = &[
     BACK_OFF,

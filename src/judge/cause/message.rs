@@ -115,9 +115,15 @@ fn of_error(text: &str) -> Cause {
     let (code, text) = code(text);
     let text = &*of_daemon(text);
     let text = match text.strip_prefix(crio::IMAGE_OR_ARTIFACT) {
-        Some(text) => text.split(crio::ARTIFACT).next().unwrap_or(text),
+        Some(text) => match text.split_once(crio::PULLED_ARTIFACT) {
+            Some((_, artifact)) => artifact,
+            None => text.split(crio::ARTIFACT).next().unwrap_or(text),
+        },
         None => text,
     };
+    if let Some(mirrors) = of_blocked_origin(text) {
+        return mirrors;
+    }
     let text = &*without_mirrors(text);
     // The registry's own text stands below the first line. Only a list of its error codes is read.
     let (line, below) = text.split_once('\n').unwrap_or((text, ""));
@@ -140,12 +146,26 @@ fn of_error(text: &str) -> Cause {
 
 /// Returns an error without the errors of mirrors. The origin, which was asked after them, decides.
 fn without_mirrors(text: &str) -> Cow<'_, str> {
-    let (begins, ends) = crio::MIRRORS;
-    let cut = text.split_once(begins).and_then(|(before, rest)| {
-        let (_, origin) = rest.rsplit_once(ends)?;
-        Some(format!("{before}{origin}"))
-    });
+    let cut = mirrored(text).map(|(before, _, origin)| format!("{before}{origin}"));
     cut.map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// Returns the cause of an error whose origin may not be asked: of all errors the most patient.
+fn of_blocked_origin(text: &str) -> Option<Cause> {
+    let (_, mirrors, origin) = mirrored(text)?;
+    if !origin.contains(crio::BLOCKED) {
+        return None;
+    }
+    let errors = [origin].into_iter().chain(mirrors.split(crio::NEXT_MIRROR));
+    most_patient(errors.map(of_error))
+}
+
+/// Returns what stands before the errors of mirrors, those errors, and the origin's.
+fn mirrored(text: &str) -> Option<(&str, &str, &str)> {
+    let (begins, ends) = crio::MIRRORS;
+    let (before, rest) = text.split_once(begins)?;
+    let (mirrors, origin) = rest.rsplit_once(ends)?;
+    Some((before, mirrors, origin))
 }
 
 /// Returns the cause that needs the most patience.

@@ -17,7 +17,10 @@ pub fn named_image(message: &str) -> Option<&str> {
     let mut heads = kubelet::BEFORE_IMAGE.iter().chain(containerd::BEFORE_IMAGE);
     let name = match heads.find_map(|head| text.strip_prefix(head)) {
         Some(rest) => rest.strip_prefix('"')?.split_once('"')?.0,
-        None => crio::named_image(text)?,
+        None => match text.strip_prefix(kubelet::UNAVAILABLE.0) {
+            Some(rest) => rest.split_once(kubelet::UNAVAILABLE.1)?.0,
+            None => crio::named_image(text)?,
+        },
     };
     let is_whole = !name.is_empty() && name.len() <= LONGEST && !name.contains(['\\', '…']);
     is_whole.then_some(name)
@@ -70,6 +73,13 @@ mod tests {
             // A short name may have been found anywhere.
             assert_eq!(named("a:1"), None, "{message}");
         }
+    }
+
+    #[test]
+    fn the_kubelet_names_the_image_of_a_registry_that_is_not_available() {
+        let message = "image pull failed for r.test:5000/a:1 because the registry is unavailable: unable to pull image: x";
+        assert_eq!(names_image(message, "r.test:5000/a:1"), Some(true));
+        assert_eq!(names_image(message, "r.test:5000/b:1"), Some(false));
     }
 
     #[test]

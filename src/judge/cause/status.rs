@@ -89,6 +89,8 @@ pub(super) fn cause(error: &Phrases<'_>) -> Option<Cause> {
         401 | 403 | 412 if error.says(RATE_LIMITED) => Cause::TooManyRequests,
         401 | 403 if is_of_storage(error) => Cause::RegistryUnavailable,
         401 if error.has(SendingCredentials) => Cause::BadCredentials,
+        // A page of what stands before the registry.
+        403 if error.has(Pinging) => Cause::RegistryUnavailable,
         401 | 403 => Cause::Denied,
         _ if !is_of_image || error.has(NotJson) => Cause::RegistryUnavailable,
         // Harbor's policies.

@@ -25,7 +25,8 @@ pub fn installed_by_kustomize_and_by_helm_it_fails_a_pod() {
             })
             .await;
             fails(&cluster, "kustomized").await;
-            installed.check();
+            let found = installed.check();
+            assert!(found.contains("ok       runtime"), "{found}");
             let overlay = folder("overlays/crio");
             installed.kubectl(&["delete", "-k", &overlay, "--wait=false"]);
             until_gone(&cluster, &installed).await;
@@ -38,7 +39,8 @@ pub fn installed_by_kustomize_and_by_helm_it_fails_a_pod() {
             ]);
             ready(&home, None).await;
             fails(&cluster, "charted").await;
-            installed.check();
+            let found = installed.check();
+            assert!(found.contains("ok       runtime"), "{found}");
             installed.uninstall_chart();
             installed.kubectl(&["delete", "namespace", "pullwarden", "--wait=false"]);
             until_gone(&cluster, &installed).await;

@@ -139,7 +139,7 @@ pub async fn until_status(
 
 impl Installed<'_> {
     /// Has the agent's own program look whether it has what it needs. It must find no fault.
-    pub fn check(&self) {
+    pub fn check(&self) -> String {
         let command = [
             "/pullwarden",
             "check",
@@ -149,6 +149,7 @@ impl Installed<'_> {
         let exec = ["-n", "pullwarden", "exec", "ds/pullwarden", "--"];
         let found = self.kubectl(&[&exec[..], &command[..]].concat());
         eprintln!("{found}");
+        found
     }
 
     /// Runs helm, which must succeed.

@@ -196,7 +196,7 @@ async fn the_runtimes_socket() {
         node.runtime.call_itself(name, version);
         let expected = format!(
             "warning runtime: {name} {version} answers at /proc/self/cwd/cri.sock; \
-             the agent was tried with containerd from 1.7 on and cri-o from 1.34 on"
+             the agent supports containerd from 1.7 on and cri-o from 1.34 on"
         );
         check.finds_only(&expected).await;
     }

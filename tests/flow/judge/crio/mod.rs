@@ -4,6 +4,7 @@
 //! alone, with the attempt as an artifact behind it, and with a mirror's failure before it.
 
 mod answers;
+mod around;
 mod content;
 mod node;
 

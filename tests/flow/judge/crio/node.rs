@@ -71,8 +71,9 @@ fn a_node_whose_configuration_is_at_fault() {
     ] {
         source(inner, RuntimeTrouble);
     }
-    source(
-        "registry r.example is blocked in /etc/containers/registries.conf or /etc/containers/registries.conf.d",
+    // The errors of its mirrors would count too.
+    frames(
+        "initializing source docker://r.example/a:1: registry r.example is blocked in /etc/containers/registries.conf or /etc/containers/registries.conf.d",
         SignatureRefused,
     );
 }
