@@ -183,3 +183,17 @@ async fn watching_goes_on_while_the_agent_is_away() {
         "{text:?}"
     );
 }
+
+#[tokio::test]
+async fn who_watches_json_reads_errors_elsewhere() {
+    let answering = Answering::start().await;
+    std::fs::remove_file(&answering.socket).unwrap();
+    let mut command = answering.command(&["--watch", "-o", "json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running(command.spawn().unwrap());
+    let text = read(running.0.stderr.take().unwrap(), "is it running?", 2).await;
+    assert!(text.contains("pullwarden: "), "{text}");
+    running.0.kill().unwrap();
+    let printed = read(running.0.stdout.take().unwrap(), "is it running?", 1).await;
+    assert_eq!(printed, "");
+}

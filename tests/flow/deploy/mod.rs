@@ -3,6 +3,7 @@
 mod commands;
 mod conditions;
 mod documented;
+mod faults;
 mod keys;
 mod manifests;
 mod names;
