@@ -16,6 +16,7 @@ mod run;
 mod screen;
 mod status;
 mod survey;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::Path;

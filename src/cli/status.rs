@@ -1,14 +1,14 @@
 //! `pullwarden status`: the state of the node and of each Pod that is being judged.
 
 use std::cmp::Reverse;
-use std::path::Path;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::arguments;
-use super::printing::{Printed, complain, pretty, print};
-use super::screen::{CLEAR, Screen, Tone, age, is_terminal};
+use super::printing::{pretty, print};
+use super::screen::{Screen, Tone, age};
+use super::watch::watch;
 use crate::control;
 use crate::judge::{NodeMode, Source};
 use crate::view::{
@@ -67,40 +67,12 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         _ => Form::Table,
     };
     let socket = &config.startup.control_socket;
-    if !matches.get_flag("watch") {
-        let status = control::ask(socket, &Ask::Status).await?;
-        print(&text(&status, form)?)?;
-        return Ok(());
+    let ask = async || text(&control::ask(socket, &Ask::Status).await?, form);
+    if matches.get_flag("watch") {
+        return watch(form == Form::Json, PAUSE, ask).await;
     }
-    watch(socket, form).await
-}
-
-/// Asks again even if no agent answers: whoever watches wants to see when it is back.
-async fn watch(socket: &Path, form: Form) -> anyhow::Result<()> {
-    let clear = match is_terminal() && form != Form::Json {
-        true => CLEAR,
-        false => "",
-    };
-    loop {
-        let answer = control::ask(socket, &Ask::Status).await;
-        let text = match answer {
-            Ok(status) => text(&status, form)?,
-            // Whoever reads JSON expects nothing else on standard output.
-            Err(error) if form == Form::Json => {
-                complain(&format!("{error:#}"));
-                String::new()
-            }
-            Err(error) => {
-                let mut screen = Screen::new();
-                screen.line(Tone::Bad, &format!("{error:#}"));
-                screen.into_text()
-            }
-        };
-        if print(&format!("{clear}{text}"))? == Printed::Closed {
-            return Ok(());
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+    print(&ask().await?)?;
+    Ok(())
 }
 
 fn text(status: &Status, form: Form) -> anyhow::Result<String> {

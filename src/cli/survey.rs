@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use kube::Client;
 use serde_json::json;
 
 use super::arguments;
-use super::printing::{Printed, complain, pretty, print};
-use super::screen::{CLEAR, Screen, Tone, is_terminal};
+use super::printing::{pretty, print};
+use super::watch::watch;
 use crate::clock::Clock;
 use crate::config::{Config, Faults};
 use crate::evidence::client_of_person;
@@ -91,48 +90,19 @@ pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     };
     let form = text("output").unwrap_or_default();
     let client = client_of_person(path("kubeconfig"), text("context")).await?;
-    match matches.get_one::<u64>("watch") {
-        None => {
-            let survey = take(&client, &asked, &Clock::default()).await?;
-            print(&shown(&survey, form)?)?;
-            Ok(())
-        }
-        Some(seconds) => watch(&client, &asked, form, Duration::from_secs(*seconds)).await,
+    let clock = Clock::default();
+    let ask = async || shown(&take(&client, &asked, &clock).await?, form);
+    if let Some(seconds) = matches.get_one::<u64>("watch") {
+        return watch(form == "json", Duration::from_secs(*seconds), ask).await;
     }
+    print(&ask().await?)?;
+    Ok(())
 }
 
 fn config(file: Option<&Path>) -> Result<Config, Faults> {
     match file {
         Some(file) => Config::to_judge_by(file),
         None => Config::judged_by(json!({})),
-    }
-}
-
-/// Takes surveys even if one fails: whoever watches wants to see when the API server is back.
-async fn watch(client: &Client, asked: &Asked, form: &str, pause: Duration) -> anyhow::Result<()> {
-    let clock = Clock::default();
-    let clear = match is_terminal() && form != "json" {
-        true => CLEAR,
-        false => "",
-    };
-    loop {
-        let text = match take(client, asked, &clock).await {
-            Ok(survey) => shown(&survey, form)?,
-            // Whoever reads JSON expects nothing else on standard output.
-            Err(error) if form == "json" => {
-                complain(&format!("{error:#}"));
-                String::new()
-            }
-            Err(error) => {
-                let mut screen = Screen::new();
-                screen.line(Tone::Bad, &format!("{error:#}"));
-                screen.into_text()
-            }
-        };
-        if print(&format!("{clear}{text}"))? == Printed::Closed {
-            return Ok(());
-        }
-        tokio::time::sleep(pause).await;
     }
 }
 

@@ -105,7 +105,7 @@ impl ApiServer {
         self.shared.store.lock().unwrap()
     }
 
-    /// It goes by this clock from now on.
+    /// Its answers have the time of this clock from now on.
     pub fn go_by(&self, clock: Clock) {
         *self.shared.clock.lock().unwrap() = clock;
     }

@@ -41,7 +41,7 @@ enum Step {
     Socket,
     /// The configuration says observe, or enforce again.
     Mode,
-    /// Time goes by.
+    /// A span of time passes.
     Wait(u64),
 }
 
