@@ -43,8 +43,9 @@ impl Row {
         if node.pulls(&self.image).unwrap().errors.len() >= wanted {
             self.failed_after = Some(begun.elapsed());
         } else if let Some(pod) = cluster.pod(self.case.name()).await {
-            let is_invalid = waiting_reasons(&pod) == ["InvalidImageName"];
-            self.is_idle = is_invalid || phase(&pod) == "Running";
+            let reasons = waiting_reasons(&pod);
+            let is_refused = reasons == ["InvalidImageName"] || reasons == ["ImageInspectError"];
+            self.is_idle = is_refused || phase(&pod) == "Running";
         }
         self.failed_after.is_some() || self.is_idle
     }
@@ -111,7 +112,7 @@ pub fn no_more_failures_are_counted_than_pulls_were_made_and_healed_images_run()
             }
             let is_alone = |case: &Case| case.needs_the_node();
             let (alone, together): (Vec<Case>, Vec<Case>) =
-                Case::ALL.iter().partition(|c| is_alone(c));
+                Case::of(node.plan().runtime).partition(|case| is_alone(case));
             let mut rows = observe(node, &cluster, &together).await;
             rows.extend(observe(node, &cluster, &alone).await);
             for row in rows.iter().filter(|row| row.failed_after.is_some()) {

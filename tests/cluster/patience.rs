@@ -30,7 +30,7 @@ fn what_heals_after_some_failures_runs_though_kubelet_and_runtime_are_restarted(
     bed.run("own-patience", |cluster| {
         let (node, agent) = (&bed.node, &agent);
         async move {
-            let cases = CASES.map(|name| *Case::ALL.iter().find(|c| c.name() == name).unwrap());
+            let cases = CASES.map(|name| Case::by_name(name).unwrap());
             for case in cases {
                 let image = case.prepare(node).unwrap();
                 cluster.create(case.pod(&image)).await;

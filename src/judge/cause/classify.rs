@@ -52,6 +52,7 @@ const ORDER: &[Question] = &[
     // The manifest.
     Plain(Cause::NoMatchingPlatform),
     When(Body(Cause::RegistryUnavailable), Cause::RegistryUnavailable),
+    Ask(untyped),
     Plain(Cause::UnsupportedManifest),
     // No registry has this under the name of an image, so that something else has answered.
     When(OtherMediaType, Cause::RegistryUnavailable),
@@ -137,6 +138,7 @@ fn unread_signature(error: &Phrases<'_>) -> Option<Cause> {
     }
     let told = [
         (Body(Cause::RegistryUnavailable), Cause::RegistryUnavailable),
+        (Body(Cause::ConnectionBroken), Cause::ConnectionBroken),
         (Of(Cause::MissingContent), Cause::MissingContent),
     ];
     let told = told.into_iter().find(|(sign, _)| error.has(*sign));
@@ -153,14 +155,27 @@ fn unanswered_request(error: &Phrases<'_>) -> Option<Cause> {
 
 fn denied(error: &Phrases<'_>) -> Option<Cause> {
     let told = error.has(Of(Cause::Denied));
-    told.then(|| match error.says(RATE_LIMITED) {
-        true => Cause::TooManyRequests,
-        false => Cause::Denied,
+    told.then(|| {
+        if error.says(RATE_LIMITED) {
+            Cause::TooManyRequests
+        } else if error.says(NOT_SCANNED) {
+            Cause::RegistryUnavailable
+        } else {
+            Cause::Denied
+        }
     })
 }
 
 fn registry_unavailable(error: &Phrases<'_>) -> Option<Cause> {
     let told = error.has(Of(Cause::RegistryUnavailable)) || error.is_authorising();
+    told.then_some(Cause::RegistryUnavailable)
+}
+
+/// Returns the cause of a document without a type: something else has answered in place of the registry. The
+/// type is a quoted text, which gives no sign.
+fn untyped(error: &Phrases<'_>) -> Option<Cause> {
+    let line = error.text.lines().next().unwrap_or_default();
+    let told = line.contains(crio::UNTYPED);
     told.then_some(Cause::RegistryUnavailable)
 }
 

@@ -82,6 +82,9 @@ pub(super) fn named_image(mut text: &str) -> Option<&str> {
 /// Phrase before the reason for which a policy refuses an image, or cannot judge it.
 pub(super) const REJECTED: &str = "Source image rejected";
 
+/// A document that is no image, and names no type of artifact either.
+pub(super) const UNTYPED: &str = "unsupported image-specific operation on artifact with type \"\"";
+
 /// Frame of an unpacking program's output in old versions; the output follows in the same phrase.
 pub(super) const UNPACKING: &str = "processing tar file(";
 
@@ -98,6 +101,7 @@ rows! {
     "loading registries" => LocalStep;
     "loading registries configuration" => LocalStep;
     "parsing /" => LocalStep;
+    "Error parsing signature storage configuration" => LocalStep;
     With("registry ", BLOCKED) => Of(SignatureRefused);
     With("short-name ", "did not resolve to an alias") => Of(UnresolvedShortName);
     "short name mode is enforcing, but image name " => Of(UnresolvedShortName);
@@ -111,6 +115,7 @@ rows! {
     "adding layer with blob" => Place(RuntimeTrouble);
     "storing blob to file" => Place(RuntimeTrouble);
     "storing layer " => Place(RuntimeTrouble);
+    "trying to reuse blob " => Place(RuntimeTrouble);
     "creating layer " => Place(RuntimeTrouble);
     "creating read-write layer" => Place(RuntimeTrouble);
     "creating read-only layer" => Place(RuntimeTrouble);
@@ -147,6 +152,9 @@ rows! {
     "no image found in manifest list for architecture" => Of(NoMatchingPlatform);
     // A document without a version is no manifest.
     "unsupported schema version 0" => Body(RegistryUnavailable);
+    // A manifest of today, under a media type that is no manifest's: whatever serves it is at fault.
+    "unsupported schema version 2" => Body(RegistryUnavailable);
+    "Manifest does not match provided manifest digest " => Body(RegistryUnavailable);
     "unsupported schema version" => Of(UnsupportedManifest);
     "unsupported manifest media type" => Of(UnsupportedManifest);
     "unsupported MIME type" => Of(UnsupportedManifest);
@@ -156,6 +164,10 @@ rows! {
     "Unexpectedly received a manifest list instead of a manifest" => Of(UnsupportedManifest);
     "rejecting ambiguous manifest" => Of(InvalidManifest);
     With("image ID ", " is invalid") => Of(InvalidManifest);
+    "invalid checksum digest format" => Of(InvalidManifest);
+    "no FSLayers in manifest" => Of(InvalidManifest);
+    // It does not say whether more or less came.
+    "blob size mismatch" => Of(ConnectionBroken);
     "copying system image from manifest list" => OfIndex;
     "reading blob " => Of(MissingContent);
     "fetching blob" => Of(MissingContent);

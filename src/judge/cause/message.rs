@@ -111,6 +111,10 @@ fn credentials(text: &str) -> Vec<&str> {
     errors
 }
 
+/// Largest number of error codes of one answer that are read. For each of them the whole answer may be searched.
+/// Real registries give one or two.
+const LISTED: usize = 32;
+
 fn of_error(text: &str) -> Cause {
     let (code, text) = code(text);
     let text = &*of_daemon(text);
@@ -134,7 +138,7 @@ fn of_error(text: &str) -> Cause {
         classify::cause(&Phrases::new(code, phrases, text))
     };
     let listed = below.lines().filter(|_| line.ends_with("errors:"));
-    let listed = listed.filter(|entry| !entry.trim().is_empty());
+    let listed = listed.filter(|entry| !entry.trim().is_empty()).take(LISTED);
     let causes = listed.map(|entry| {
         let parts: Vec<&str> = entry.split(": ").map(str::trim).collect();
         // The message is read only if the code says nothing.

@@ -25,6 +25,7 @@ rows! {
     // Harbor's.
     Named("repository ", " not found") => Of(ImageNotFound);
     Named("artifact ", " not found") => Of(ImageNotFound);
+    Named("project ", " not found") => Of(ImageNotFound);
     With("repo ", " not found") => Of(ImageNotFound);
     "The image is not signed" => Of(SignatureRefused);
     "The severity of vulnerability of the image" => Of(SignatureRefused);

@@ -66,7 +66,7 @@ fn number(text: &str) -> Option<u16> {
     let next = text[3..].chars().next();
     let ended = next.is_none_or(|c| !c.is_alphanumeric());
     let code = digits.parse().ok()?;
-    (ended && (300..600).contains(&code)).then_some(code)
+    (ended && (200..600).contains(&code)).then_some(code)
 }
 
 /// Returns whether a phrase is Go's frame of a request: `Get "https://…"`.
@@ -87,14 +87,14 @@ pub(super) fn cause(error: &Phrases<'_>) -> Option<Cause> {
         429 => Cause::TooManyRequests,
         500.. | 407 => Cause::RegistryUnavailable,
         401 | 403 | 412 if error.says(RATE_LIMITED) => Cause::TooManyRequests,
+        // Harbor's policies, in old and new versions.
+        401 | 403 | 412 if error.says(NOT_SCANNED) => Cause::RegistryUnavailable,
         401 | 403 if is_of_storage(error) => Cause::RegistryUnavailable,
         401 if error.has(SendingCredentials) => Cause::BadCredentials,
         // A page of what stands before the registry.
         403 if error.has(Pinging) => Cause::RegistryUnavailable,
         401 | 403 => Cause::Denied,
         _ if !is_of_image || error.has(NotJson) => Cause::RegistryUnavailable,
-        // Harbor's policies.
-        412 if error.says(NOT_SCANNED) => Cause::RegistryUnavailable,
         412 => Cause::SignatureRefused,
         // A missing manifest is worded otherwise, so something else is missing.
         404 => Cause::MissingContent,

@@ -18,6 +18,10 @@ rows! {
     "structure needs cleaning" => Of(RuntimeTrouble);
     "stale file handle" => Of(RuntimeTrouble);
     "no such file or directory" => Of(RuntimeTrouble);
+    "too many levels of symbolic links" => Of(RuntimeTrouble);
+    // The node's own certificates.
+    "failed to find any PEM data in " => Of(RuntimeTrouble);
+    "private key does not match public key" => Of(RuntimeTrouble);
     // A stream that breaks off or fails its checksum is no bad layer: what came was whole, and has
     // been damaged on the node since.
     "archive/tar" => BadLayer;
@@ -48,6 +52,12 @@ rows! {
     "HTTP/1.x transport connection broken" => Of(ConnectionBroken);
     "http2" => Of(ConnectionBroken);
     "stopped after " => Of(RegistryUnavailable);
+    // An answer that leads nowhere.
+    "missing protocol scheme" => Of(RegistryUnavailable);
+    "unsupported protocol scheme " => Of(RegistryUnavailable);
+    "no Host in request URL" => Of(RegistryUnavailable);
+    "failed to parse Location header " => Of(RegistryUnavailable);
+    "in header not a valid digest" => Body(RegistryUnavailable);
     "dial " => NoAnswer;
     "proxyconnect " => NoAnswer;
     "no route to host" => NoAnswer;

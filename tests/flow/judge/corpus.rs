@@ -7,7 +7,7 @@ use pullwarden::judge::Cause::{self, *};
 use serde_json::Value;
 
 /// The cause of each case, whatever the runtime.
-const CAUSES: [(&str, &[&str]); 19] = [
+const CAUSES: [(&str, &[&str]); 21] = [
     (
         "ImageNotFound",
         &[
@@ -15,10 +15,13 @@ const CAUSES: [(&str, &[&str]); 19] = [
             "missing-repository",
             "missing-tag",
             "missing-tag-wrapped",
+            // The origin says so.
+            "mirror-closed",
             "two-passwords-missing-tag",
         ],
     ),
     ("InvalidImageName", &["invalid-name"]),
+    ("UnresolvedShortName", &["short-name"]),
     (
         "NoMatchingPlatform",
         &["other-platform", "other-platform-index"],
@@ -44,7 +47,16 @@ const CAUSES: [(&str, &[&str]); 19] = [
         ],
     ),
     ("BadCredentials", &["wrong-password-token"]),
-    ("SignatureRefused", &["signature", "signature-policy"]),
+    (
+        "SignatureRefused",
+        &[
+            "blocked-registry",
+            "signature",
+            "signature-missing",
+            "signature-policy",
+            "signature-refused",
+        ],
+    ),
     ("DigestMismatch", &["wrong-layer"]),
     ("InvalidManifest", &["garbage-manifest"]),
     (
@@ -92,7 +104,10 @@ const CAUSES: [(&str, &[&str]); 19] = [
         &[
             // A page for people where a manifest should be.
             "html",
+            "origin-closed",
             "ping-503",
+            "signature-down",
+            "signature-store-closed",
             "status-500",
             "status-502",
             "status-503",
@@ -107,6 +122,10 @@ const CAUSES: [(&str, &[&str]); 19] = [
         ],
     ),
     ("DiskFull", &["disk-full", "disk-full-extract"]),
+    (
+        "RuntimeTrouble",
+        &["certificate-alone", "credential-helper"],
+    ),
 ];
 
 /// Causes of a few cases more that are no failures of a registry.

@@ -349,6 +349,8 @@ fn a_megabyte_takes_as_long_as_its_length() {
         "Back-off pulling image \"a\": ErrImagePull: ",
         "unexpected status from ",
         "errors:\n",
+        "errors:\ndenied\n",
+        "errors:\nunsupported image-specific operation on artifact with type\n",
     ] {
         for head in ["", "[", "Back-off pulling image \"a\": ErrImagePull: ["] {
             let text = |size: usize| head.to_owned() + &filler.repeat(size / filler.len());

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use crate::faults::{Fault, Part, Rule};
 use crate::node::Node;
 use crate::runtime::Runtime;
+use crate::runtime::crio::own_cases;
 use crate::settings::{
     FAULTS, FAULTS_CHALLENGING, FAULTS_DEAF, FAULTS_EXPIRED, FAULTS_HTTP, FAULTS_UNKNOWN,
     FAULTS_WRONG_HOST, REGISTRY,
@@ -28,6 +29,8 @@ pub struct Case {
     name: &'static str,
     setup: Setup,
     passwords: usize,
+    /// True if it comes from a file that CRI-O alone reads.
+    is_of_crio: bool,
 }
 
 /// What a case consists of.
@@ -49,9 +52,9 @@ enum Setup {
     OtherArchitecture,
     /// Another door of the fault registry, whose image is in order.
     Door(&'static str),
-    /// A host or port where no registry is.
+    /// A host or port where no registry is, or none that the runtime can ask.
     Nowhere(&'static str),
-    /// No image reference.
+    /// Text that is no image reference, or an incomplete one.
     NoReference(&'static str),
     /// The runtime's store has no room for the layer.
     FullStore,
@@ -62,6 +65,14 @@ const fn case(name: &'static str, setup: Setup) -> Case {
         name,
         setup,
         passwords: 0,
+        is_of_crio: false,
+    }
+}
+
+const fn of_crio(name: &'static str, setup: Setup) -> Case {
+    Case {
+        is_of_crio: true,
+        ..case(name, setup)
     }
 }
 
@@ -79,10 +90,13 @@ impl Case {
     }
 
     /// All of them, by name.
-    pub const ALL: &[Self] = &[
+    const ALL: &[Self] = &[
         fault("basic-challenge", Fault::Denied),
+        of_crio("blocked-registry", Setup::Nowhere(own_cases::BLOCKED)),
+        of_crio("certificate-alone", Setup::Nowhere(own_cases::CERTIFICATE)),
         case("closed-port", Setup::Nowhere("10.97.0.1:5999")),
         case("connect-timeout", Setup::Nowhere(FAULTS_DEAF)),
+        of_crio("credential-helper", Setup::Nowhere(own_cases::HELPER)),
         case("disk-full", Setup::FullStore),
         fault("forbidden", Fault::Forbidden),
         in_part("forbidden-blobs", Part::Blobs, Fault::Forbidden),
@@ -98,11 +112,13 @@ impl Case {
         in_part("missing-manifest", Part::Digests, Fault::Missing),
         case("missing-repository", Setup::NoRepository),
         case("missing-tag", Setup::NoTag),
+        of_crio("mirror-closed", Setup::Nowhere(own_cases::MIRROR_CLOSED)),
         case("name-server-broken", Setup::Nowhere("registry.broken.test")),
         case("name-server-silent", Setup::Nowhere("registry.silent.test")),
         fault("no-challenge", Fault::Unchallenged),
         case("no-route", Setup::Nowhere("10.99.0.1:5000")),
         case("no-such-host", Setup::Nowhere("registry.absent.test")),
+        of_crio("origin-closed", Setup::Nowhere(own_cases::ORIGIN_CLOSED)),
         case("other-architecture", Setup::OtherArchitecture),
         fault("other-platform", Fault::OtherPlatform),
         fault("reset", Fault::Reset),
@@ -110,6 +126,14 @@ impl Case {
         fault("retry-after", Fault::RetryAfter { seconds: 60 }),
         fault("schema-1", Fault::Schema1),
         fault("short-layer", Fault::Short),
+        of_crio("short-name", Setup::NoReference("short-name:1")),
+        of_crio(
+            own_cases::SIGNATURE_DOWN,
+            Setup::Rule(Rule::in_part(Part::Signatures, Fault::Unavailable)),
+        ),
+        of_crio(own_cases::SIGNATURE_MISSING, Setup::Door(FAULTS)),
+        of_crio(own_cases::SIGNATURE_REFUSED, Setup::Door(FAULTS)),
+        of_crio(own_cases::SIGNATURE_STORE_CLOSED, Setup::Door(FAULTS)),
         fault("slow-layers", Fault::Slow { seconds: LONG }),
         fault("stalled-layer", Fault::Stall),
         fault("status-500", Fault::Status { status: 500 }),
@@ -138,6 +162,12 @@ impl Case {
         fault("wrong-password-basic", Fault::Denied).with_passwords(1),
         fault("wrong-password-token", Fault::Token { status: 401 }).with_passwords(1),
     ];
+
+    /// Returns the cases of nodes with this runtime, by name.
+    pub fn of(runtime: Runtime) -> impl Iterator<Item = Self> {
+        let cases = Self::ALL.iter().copied();
+        cases.filter(move |case| !case.is_of_crio || runtime.is_crio())
+    }
 
     /// The case of this name.
     pub fn by_name(name: &str) -> Option<Self> {
@@ -241,6 +271,9 @@ impl Case {
     /// Makes its image one that can be pulled, if that is in the registry's power or the store's;
     /// whether it is.
     pub fn heal(self, node: &Node) -> Result<bool> {
+        if self.is_of_crio {
+            return Ok(false);
+        }
         let repository = self.repository();
         let healed = match self.setup {
             Setup::Rule(_) => node.heal(&repository),

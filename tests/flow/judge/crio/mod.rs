@@ -7,6 +7,7 @@ mod answers;
 mod around;
 mod content;
 mod node;
+mod odd;
 
 use pullwarden::judge::Cause;
 

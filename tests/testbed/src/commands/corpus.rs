@@ -106,7 +106,7 @@ impl Corpus {
         let wanted = |case: &Case| {
             self.filter.is_empty() || self.filter.iter().any(|part| case.name().contains(part))
         };
-        let cases: Vec<Case> = Case::ALL.iter().copied().filter(wanted).collect();
+        let cases: Vec<Case> = Case::of(self.versions.runtime).filter(wanted).collect();
         let progress = Progress::new(false);
         let mut entries = Vec::new();
         // A download that hangs would hold up others, a full store would spoil them.

@@ -110,6 +110,8 @@ pub enum Part {
     Digests,
     /// Those for blobs: layers and configurations.
     Blobs,
+    /// Those for signatures, each of which has a tag of its own.
+    Signatures,
 }
 
 impl Part {
@@ -118,6 +120,7 @@ impl Part {
             Self::All => true,
             Self::Digests => kind == Kind::Digest,
             Self::Blobs => kind == Kind::Blob,
+            Self::Signatures => kind == Kind::Signature,
         }
     }
 }
@@ -242,6 +245,8 @@ pub enum Kind {
     Tag,
     /// A manifest by its digest.
     Digest,
+    /// The signature of a manifest.
+    Signature,
     /// A layer or a configuration.
     Blob,
     /// Anything else.
@@ -256,6 +261,7 @@ pub fn target(path: &str) -> Option<(&str, Kind)> {
         let (repository, rest) = path.rsplit_once(&format!("/{kind}/"))?;
         let kind = match kind {
             "manifests" if rest.contains(':') => Kind::Digest,
+            "manifests" if rest.ends_with(".sig") => Kind::Signature,
             "manifests" => Kind::Tag,
             "blobs" => Kind::Blob,
             _ => Kind::Other,
@@ -303,20 +309,22 @@ mod tests {
 
     #[test]
     fn a_fault_may_be_of_a_part() {
-        let check = |part: Part, faulty: [bool; 3]| {
+        let check = |part: Part, faulty: [bool; 4]| {
             let mut rules = Rules::default();
             rules.set(Some("app"), Rule::in_part(part, Fault::Forbidden));
             let asked = [
                 "/v2/app/manifests/1",
                 "/v2/app/manifests/sha256:00",
                 "/v2/app/blobs/sha256:00",
+                "/v2/app/manifests/sha256-00.sig",
             ];
             let found = asked.map(|path| rules.judge(path) == Fault::Forbidden);
             assert_eq!(found, faulty, "{part:?}");
         };
-        check(Part::All, [true, true, true]);
-        check(Part::Digests, [false, true, false]);
-        check(Part::Blobs, [false, false, true]);
+        check(Part::All, [true, true, true, true]);
+        check(Part::Digests, [false, true, false, false]);
+        check(Part::Blobs, [false, false, true, false]);
+        check(Part::Signatures, [false, false, false, true]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! CRI-O: its configuration, its registries, and the pulls in its log.
 
+pub mod own_cases;
+
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +10,6 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
 use tokio::net::UnixStream;
 use tonic::transport::Endpoint;
 
@@ -43,9 +44,12 @@ pub fn write_settings(plan: &Plan) -> Result<()> {
     let containers = layout.etc().join("containers");
     make(&containers)?;
     make(&layout.etc().join("crio/policies"))?;
-    let policy = json!({"default": [{"type": "insecureAcceptAnything"}]});
-    save(&containers.join("policy.json"), &policy.to_string())?;
+    save(
+        &containers.join("policy.json"),
+        &own_cases::policy().to_string(),
+    )?;
     save(&containers.join("registries.conf"), &registries())?;
+    own_cases::write(plan)?;
     let wrapper = layout.config(WRAPPER);
     save(&wrapper, &restricted(&plan.programs.runc.join("runc")))?;
     fs::set_permissions(&wrapper, Permissions::from_mode(0o755))
@@ -84,7 +88,7 @@ fn registries() -> String {
         let location = format!("{REGISTRY}/{IMPORTED}/{host}");
         format!("{}prefix = \"{host}\"\n", insecure(&location))
     }));
-    text
+    text + &own_cases::registries()
 }
 
 fn configuration(plan: &Plan) -> String {
@@ -122,6 +126,7 @@ fn configuration(plan: &Plan) -> String {
          pause_command = \"\"\n\
          big_files_temporary_dir = \"{tmp}\"\n\
          signature_policy = \"/etc/containers/policy.json\"\n\
+         global_auth_file = \"/etc/containers/auth.json\"\n\
          [crio.network]\n\
          network_dir = \"{cni}\"\n\
          plugin_dirs = [\"{plugins}\"]\n",
