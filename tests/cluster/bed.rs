@@ -4,7 +4,9 @@ use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
-use testbed::{Controller, ControllerOptions, Node, NodeOptions, RunningController, Runtime};
+use testbed::{
+    Controller, ControllerOptions, Network, Node, NodeOptions, RunningController, Runtime,
+};
 
 use crate::agent::{Agent, Plan};
 use crate::cluster::Cluster;
@@ -69,6 +71,8 @@ pub enum Group {
     /// The same, and its policy is deleted.
     #[cfg(feature = "soak")]
     Unguarded,
+    /// The same, with these IP families.
+    Network(Network),
     /// The same, with as many large Pods as a node has.
     Crowd,
     /// A node without an agent, beside many nodes that are only names.
@@ -188,6 +192,10 @@ impl Bed {
         }
         let node = Node::start(NodeOptions {
             kubelet: kubelet(group),
+            network: match group {
+                Group::Network(network) => network,
+                _ => Network::default(),
+            },
             store_mib: (group == Group::Matrix).then_some(512),
             ..options()
         });
@@ -309,7 +317,7 @@ fn kubelet(group: Group) -> Value {
     // How soon a changed ConfigMap comes to the node.
     if matches!(
         group,
-        Group::Deployed | Group::Documented | Group::Hardship | Group::Crowd
+        Group::Deployed | Group::Documented | Group::Hardship | Group::Crowd | Group::Network(_)
     ) {
         config["syncFrequency"] = json!("10s");
     }

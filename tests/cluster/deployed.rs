@@ -8,6 +8,7 @@ mod eight_minutes;
 mod fleet;
 mod hardship;
 mod installed;
+mod networks;
 mod unguarded;
 
 use serde_json::{Value, json};

@@ -39,7 +39,7 @@ pub const OWN: [&str; 34] = [
 ];
 
 /// Namespaces that the groups' shared agents answer for.
-pub const SHARED: [&str; 51] = [
+pub const SHARED: [&str; 52] = [
     "volume",
     "team-a",
     "baseline",
@@ -50,6 +50,7 @@ pub const SHARED: [&str; 51] = [
     "hardship",
     "unguarded",
     "crowd",
+    "networks",
     "default",
     "policy",
     "job-policy",

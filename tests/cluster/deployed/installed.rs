@@ -235,6 +235,13 @@ impl Installed<'_> {
         ours.collect::<Vec<_>>().join("\n")
     }
 
+    /// The environment of the agent's process.
+    pub fn environment(&self) -> Vec<String> {
+        let pid = self.process().expect("the agent runs");
+        let text = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+        text.split('\0').map(str::to_owned).collect()
+    }
+
     /// The agent's process, as the host sees it.
     pub fn process(&self) -> Option<u32> {
         let id = &self.0.plan().id;

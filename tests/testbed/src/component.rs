@@ -6,10 +6,11 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::Ip;
 use crate::plan::Plan;
 use crate::settings::{
     FAULTS, FAULTS_CHALLENGING, FAULTS_DEAF, FAULTS_EXPIRED, FAULTS_HTTP, FAULTS_UNKNOWN,
-    FAULTS_WRONG_HOST, NAMES, REGISTRY, SERVICE_CIDR,
+    FAULTS_WRONG_HOST, NAMES, REGISTRY,
 };
 
 /// A process of the node that tests may stop, start and kill.
@@ -122,10 +123,16 @@ impl Component {
             .flag(&format!("--upstream={REGISTRY}")),
             Self::Apiserver => Line::of(&programs.kubernetes, "kube-apiserver")
                 .flag("--etcd-servers=http://127.0.0.1:2379")
-                .flag("--bind-address=0.0.0.0")
+                .flag(&format!("--bind-address={}", plan.network.any()))
                 .flag("--secure-port=443")
-                .flag(&format!("--advertise-address={}", plan.place().ip))
-                .flag(&format!("--service-cluster-ip-range={SERVICE_CIDR}"))
+                .flag(&format!(
+                    "--advertise-address={}",
+                    plan.place().ip_of(plan.network.first())
+                ))
+                .flag(&format!(
+                    "--service-cluster-ip-range={}",
+                    plan.network.each(Ip::services)
+                ))
                 .path("--tls-cert-file=", &pki.join("apiserver.crt"))
                 .path("--tls-private-key-file=", &pki.join("apiserver.key"))
                 .path(
@@ -174,7 +181,10 @@ impl Component {
                 .path("--root-dir=", &layout.kubelet_root())
                 .path("--cert-dir=", &data)
                 .flag(&format!("--hostname-override={}", plan.place().name))
-                .flag(&format!("--node-ip={}", plan.place().ip))
+                .flag(&format!(
+                    "--node-ip={}",
+                    plan.network.each(|family| plan.place().ip_of(family))
+                ))
                 .flag("--v=3"),
         }
         .command;

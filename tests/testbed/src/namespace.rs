@@ -13,8 +13,9 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
 
 use crate::cgroup::Cgroups;
 use crate::layout::Layout;
+use crate::network::Ip;
+use crate::place::FIRST;
 use crate::plan::Plan;
-use crate::settings::SERVICE_IP;
 
 /// Folders of the host that components write to at fixed places; the node has its own.
 const HIDDEN: [&str; 3] = ["/run", "/var/lib", "/var/log"];
@@ -179,12 +180,22 @@ fn enter_network(dir: &Path) -> Result<()> {
 }
 
 fn network(plan: &Plan) -> Result<()> {
-    let add = |address| ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]);
+    let add = |family: Ip, address| ip(&["address", "add", &family.alone(address), "dev", "lo"]);
+    let families = plan.network.families();
     if plan.joins.is_none() {
         ip(&["link", "set", "lo", "up"])?;
-        add(SERVICE_IP)?;
+        if !families.contains(&Ip::V4) {
+            // The fault registry's address.
+            add(Ip::V4, FIRST.ip)?;
+        }
+        for family in families {
+            add(*family, family.api_server())?;
+        }
     }
-    add(plan.place().ip)
+    for family in families {
+        add(*family, plan.place().ip_of(*family))?;
+    }
+    Ok(())
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {

@@ -28,6 +28,7 @@ use crate::faults::{Fault, Rule, Seen};
 use crate::host;
 use crate::image::Image;
 use crate::layout::Layout;
+use crate::network::Network;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::registry;
@@ -50,6 +51,8 @@ pub struct NodeOptions {
     pub kubernetes: String,
     /// The container runtime.
     pub runtime: Runtime,
+    /// The IP families of its Pods, its Services and its own address.
+    pub network: Network,
     /// Merged into the KubeletConfiguration: objects key by key, anything else replaced.
     pub kubelet: serde_json::Value,
     /// Puts the runtime's store on a file system of its own, of so many MiB in memory, which
@@ -68,6 +71,7 @@ impl Default for NodeOptions {
             name: None,
             kubernetes: Kind::Kubernetes.default_version().to_owned(),
             runtime: Runtime::default(),
+            network: Network::default(),
             kubelet: serde_json::Value::Null,
             store_mib: None,
             joins: None,

@@ -9,8 +9,8 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
+use crate::network::Ip;
 use crate::place::FIRST;
-use crate::settings::SERVICE_IP;
 
 /// Writes the authority, the API server's certificate, its client certificate for the kubelet,
 /// the certificate of webhooks, and the key that signs service account tokens.
@@ -28,9 +28,12 @@ pub fn write(folder: &Path) -> Result<()> {
         "kubernetes.default",
         "kubernetes.default.svc",
         "localhost",
-        SERVICE_IP,
+        Ip::V4.api_server(),
         FIRST.ip,
         "127.0.0.1",
+        Ip::V6.api_server(),
+        FIRST.ip6,
+        "::1",
     ];
     let mut server = CertificateParams::new(names.map(str::to_owned).to_vec())?;
     server.distinguished_name = name("kube-apiserver", None);

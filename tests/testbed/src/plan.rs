@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::component::Component;
 use crate::family::{Family, Kind};
 use crate::layout::Layout;
+use crate::network::Network;
 use crate::node::NodeOptions;
 use crate::place::{self, Place};
 use crate::progress::Progress;
@@ -26,6 +27,9 @@ pub struct Plan {
     pub kubernetes: String,
     /// The container runtime.
     pub runtime: Runtime,
+    /// The IP families.
+    #[serde(default)]
+    pub network: Network,
     /// Merged into the kubelet's configuration.
     pub kubelet: serde_json::Value,
     /// The folder of the node whose cluster this one joins; `None` where it brings a control plane of its own.
@@ -103,6 +107,7 @@ impl Plan {
             id: id.to_owned(),
             kubernetes: Kind::Kubernetes.at(&options.kubernetes)?.version.to_owned(),
             runtime: options.runtime,
+            network: options.network,
             kubelet: options.kubelet.clone(),
             joins: options.joins.clone(),
             store_mib: options.store_mib,

@@ -7,16 +7,11 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::component::Component;
+use crate::network::Network;
 use crate::pki;
 use crate::place::{FIRST, SECOND};
 use crate::plan::Plan;
 
-/// The range of Service addresses.
-pub const SERVICE_CIDR: &str = "10.96.0.0/16";
-/// The Service address of the API server, on `lo` too, as there is no kube-proxy.
-pub const SERVICE_IP: &str = "10.96.0.1";
-/// Where a cluster's DNS would be.
-const DNS_IP: &str = "10.96.0.10";
 /// The real registry.
 pub const REGISTRY: &str = "127.0.0.1:5000";
 /// The fault registry.
@@ -99,7 +94,8 @@ fn control_plane(plan: &Plan) -> Result<()> {
     for (name, user, groups) in USERS {
         let token = random_hex(16)?;
         tokens += &format!("{token},{user},{user},\"{groups}\"\n");
-        save(&layout.kubeconfig(name), &pretty(&kubeconfig(&ca, &token))?)?;
+        let kubeconfig = kubeconfig(plan.network, &ca, &token);
+        save(&layout.kubeconfig(name), &pretty(&kubeconfig)?)?;
     }
     save(&layout.config("tokens.csv"), &tokens)?;
     save(
@@ -124,12 +120,13 @@ fn of_control_plane(plan: &Plan) -> Result<()> {
     copy(from.pki().join("ca.crt"), to.pki().join("ca.crt"))
 }
 
-fn kubeconfig(ca: &Path, token: &str) -> Value {
+fn kubeconfig(network: Network, ca: &Path, token: &str) -> Value {
+    let server = format!("https://{}:443", network.first().loopback());
     json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "testbed", "cluster": {
-            "server": "https://127.0.0.1:443", "certificate-authority": ca,
+            "server": server, "certificate-authority": ca,
         }}],
         "users": [{"name": "user", "user": {"token": token}}],
         "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": "user"}}],
@@ -185,6 +182,11 @@ fn registry(plan: &Plan) -> Value {
 }
 
 fn cni(plan: &Plan) -> Value {
+    let families = plan.network.families().iter();
+    let ranges = families
+        .clone()
+        .map(|family| json!([{"subnet": plan.place().pods_of(*family)}]));
+    let routes = families.map(|family| json!({"dst": family.everywhere()}));
     json!({
         "cniVersion": "1.0.0",
         "name": "testbed",
@@ -194,8 +196,8 @@ fn cni(plan: &Plan) -> Value {
             "ipam": {
                 "type": "host-local",
                 "dataDir": plan.layout().data(Component::Runtime).join("cni"),
-                "ranges": [[{"subnet": plan.place().pods}]],
-                "routes": [{"dst": "0.0.0.0/0"}],
+                "ranges": ranges.collect::<Vec<_>>(),
+                "routes": routes.collect::<Vec<_>>(),
             },
         }],
     })
@@ -228,7 +230,7 @@ fn kubelet(plan: &Plan) -> Value {
         "nodeStatusUpdateFrequency": "2s",
         "resolvConf": "",
         // Nobody answers there; without an address every Pod gets a warning Event.
-        "clusterDNS": [DNS_IP],
+        "clusterDNS": [plan.network.first().dns()],
         "clusterDomain": "cluster.local",
     });
     merge(&mut config, &plan.kubelet);

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use testbed::{Node, NodeOptions, Stopwatch};
+use testbed::{Network, Node, NodeOptions, Stopwatch};
 
 use super::{Name, Versions};
 
@@ -14,6 +14,9 @@ pub struct Up {
     name: Name,
     #[command(flatten)]
     versions: Versions,
+    /// IP families of Pods, Services and the node, the first one first: v4, dual, dual-v6 or v6
+    #[arg(long, default_value_t)]
+    network: Network,
 }
 
 impl Up {
@@ -24,6 +27,7 @@ impl Up {
             name: Some(name.clone()),
             kubernetes: self.versions.kubernetes,
             runtime: self.versions.runtime,
+            network: self.network,
             ..NodeOptions::default()
         })?;
         // Only what differs from the default need be said again.
