@@ -69,7 +69,7 @@ pub const SHARED: [&str; 51] = [
     "quiet",
     "recovery",
     "mid-pull",
-    "crio-install",
+    "installed",
     "sources",
     "kueue-policy",
     "kueue-limit",
