@@ -75,7 +75,7 @@ async fn until_running(cluster: &Cluster, name: &str) {
 }
 
 #[test]
-fn a_registry_in_trouble_holds_until_something_is_pulled_from_it() {
+pub fn a_registry_in_trouble_holds_until_something_is_pulled_from_it() {
     let config = "mode: enforce\nimagePullFailureCount: 3\nwarmUp: 0s\nregistryBrake: {}\n";
     let bed = Bed::of(Group::Brakes);
     let agent = Plan::new(&bed.node, "own-registry", config).start();

@@ -37,5 +37,5 @@ on_crio! {
     matrix: matrix::no_more_failures_are_counted_than_pulls_were_made_and_healed_images_run,
     runtime_and_api_server_away: recovery::agent_recovers_from_a_restarted_runtime_and_an_absent_api_server,
     runtime_killed_in_mid_pull: recovery::a_pull_that_ends_with_the_runtime_is_never_held_against_the_image,
-    deployed_as_shipped: deployed::crio::installed_by_kustomize_and_by_helm_it_fails_a_pod,
+    deployed_as_shipped: deployed::both::installed_by_kustomize_and_by_helm_it_fails_a_pod,
 }

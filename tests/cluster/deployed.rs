@@ -1,6 +1,6 @@
 //! deploy/ as it is shipped: installed, raised from observe to enforce, switched off and on, restarted, uninstalled.
 
-pub mod crio;
+pub mod both;
 mod crowd;
 mod documented;
 #[cfg(feature = "soak")]

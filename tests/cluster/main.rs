@@ -56,3 +56,5 @@ mod sources;
 mod survey;
 mod switching;
 mod two;
+#[cfg(feature = "soak")]
+mod versions;

@@ -12,7 +12,7 @@ fn agent(bed: &Bed, name: &str, mode: &str) -> Agent {
 }
 
 #[test]
-fn observing_says_what_would_be_done_and_writes_to_no_pod() {
+pub fn observing_says_what_would_be_done_and_writes_to_no_pod() {
     let bed = Bed::of(Group::Main);
     let agent = agent(&bed, "own-observe", "observe");
     bed.run("own-observe", |cluster| async move {

@@ -70,7 +70,7 @@ pub const SHARED: [&str; 52] = [
     "quiet",
     "recovery",
     "mid-pull",
-    "crio-install",
+    "installed",
     "sources",
     "kueue-policy",
     "kueue-limit",

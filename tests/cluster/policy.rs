@@ -182,7 +182,7 @@ pub async fn until_running(cluster: &Cluster, name: &str) -> Value {
 }
 
 #[test]
-fn an_agents_token_is_good_for_its_two_writes_and_nothing_else() {
+pub fn an_agents_token_is_good_for_its_two_writes_and_nothing_else() {
     let bed = Bed::of(Group::Policy);
     let node = &bed.node;
     node.push_image("policy/good", "1").unwrap();
@@ -318,7 +318,7 @@ async fn try_pod(admin: &Holder, namespace: &str, pod: &Value) -> Result<(), Str
 
 /// A field that the policy does not name would be free.
 #[test]
-fn the_policy_names_every_field_that_the_api_server_knows() {
+pub fn the_policy_names_every_field_that_the_api_server_knows() {
     let bed = Bed::of(Group::Policy);
     let policy = include_str!("../../deploy/base/policy.yaml");
     bed.run("guarded", |cluster| async move {

@@ -14,7 +14,7 @@ fn last_failure_counted(agent: &Agent) -> i64 {
 }
 
 #[test]
-fn killed_between_failures_the_counts_go_on() {
+pub fn killed_between_failures_the_counts_go_on() {
     let bed = Bed::of(Group::Main);
     let mut agent = Agent::enforcing(&bed.node, "own-kill").start();
     bed.run("own-kill", |cluster| {

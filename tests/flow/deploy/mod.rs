@@ -8,3 +8,4 @@ mod keys;
 mod manifests;
 mod names;
 mod profiles;
+mod versions;

@@ -61,8 +61,14 @@ const fn family(kind: Kind, version: &'static str) -> Family {
 /// Every family that has a folder; the first of a kind is the default.
 pub const PINNED: &[Family] = &[
     family(Kind::Kubernetes, "1.37.2"),
+    family(Kind::Kubernetes, "1.36.3"),
+    family(Kind::Kubernetes, "1.34.4"),
     family(Kind::Kubernetes, "1.33.13"),
+    family(Kind::Kubernetes, "1.32.2"),
+    family(Kind::Kubernetes, "1.31.0"),
+    family(Kind::Kubernetes, "1.30.14"),
     family(Kind::Containerd, "2.4.2"),
+    family(Kind::Containerd, "2.1.9"),
     family(Kind::Containerd, "1.7.35"),
     family(Kind::Crio, "1.36.3"),
     family(Kind::Crio, "1.34.0"),
@@ -292,10 +298,10 @@ mod tests {
 
     #[test]
     fn an_unknown_version_lists_the_pinned_ones() {
-        let error = Kind::Kubernetes.at("1.2.3").map_err(|e| e.to_string());
+        let error = Kind::Promtool.at("1.2.3").map_err(|e| e.to_string());
         assert_eq!(
             error,
-            Err("kubernetes 1.2.3 is not pinned; there are: 1.37.2, 1.33.13".to_owned())
+            Err("promtool 1.2.3 is not pinned; there are: 0.316.0".to_owned())
         );
         assert_eq!(
             Kind::Containerd.at("v1.7.35").ok(),

@@ -17,6 +17,7 @@
 
 mod cache;
 mod clock;
+mod combination;
 mod family;
 mod host;
 mod log;
@@ -55,6 +56,7 @@ mod node;
 mod cases;
 
 pub use cases::Case;
+pub use combination::{ALL_TESTS, COMBINATIONS, Combination};
 pub use component::Component;
 pub use controller::{Controller, ControllerOptions};
 pub use family::{Family, Kind, PINNED};

@@ -194,7 +194,7 @@ mod tests {
             error,
             Err(
                 "the runtime docker is not pinned; there are: containerd:2.4.2, \
-                 containerd:1.7.35, crio:1.36.3, crio:1.34.0"
+                 containerd:2.1.9, containerd:1.7.35, crio:1.36.3, crio:1.34.0"
                     .to_owned()
             )
         );

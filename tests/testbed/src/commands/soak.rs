@@ -1,5 +1,8 @@
 //! `testbed soak`
 
+mod table;
+mod versions;
+
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -19,7 +22,7 @@ pub struct Soak {
     /// How many Jobs are queued behind stuck ones
     #[arg(long, default_value_t = 100)]
     pairs: u32,
-    /// Only those tests whose names contain one of these; `random` alone: only the random ones; `bench-fleet` alone: that bench, small; all but `first_time::` takes some 90 minutes
+    /// Only those tests whose names contain one of these; `random` alone: only the random ones; `bench-fleet` alone: that bench, small; `versions::` and a part of a combination's name: that one; all but `first_time::` and `versions::` takes some 90 minutes
     filter: Vec<String>,
 }
 
@@ -67,6 +70,9 @@ impl Soak {
             });
         }
         testbed::check_root().context("the soak starts real nodes: run it as root")?;
+        if let Some(combinations) = versions::named(&self.filter) {
+            return versions::run(&combinations?);
+        }
         cargo::build_components(&self.versions)?;
         if self.filter.is_empty() || self.filter.iter().any(|filter| filter.contains(QUEUES)) {
             self.controllers.build(&Controller::ALL)?;

@@ -1,4 +1,4 @@
-//! The install as it is shipped on a node with CRI-O, with the preflight in its own Pod.
+//! The install by kustomize and by Helm, for the node's runtime, with the preflight in the agent's own Pod.
 
 use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, assert_failed_by_us, name};
@@ -10,14 +10,19 @@ use super::until_gone;
 pub fn installed_by_kustomize_and_by_helm_it_fails_a_pod() {
     let bed = Bed::of(Group::Deployed);
     bring(&bed.node);
-    bed.run("crio-install", |cluster| {
+    // The base is for containerd.
+    let (kustomization, distribution) = match bed.node.plan().runtime.is_crio() {
+        true => ("overlays/crio", &["distribution=crio"][..]),
+        false => ("base", &[][..]),
+    };
+    bed.run("installed", |cluster| {
         let installed = Installed(&bed.node);
         async move {
             let home = Cluster {
                 namespace: "pullwarden".to_owned(),
                 ..cluster.clone()
             };
-            installed.apply("overlays/crio");
+            installed.apply(kustomization);
             ready(&home, None).await;
             installed.configure("mode: enforce\nimagePullFailureCount: 3\nwarmUp: 0s\n");
             until_status(&cluster, &installed, "it to enforce", |status| {
@@ -27,16 +32,15 @@ pub fn installed_by_kustomize_and_by_helm_it_fails_a_pod() {
             fails(&cluster, "kustomized").await;
             let found = installed.check();
             assert!(found.contains("ok       runtime"), "{found}");
-            let overlay = folder("overlays/crio");
-            installed.kubectl(&["delete", "-k", &overlay, "--wait=false"]);
+            installed.kubectl(&["delete", "-k", &folder(kustomization), "--wait=false"]);
             until_gone(&cluster, &installed).await;
 
-            installed.install_chart(&[
-                "distribution=crio",
+            let enforce = [
                 "config.mode=enforce",
                 "config.imagePullFailureCount=3",
                 "config.warmUp=0s",
-            ]);
+            ];
+            installed.install_chart(&[distribution, &enforce].concat());
             ready(&home, None).await;
             fails(&cluster, "charted").await;
             let found = installed.check();
@@ -50,7 +54,7 @@ pub fn installed_by_kustomize_and_by_helm_it_fails_a_pod() {
 }
 
 async fn fails(cluster: &Cluster, what: &str) {
-    let image = format!("{REGISTRY}/crio-install/{what}:1");
+    let image = format!("{REGISTRY}/installed/{what}:1");
     let bad = pod(what, vec![container("main", &image)]);
     cluster.create(bad.clone()).await;
     let failed = cluster.until_failed(name(&bad)).await;
