@@ -82,7 +82,7 @@ impl Test {
                     ..self.versions.clone()
                 })?;
             }
-            if self.wants(CHART) {
+            if self.wants(CHART) || self.wants(DEPLOYED) || self.wants(CRIO) {
                 testbed::build(&Kind::Helm.default_family()?, Progress::new(false))?;
             }
             if self.wants(DEPLOYED) {
