@@ -41,6 +41,7 @@ pub mod keeper;
 mod namespace;
 mod power;
 mod supervisor;
+mod systemd;
 
 pub mod fakes;
 pub mod faults;
@@ -61,6 +62,7 @@ pub use faults::{Fault, Part, Rule, Seen};
 pub use node::{Devices, Node, NodeOptions, Pulls, RunningController};
 pub use progress::Progress;
 pub use runtime::Runtime;
+pub use systemd::{CgroupDriver, VARIABLE as CGROUP_DRIVER};
 
 pub use cache::build;
 pub use clock::{Stopwatch, unix_micros, until};

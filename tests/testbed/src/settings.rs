@@ -10,6 +10,7 @@ use crate::component::Component;
 use crate::pki;
 use crate::place::{FIRST, SECOND};
 use crate::plan::Plan;
+use crate::systemd;
 
 /// The range of Service addresses.
 pub const SERVICE_CIDR: &str = "10.96.0.0/16";
@@ -77,6 +78,9 @@ pub fn write(plan: &Plan) -> Result<()> {
         Some(_) => of_control_plane(plan)?,
     }
     save(&layout.config("kubelet.json"), &pretty(&kubelet(plan))?)?;
+    if plan.cgroup_driver.is_systemd() {
+        systemd::write_settings(plan)?;
+    }
     plan.runtime
         .write_settings(plan)
         .context("writing the runtime's configuration")?;
@@ -217,8 +221,9 @@ fn kubelet(plan: &Plan) -> Value {
             "x509": {"clientCAFile": layout.pki().join("ca.crt")},
         },
         "authorization": {"mode": "Webhook"},
-        "cgroupDriver": "cgroupfs",
-        "cgroupsPerQOS": false,
+        "cgroupDriver": plan.cgroup_driver,
+        // Without groups for them systemd would be asked for none, and the runtimes have no other place.
+        "cgroupsPerQOS": plan.cgroup_driver.is_systemd(),
         "enforceNodeAllocatable": [],
         "failCgroupV1": false,
         "failSwapOn": false,
