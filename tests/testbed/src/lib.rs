@@ -64,7 +64,8 @@ pub use progress::Progress;
 pub use runtime::Runtime;
 pub use systemd::{CgroupDriver, VARIABLE as CGROUP_DRIVER};
 
-pub use cache::build;
+pub use cache::kept::kept;
+pub use cache::{BUILT, build};
 pub use clock::{Stopwatch, unix_micros, until};
 pub use host::{check_root, variable};
 pub use image::Image;
