@@ -89,7 +89,7 @@ impl<'a> Attempts<'a> {
             if so().await {
                 return;
             }
-            assert!(begun.elapsed() < LONG, "waited in vain for {what}");
+            assert!(begun.elapsed() < *LONG, "waited in vain for {what}");
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         }
     }

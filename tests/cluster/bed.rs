@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
 use testbed::{
@@ -12,7 +12,7 @@ use crate::agent::{Agent, Plan};
 use crate::cluster::Cluster;
 use crate::namespaces::{OWN, SHARED};
 
-/// Nodes that are up at a time. With four, two cores are busy for some half of the time.
+/// Nodes that are up at a time, unless `TESTBED_NODES` says otherwise. With four, two cores are busy for some half of the time.
 const AT_A_TIME: usize = 4;
 
 /// Tests that can share a node.
@@ -142,9 +142,12 @@ struct Beds {
     places: usize,
 }
 
-static BEDS: Mutex<Beds> = Mutex::new(Beds {
-    up: BTreeMap::new(),
-    places: AT_A_TIME,
+static BEDS: LazyLock<Mutex<Beds>> = LazyLock::new(|| {
+    let places = asked("TESTBED_NODES").map_or(AT_A_TIME, |nodes| nodes.parse().unwrap());
+    Mutex::new(Beds {
+        up: BTreeMap::new(),
+        places,
+    })
 });
 static FREED: Condvar = Condvar::new();
 
@@ -343,7 +346,7 @@ fn options() -> NodeOptions {
     options
 }
 
-/// A version that the runner asks for.
+/// A setting that the runner gives.
 fn asked(variable: &str) -> Option<String> {
     testbed::variable(variable).map(|version| version.into_string().unwrap())
 }

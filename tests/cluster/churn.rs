@@ -1,7 +1,7 @@
 //! Many Jobs that start and end, and a bad Pod among them now and then. A short while in CI, five minutes in the soak.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use pullwarden::judge::Source;
@@ -52,7 +52,7 @@ const SIZE: Size = if cfg!(feature = "soak") {
 
 /// How long the last of the bad Pods may take. A kubelet that is late lets pulls go by without a word to the API server, and its pauses grow to
 /// five minutes meanwhile.
-const PATIENCE: Duration = testbed::longest_after(600, 60);
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| testbed::longest_after(600, 60));
 /// Pods of one Job.
 const PER_JOB: u64 = 5;
 /// What marks the bad Pods.
@@ -203,7 +203,7 @@ fn churn(bed: &Bed, source: Source) {
                 bad.sort_by_key(index);
                 break bad;
             }
-            if now >= SIZE.lasts + PATIENCE {
+            if now >= SIZE.lasts + *PATIENCE {
                 bad.retain(|pod| phase(pod) != "Failed");
                 panic!("waited in vain for {:?}", bad.iter().map(name).collect::<Vec<_>>());
             }
@@ -211,7 +211,7 @@ fn churn(bed: &Bed, source: Source) {
         };
         let lasted = begun.elapsed();
         while jobs.turn(0).await > 0 {
-            assert!(begun.elapsed() < lasted + LONG, "the Jobs do not end");
+            assert!(begun.elapsed() < lasted + *LONG, "the Jobs do not end");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
 

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, pin_mut};
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How long anything may take; generous, because only a failing test waits for it.
-pub const LONG: Duration = testbed::longest_after(200, 40);
+pub static LONG: LazyLock<Duration> = LazyLock::new(|| testbed::longest_after(200, 40));
 
 /// The API server as its admin sees it, in one namespace.
 #[derive(Clone)]
@@ -185,7 +186,7 @@ impl Cluster {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         };
-        let answer = tokio::time::timeout(LONG, asking).await;
+        let answer = tokio::time::timeout(*LONG, asking).await;
         answer.unwrap_or_else(|_| panic!("waited in vain for {what}"))
     }
 

@@ -94,7 +94,7 @@ async fn observe(node: &Node, cluster: &Cluster, cases: &[Case]) -> Vec<Row> {
         if waiting.is_empty() {
             return rows;
         }
-        assert!(begun.elapsed() < LONG, "waited in vain for {waiting:?}");
+        assert!(begun.elapsed() < *LONG, "waited in vain for {waiting:?}");
         // A look reads the runtime's log from its beginning, for each.
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
@@ -171,7 +171,7 @@ pub fn no_more_failures_are_counted_than_pulls_were_made_and_healed_images_run()
                 if due == told {
                     break;
                 }
-                assert!(begun.elapsed() < LONG, "due: {due:?}, told: {told:?}");
+                assert!(begun.elapsed() < *LONG, "due: {due:?}, told: {told:?}");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }

@@ -23,10 +23,11 @@ pub mod simulation;
 pub mod store;
 pub mod worker;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Longer than anything here takes.
-pub const DEADLINE: Duration = testbed::longest(10);
+pub static DEADLINE: LazyLock<Duration> = LazyLock::new(|| testbed::longest(10));
 
 /// Waits until a condition holds.
 ///
@@ -38,6 +39,6 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let waited = tokio::time::timeout(DEADLINE, wait).await;
+    let waited = tokio::time::timeout(*DEADLINE, wait).await;
     assert!(waited.is_ok(), "waited in vain until {what}");
 }

@@ -387,7 +387,7 @@ impl Agent {
 
     /// Waits until it ends by itself: how.
     pub async fn ends(mut self) -> anyhow::Result<()> {
-        let ended = tokio::time::timeout(super::DEADLINE, &mut self.task).await;
+        let ended = tokio::time::timeout(*super::DEADLINE, &mut self.task).await;
         ended.expect("it does not end").unwrap()
     }
 

@@ -88,7 +88,7 @@ async fn a_runtime_that_stops_in_mid_answer_holds_no_call() {
             e.has_image("r/a:1"),
         )
     };
-    let (a, b, c, d, e) = tokio::time::timeout(DEADLINE, calls)
+    let (a, b, c, d, e) = tokio::time::timeout(*DEADLINE, calls)
         .await
         .expect("all calls end");
     let errors = [a.err(), b.err(), c.err(), d.err(), e.err()];

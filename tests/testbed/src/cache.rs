@@ -4,19 +4,25 @@
 //! Go version. A build goes into a temporary folder that is renamed when it is complete, under a
 //! lock, so that two processes never build the same.
 
+pub mod kept;
+
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
+use self::kept::{made_root, renew, sixteen};
 use crate::family::Family;
 use crate::host;
 use crate::progress::Progress;
 
 /// The folder beside a family's programs that its manifests are in.
 pub const MANIFESTS: &str = "manifests";
+
+/// The variable that names the folder with components that were built elsewhere.
+pub const BUILT: &str = "TESTBED_BUILT";
 
 /// For programs in C: needing no library, and without a symbol table.
 const C_FLAGS: [&str; 4] = ["-std=c99", "-O2", "-static", "-s"];
@@ -28,21 +34,19 @@ pub fn sources(family: &Family) -> PathBuf {
         .join(family.folder())
 }
 
-/// Where builds are kept: `TESTBED_CACHE`, or `target/testbed` in the workspace.
-pub fn root() -> PathBuf {
-    match host::variable("TESTBED_CACHE") {
-        Some(path) => PathBuf::from(path),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testbed"),
-    }
-}
-
-/// The folder with a family's programs, built now where they are missing.
+/// The folder with a family's programs, built now where they are missing. On a machine that builds
+/// nothing, `TESTBED_BUILT` has a folder for each family.
 pub fn build(family: &Family, progress: Progress) -> Result<PathBuf> {
-    let root = root();
-    fs::create_dir_all(&root).with_context(|| format!("making {}", root.display()))?;
-    let root = root
-        .canonicalize()
-        .with_context(|| format!("resolving {}", root.display()))?;
+    if let Some(built) = host::variable(BUILT) {
+        let folder = PathBuf::from(built).join(family.folder());
+        ensure!(
+            folder.is_dir(),
+            "{BUILT} says that nothing is built here, and there is no {}",
+            folder.display()
+        );
+        return Ok(folder);
+    }
+    let root = made_root()?;
     let mut decisive = flags(family);
     if let Some((_, files)) = family.manifests() {
         decisive.extend(files.iter().map(|&file| file.to_owned()));
@@ -140,21 +144,12 @@ fn key(sources: &Path, flags: &[String], go_version: &str) -> Result<String> {
     }
     flags.iter().for_each(|flag| part(flag.as_bytes()));
     part(go_version.as_bytes());
-    Ok(hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(sixteen(hash))
 }
 
 fn compile(family: &Family, root: &Path, done: &Path) -> Result<()> {
     let building = root.join(format!("{}.building", family.folder()));
-    if building.exists() {
-        fs::remove_dir_all(&building)
-            .with_context(|| format!("removing the interrupted {}", building.display()))?;
-    }
-    fs::create_dir(&building).with_context(|| format!("making {}", building.display()))?;
+    renew(&building)?;
     let log = root.join(format!("{}.log", family.folder()));
     let output = OpenOptions::new()
         .create(true)

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -15,11 +16,12 @@ use crate::clock::until;
 const PREFIX: &str = "pullwarden-testbed-";
 /// Where the node's own first process lives on version 2, which allows no process in a group
 /// that hands controllers to its children.
-const INIT: &str = "init";
+/// systemd has this name for it, and would make another if the node's own systemd did not find it.
+const INIT: &str = "init.scope";
 /// Where processes live that tests start in the node's network.
 const COMMANDS: &str = "commands";
 /// How long the kernel may take to let go of a group whose processes are gone.
-const PATIENCE: Duration = crate::longest(3);
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| crate::longest(3));
 
 /// One mounted hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +41,7 @@ pub struct Cgroups {
 impl Cgroups {
     /// The groups of the node `id`, made or not.
     pub fn of(id: &str) -> Result<Self> {
-        let text = fs::read_to_string("/proc/self/mountinfo").context("reading mountinfo")?;
-        let hierarchies = parse(&text);
+        let hierarchies = mounted()?;
         if hierarchies.is_empty() {
             bail!("no cgroup hierarchy is mounted on this host; a kubelet needs one");
         }
@@ -155,7 +156,7 @@ impl Cgroups {
     pub fn kill_commands(&self) -> Result<()> {
         let procs = self.commands().join("cgroup.procs");
         let mut left = Ok(Vec::new());
-        until(PATIENCE, || {
+        until(*PATIENCE, || {
             left = pids(&procs);
             for pid in left.iter().flatten().filter_map(|pid| Pid::from_raw(*pid)) {
                 // One that has just ended by itself is as good.
@@ -179,6 +180,18 @@ impl Cgroups {
         }
         Ok(())
     }
+}
+
+/// Returns true if version 2 is the only hierarchy.
+pub fn unified() -> Result<bool> {
+    let hierarchies = mounted()?;
+    Ok(!hierarchies.is_empty() && hierarchies.iter().all(|h| h.v1.is_none()))
+}
+
+/// The hierarchies of this machine.
+fn mounted() -> Result<Vec<Hierarchy>> {
+    let text = fs::read_to_string("/proc/self/mountinfo").context("reading mountinfo")?;
+    Ok(parse(&text))
 }
 
 fn parse(mountinfo: &str) -> Vec<Hierarchy> {
@@ -259,7 +272,7 @@ fn remove(folder: &Path) -> io::Result<()> {
         }
     }
     let mut removed = Ok(());
-    until(PATIENCE, || {
+    until(*PATIENCE, || {
         removed = match fs::remove_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,

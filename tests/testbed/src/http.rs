@@ -1,5 +1,6 @@
 //! A small HTTP/1.1 client: one connection for each request, whole bodies.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -9,7 +10,7 @@ use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-const PATIENCE: Duration = crate::longest(10);
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| crate::longest(10));
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ pub fn send(
                 .header(header::CONTENT_TYPE, content_type)
                 .body(Full::new(Bytes::from(body)))
                 .context("making a request")?;
-            tokio::time::timeout(PATIENCE, exchange(address, request))
+            tokio::time::timeout(*PATIENCE, exchange(address, request))
                 .await
                 .context("no answer within a minute")?
         })

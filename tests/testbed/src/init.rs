@@ -6,14 +6,14 @@ use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::cgroup::Cgroups;
-use crate::clock::Stopwatch;
+use crate::clock::{Stopwatch, until};
 use crate::component::Component;
 use crate::control::{self, Message, Reply, Request};
 use crate::image::Image;
@@ -22,9 +22,10 @@ use crate::plan::Plan;
 use crate::power;
 use crate::settings::PAUSE_IMAGE;
 use crate::supervisor::Supervisor;
+use crate::systemd;
 
 /// How long a component may take to be ready.
-const PATIENCE: Duration = crate::longest(30);
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| crate::longest(30));
 
 /// Runs the node in `dir` until it is told to end. With `lifeline`, also until standard input
 /// ends, which it does when the process that holds the other end is gone.
@@ -79,7 +80,8 @@ fn start(dir: &Path, lifeline: bool) -> Result<Never> {
 /// Starts everything, in an order in which each finds what it needs.
 fn boot(supervisor: &Supervisor) -> Result<()> {
     use Component::*;
-    for component in [Component::Runtime, Etcd, Registry, Faults] {
+    start_runtime(supervisor)?;
+    for component in [Etcd, Registry, Faults] {
         supervisor.start(component)?;
     }
     step("starting etcd", || ready(supervisor, Etcd))?;
@@ -95,7 +97,7 @@ fn boot(supervisor: &Supervisor) -> Result<()> {
     }
     wait_for_node(supervisor)?;
     step("waiting for the default service account", || {
-        supervisor.until(ControllerManager, PATIENCE, || {
+        supervisor.until(ControllerManager, *PATIENCE, || {
             namespace_is_ready(supervisor)
         })
     })?;
@@ -104,10 +106,28 @@ fn boot(supervisor: &Supervisor) -> Result<()> {
 
 /// Starts what makes a node of a cluster that is there.
 fn join(supervisor: &Supervisor) -> Result<()> {
-    supervisor.start(Component::Runtime)?;
+    start_runtime(supervisor)?;
     step("starting the runtime", || runtime_is_ready(supervisor))?;
     supervisor.start(Component::Kubelet)?;
     wait_for_node(supervisor)
+}
+
+/// Starts the runtime, and before it what makes its control groups.
+fn start_runtime(supervisor: &Supervisor) -> Result<()> {
+    let plan = supervisor.plan();
+    if plan.cgroup_driver.is_systemd() && !systemd::answers() {
+        step("starting systemd", || {
+            supervisor.start_beside(systemd::command(plan)?, "systemd")?;
+            ensure!(
+                until(*PATIENCE, systemd::answers),
+                "systemd does not answer on {}; its last lines:\n{}",
+                systemd::SOCKET,
+                crate::log::tail(&plan.layout().log("systemd"))
+            );
+            Ok(())
+        })?;
+    }
+    supervisor.start(Component::Runtime)
 }
 
 fn runtime_is_ready(supervisor: &Supervisor) -> Result<()> {
@@ -117,7 +137,7 @@ fn runtime_is_ready(supervisor: &Supervisor) -> Result<()> {
 
 fn wait_for_node(supervisor: &Supervisor) -> Result<()> {
     step("waiting for the node to be ready", || {
-        supervisor.until(Component::Kubelet, PATIENCE, || node_is_ready(supervisor))
+        supervisor.until(Component::Kubelet, *PATIENCE, || node_is_ready(supervisor))
     })
 }
 
@@ -133,7 +153,7 @@ fn step(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
 
 /// Waits until a component answers.
 fn ready(supervisor: &Supervisor, component: Component) -> Result<()> {
-    supervisor.until(component, PATIENCE, || match component {
+    supervisor.until(component, *PATIENCE, || match component {
         Component::Apiserver => kubectl(supervisor, &["get", "--raw=/readyz"]).is_ok(),
         Component::Runtime => UnixStream::connect(supervisor.plan().cri_socket()).is_ok(),
         _ => component
@@ -204,9 +224,11 @@ fn serve(supervisor: &Supervisor, mut stream: UnixStream) {
         }
     };
     let done = match request {
-        Request::Start(component) => supervisor
-            .start(component)
-            .and_then(|()| ready(supervisor, component)),
+        Request::Start(component) => match component {
+            Component::Runtime => start_runtime(supervisor),
+            _ => supervisor.start(component),
+        }
+        .and_then(|()| ready(supervisor, component)),
         Request::Stop(component) => supervisor.stop(component),
         Request::Kill(component) => supervisor.kill(component),
         Request::PowerOff => power::off(supervisor),

@@ -43,6 +43,7 @@ pub mod keeper;
 mod namespace;
 mod power;
 mod supervisor;
+mod systemd;
 
 pub mod fakes;
 pub mod faults;
@@ -64,8 +65,10 @@ pub use faults::{Fault, Part, Rule, Seen};
 pub use node::{Devices, Node, NodeOptions, Pulls, RunningController};
 pub use progress::Progress;
 pub use runtime::Runtime;
+pub use systemd::{CgroupDriver, VARIABLE as CGROUP_DRIVER};
 
-pub use cache::build;
+pub use cache::kept::kept;
+pub use cache::{BUILT, build};
 pub use clock::{Stopwatch, unix_micros, until};
 pub use host::{check_root, variable};
 pub use image::Image;

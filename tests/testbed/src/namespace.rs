@@ -88,7 +88,10 @@ fn mounts(plan: &Plan, cgroups: &Cgroups) -> Result<()> {
 fn of_crio(plan: &Plan) -> Result<()> {
     // CRI-O hands the kubelet's limits for huge pages to runc, which fails where the host has no
     // such hierarchy. Where there are no sizes, there are no limits.
-    if !Path::new("/sys/fs/cgroup/hugetlb").exists() {
+    let unified = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    let is_limited = Path::new("/sys/fs/cgroup/hugetlb").exists()
+        || unified.split_whitespace().any(|name| name == "hugetlb");
+    if !is_limited {
         let sizes = Path::new("/sys/kernel/mm/hugepages");
         if sizes.exists() {
             mount("tmpfs", sizes, "tmpfs", MountFlags::empty(), None)

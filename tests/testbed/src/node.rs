@@ -34,6 +34,7 @@ use crate::progress::Progress;
 use crate::registry;
 use crate::runtime::Runtime;
 use crate::settings::{FAULTS, REGISTRY};
+use crate::systemd::CgroupDriver;
 
 pub use controllers::RunningController;
 pub use devices::Devices;
@@ -53,6 +54,8 @@ pub struct NodeOptions {
     pub runtime: Runtime,
     /// The IP families of its Pods, its Services and its own address.
     pub network: Network,
+    /// Who makes the control groups of Pods; `None`: whom `TESTBED_CGROUP_DRIVER` names.
+    pub cgroup_driver: Option<CgroupDriver>,
     /// Merged into the KubeletConfiguration: objects key by key, anything else replaced.
     pub kubelet: serde_json::Value,
     /// Puts the runtime's store on a file system of its own, of so many MiB in memory, which
@@ -72,6 +75,7 @@ impl Default for NodeOptions {
             kubernetes: Kind::Kubernetes.default_version().to_owned(),
             runtime: Runtime::default(),
             network: Network::default(),
+            cgroup_driver: None,
             kubelet: serde_json::Value::Null,
             store_mib: None,
             joins: None,

@@ -14,6 +14,7 @@ use crate::node::NodeOptions;
 use crate::place::{self, Place};
 use crate::progress::Progress;
 use crate::runtime::Runtime;
+use crate::systemd::CgroupDriver;
 use crate::{cache, settings};
 
 /// The folders with the programs, and all that the components' configuration depends on.
@@ -30,6 +31,8 @@ pub struct Plan {
     /// The IP families.
     #[serde(default)]
     pub network: Network,
+    /// Who makes the control groups of Pods.
+    pub cgroup_driver: CgroupDriver,
     /// Merged into the kubelet's configuration.
     pub kubelet: serde_json::Value,
     /// The folder of the node whose cluster this one joins; `None` where it brings a control plane of its own.
@@ -108,12 +111,17 @@ impl Plan {
             kubernetes: Kind::Kubernetes.at(&options.kubernetes)?.version.to_owned(),
             runtime: options.runtime,
             network: options.network,
+            cgroup_driver: match options.cgroup_driver {
+                Some(driver) => driver,
+                None => CgroupDriver::asked()?,
+            },
             kubelet: options.kubelet.clone(),
             joins: options.joins.clone(),
             store_mib: options.store_mib,
             testbed,
             programs,
         };
+        plan.cgroup_driver.check()?;
         settings::write(&plan).context("writing the components' configuration")?;
         let text = serde_json::to_string_pretty(&plan).context("encoding the node's plan")?;
         let path = plan.layout().plan();

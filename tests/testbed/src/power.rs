@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,13 +15,13 @@ use crate::clock::until;
 use crate::supervisor::Supervisor;
 
 /// How long it may take until everything that was killed is gone.
-const PATIENCE: Duration = crate::longest(5);
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| crate::longest(5));
 
 /// Kills every process but this one, which is the first of its PID namespace, and forgets what a machine forgets.
 pub fn off(supervisor: &Supervisor) -> Result<()> {
     let mut trouble = None;
     // What is killed may have started something in its last moment.
-    let all_gone = until(PATIENCE, || match kill_others() {
+    let all_gone = until(*PATIENCE, || match kill_others() {
         Ok(others) => others == 0,
         Err(error) => {
             trouble = Some(error);

@@ -11,6 +11,7 @@ use crate::network::Network;
 use crate::pki;
 use crate::place::{FIRST, SECOND};
 use crate::plan::Plan;
+use crate::systemd;
 
 /// The real registry.
 pub const REGISTRY: &str = "127.0.0.1:5000";
@@ -72,6 +73,9 @@ pub fn write(plan: &Plan) -> Result<()> {
         Some(_) => of_control_plane(plan)?,
     }
     save(&layout.config("kubelet.json"), &pretty(&kubelet(plan))?)?;
+    if plan.cgroup_driver.is_systemd() {
+        systemd::write_settings(plan)?;
+    }
     plan.runtime
         .write_settings(plan)
         .context("writing the runtime's configuration")?;
@@ -219,8 +223,9 @@ fn kubelet(plan: &Plan) -> Value {
             "x509": {"clientCAFile": layout.pki().join("ca.crt")},
         },
         "authorization": {"mode": "Webhook"},
-        "cgroupDriver": "cgroupfs",
-        "cgroupsPerQOS": false,
+        "cgroupDriver": plan.cgroup_driver,
+        // Without groups for them systemd would be asked for none, and the runtimes have no other place.
+        "cgroupsPerQOS": plan.cgroup_driver.is_systemd(),
         "enforceNodeAllocatable": [],
         "failCgroupV1": false,
         "failSwapOn": false,

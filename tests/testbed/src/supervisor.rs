@@ -121,6 +121,12 @@ impl Supervisor {
         Ok(child)
     }
 
+    /// Starts a program that lives as long as the node, and that no test stops.
+    pub fn start_beside(&self, mut command: Command, log: &str) -> Result<()> {
+        command.stdout(Stdio::null());
+        self.spawn(&mut self.state(), command, log).map(drop)
+    }
+
     /// Starts a component that is not running.
     pub fn start(&self, component: Component) -> Result<()> {
         let mut state = self.state();

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -14,7 +15,7 @@ use super::patience::Patience;
 /// Who it is for the API server.
 pub const USER: &str = "pullwarden";
 /// How long it may take to settle all Pods and to close its evidence.
-const QUIET: Duration = testbed::longest_after(100, 10);
+static QUIET: LazyLock<Duration> = LazyLock::new(|| testbed::longest_after(100, 10));
 
 /// The real agent, in a node's network; its files are in the node's folder. Ends with the value.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ impl Agent {
 
     /// Waits until it has settled so many Pods, or more, and has closed its evidence.
     pub fn until_quiet(&self, pods: u16, patience: Patience<'_>) -> Result<()> {
-        let quiet = patience.until("waiting until the agent is quiet", QUIET, || {
+        let quiet = patience.until("waiting until the agent is quiet", *QUIET, || {
             self.status().is_some_and(|status| {
                 status["sandboxes"].as_u64() >= Some(pods.into())
                     && status["unsettled"] == 0

@@ -11,6 +11,9 @@ use testbed::Progress;
 
 use super::Versions;
 
+/// The variable that names the agent's program, as it is shipped, for tests that install it.
+pub const AGENT: &str = "TESTBED_AGENT";
+
 /// A file of the workspace.
 pub fn workspace(file: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -70,8 +73,11 @@ pub enum Build {
     Static,
 }
 
-/// Builds the agent and says where it is.
+/// Builds the agent and says where it is: at `TESTBED_AGENT`, on a machine that builds nothing.
 pub fn build_agent(how: Build) -> Result<PathBuf> {
+    if let (Some(_), Some(agent)) = (testbed::variable(testbed::BUILT), testbed::variable(AGENT)) {
+        return Ok(agent.into());
+    }
     let mut programs = build("pullwarden", how)?;
     let agent = programs.remove("pullwarden");
     agent.context("cargo named no program `pullwarden`")
@@ -169,7 +175,7 @@ fn add_target(target: &str) -> Result<()> {
 }
 
 /// The program that this line of cargo's names, if it does.
-fn executable(line: &str) -> Option<(String, PathBuf)> {
+pub fn executable(line: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;
     let name = message["target"]["name"].as_str()?.to_owned();
     Some((name, message["executable"].as_str()?.into()))

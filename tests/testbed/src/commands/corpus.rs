@@ -7,6 +7,7 @@ mod wording;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -21,7 +22,7 @@ use super::kubectl::{create, kubectl};
 use super::{Versions, cargo};
 
 /// How long Pods may take to show why they wait, and that the kubelet backs off.
-const PATIENCE: Duration = testbed::longest_after(100, 10);
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| testbed::longest_after(100, 10));
 /// In MiB; all images of all cases and their snapshots fit in.
 const STORE: u64 = 512;
 
@@ -139,7 +140,7 @@ impl Corpus {
             node,
             &json!({"apiVersion": "v1", "kind": "List", "items": pods}),
         )?;
-        watch.until_all_are_seen(PATIENCE)?;
+        watch.until_all_are_seen(*PATIENCE)?;
         let mut entries = Vec::new();
         for (case, reason, message) in watch.seen() {
             entries.push(Entry {

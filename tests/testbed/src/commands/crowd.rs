@@ -1,5 +1,6 @@
 //! Healthy Pods, as many as a node has.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -10,7 +11,7 @@ use super::kubectl::{create, kubectl};
 use super::patience::Patience;
 
 /// How long all of them together may take to run.
-const RUN: Duration = testbed::longest(100);
+static RUN: LazyLock<Duration> = LazyLock::new(|| testbed::longest(100));
 
 /// The image of healthy Pods.
 const REPOSITORY: &str = "healthy";
@@ -35,7 +36,7 @@ pub fn gather(node: &Node, pods: u16, patience: Patience<'_>) -> Result<()> {
         kubectl(node, &arguments).map_or(0, |names| names.lines().count())
     };
     let what = format!("starting {pods} Pods");
-    let all = patience.until(&what, RUN, || running() >= usize::from(pods))?;
+    let all = patience.until(&what, *RUN, || running() >= usize::from(pods))?;
     ensure!(
         all,
         "{} of {pods} Pods run; the end of the kubelet's log:\n{}",

@@ -8,6 +8,7 @@ mod timeline;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -33,9 +34,9 @@ const MISTYPED: &str = "lab/trianing";
 /// How long the first act lasts at least: long enough to see that nothing happens.
 const ACT_ONE: Duration = Duration::from_secs(20);
 /// How long the scheduler and the kubelet may take for something they do at once.
-const SOON: Duration = testbed::longest(20);
+static SOON: LazyLock<Duration> = LazyLock::new(|| testbed::longest(20));
 /// How long three failures may take: the kubelet's back-off doubles, up to five minutes.
-const THREE_FAILURES: Duration = testbed::longest_after(100, 30);
+static THREE_FAILURES: LazyLock<Duration> = LazyLock::new(|| testbed::longest_after(100, 30));
 
 /// What the agent is told.
 const SETTINGS: &str = "mode: enforce\nimagePullFailureCount: 3\nwarmUp: 0s\n";
@@ -155,7 +156,7 @@ impl<'a> Stage<'a> {
         self.timeline.line(Who::A, Tone::Plain, &text);
         create(self.node, &job("job-a", &image, each))?;
         let stuck = |story: &Story| story.all("job-a", |pod| pod.failures > 0);
-        if !self.hear(SOON, None, stuck)? {
+        if !self.hear(*SOON, None, stuck)? {
             self.fail("Job A's image was not tried", Component::Kubelet)?;
         }
         let image = format!("{registry}/{REPOSITORY}:2");
@@ -163,7 +164,7 @@ impl<'a> Stage<'a> {
         self.timeline.line(Who::B, Tone::Plain, &text);
         create(self.node, &job("job-b", &image, each))?;
         let waits = |story: &Story| story.all("job-b", |pod| !pod.unschedulable.is_empty());
-        if !self.hear(SOON, None, waits)? {
+        if !self.hear(*SOON, None, waits)? {
             self.fail("Job B does not wait", Component::Scheduler)?;
         }
         let rest = ACT_ONE.saturating_sub(Duration::from_secs_f64(self.timeline.seconds()));
@@ -209,7 +210,7 @@ impl<'a> Stage<'a> {
         self.timeline.line(Who::Pullwarden, Tone::Plain, text);
         let mut log = Tail::of(agent.node_log());
         let failed = |story: &Story| story.all("job-a", |pod| pod.phase == "Failed");
-        if !self.hear(THREE_FAILURES, Some((&mut agent, &mut log)), failed)? {
+        if !self.hear(*THREE_FAILURES, Some((&mut agent, &mut log)), failed)? {
             bail!(
                 "Job A was not failed; the end of pullwarden's log:\n{}",
                 tail(&agent.log())
@@ -218,7 +219,7 @@ impl<'a> Stage<'a> {
         let over = |story: &Story| {
             story.followed() && story.end("job-a") == "Failed" && !story.end("job-b").is_empty()
         };
-        if !self.hear(SOON, Some((&mut agent, &mut log)), over)? {
+        if !self.hear(*SOON, Some((&mut agent, &mut log)), over)? {
             self.fail("Job B did not run to its end", Component::Kubelet)?;
         }
         Ok(agent)
@@ -338,7 +339,7 @@ impl<'a> Stage<'a> {
             bail!("Job A has no Pod");
         };
         let mut told = String::new();
-        let there = testbed::until(SOON, || {
+        let there = testbed::until(*SOON, || {
             told = kubectl(self.node, &["describe", "pod", pod]).unwrap_or_default();
             told.contains(" pullwarden ")
         });

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -17,7 +18,7 @@ use super::process::{Memory, mib};
 /// Another policy beside the one that was in force.
 const OTHER: &str = "mode: enforce\nimagePullFailureCount: 1\nwarmUp: 0s\n";
 /// How long a replay by a debug build may take.
-const PATIENCE: Duration = testbed::longest(360);
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| testbed::longest(360));
 /// What the kubelet says of an image that is not there.
 const ERROR: &str = "failed to pull and unpack image \"r.test/bad:1\": failed to resolve image: r.test/bad:1: not found";
 /// So many Pods fail at the same time.
@@ -73,7 +74,7 @@ fn measure(program: &Path, dir: &Path, bytes: u64) -> Result<()> {
         ended = child.try_wait().transpose();
         ended.is_some()
     };
-    if !testbed::until(PATIENCE, is_over) {
+    if !testbed::until(*PATIENCE, is_over) {
         // It may end by itself at this moment.
         let _ = child.kill();
     }

@@ -29,6 +29,7 @@ mod soak;
 mod supply;
 mod test;
 mod up;
+mod vm;
 
 use std::process::{Command, ExitCode};
 
@@ -82,6 +83,8 @@ enum Commands {
     Rules(rules::Rules),
     /// Check what goes into the agent: licences and sources, a bill of materials, whether it can be built again
     Supply(supply::Supply),
+    /// Run a command in a machine of its own, with systemd and the unified cgroup hierarchy
+    Vm(vm::Vm),
     /// Keep a node, on the host
     #[command(hide = true)]
     Keep(inside::Inside),
@@ -118,6 +121,7 @@ impl Cli {
             Commands::Image(make) => make.run(),
             Commands::Rules(rules) => rules.run(),
             Commands::Supply(supply) => supply.run(),
+            Commands::Vm(vm) => vm.run(),
             Commands::Keep(inside) => inside.keep(),
             Commands::Init(inside) => inside.init(),
             Commands::DevicePlugin(devices) => devices.run(),

@@ -11,6 +11,7 @@ use testbed::{Controller, Stopwatch, random};
 
 use super::bench_fleet::BenchFleet;
 use super::controllers::Controllers;
+use super::vm::scenes;
 use super::{Versions, cargo};
 
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub struct Soak {
     /// How many Jobs are queued behind stuck ones
     #[arg(long, default_value_t = 100)]
     pairs: u32,
-    /// Only those tests whose names contain one of these; `random` alone: only the random ones; `bench-fleet` alone: that bench, small; `versions::` and a part of a combination's name: that one; all but `first_time::` and `versions::` takes some 90 minutes
+    /// Only those tests whose names contain one of these; `random` alone: only the random ones; `bench-fleet` alone: that bench, small; `versions::` and a part of a combination's name: that one; `vm::` alone: the demo, the install and ten tests in a machine with systemd; all but `first_time::`, `versions::` and `vm::` takes some 90 minutes
     filter: Vec<String>,
 }
 
@@ -68,6 +69,9 @@ impl Soak {
                 true => ExitCode::SUCCESS,
                 false => ExitCode::FAILURE,
             });
+        }
+        if !self.filter.is_empty() && self.filter.iter().all(|f| f.starts_with(scenes::SCENES)) {
+            return scenes::play(&self.versions, &self.filter);
         }
         testbed::check_root().context("the soak starts real nodes: run it as root")?;
         if let Some(combinations) = versions::named(&self.filter) {

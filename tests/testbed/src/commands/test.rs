@@ -105,7 +105,7 @@ impl Test {
         arguments.extend(self.filter.iter().map(String::as_str));
         let mut cluster = cargo::cluster_tests(testbed, &self.versions, "real-node", &arguments);
         cluster.envs(self.controllers.env());
-        cluster.envs(agent.map(|agent| ("TESTBED_AGENT", agent)));
+        cluster.envs(agent.map(|agent| (cargo::AGENT, agent)));
         step(done, "tests on a real node", || passes(cluster))
     }
 

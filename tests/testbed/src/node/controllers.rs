@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -17,7 +18,7 @@ use crate::image::Image;
 use crate::progress::Progress;
 
 /// The longest time until a controller answers, or its webhooks do.
-const PATIENCE: Duration = crate::longest(30);
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| crate::longest(30));
 
 /// A controller that runs. Dropping the handle ends it, and so does the end of the node. Its objects
 /// and webhooks stay.
@@ -71,7 +72,7 @@ impl RunningController {
     /// Waits until `so` is true, as long as the process runs.
     fn wait(&mut self, what: &str, mut so: impl FnMut() -> bool) -> Result<()> {
         let mut state = Ok(());
-        let done = until(PATIENCE, || {
+        let done = until(*PATIENCE, || {
             state = self.check();
             state.is_err() || so()
         });
@@ -160,7 +161,7 @@ impl Node {
         for crd in &crds {
             let name = crd["metadata"]["name"].as_str().unwrap_or_default();
             // `kubectl wait` fails on a CRD that has no conditions yet.
-            let established = until(PATIENCE, || {
+            let established = until(*PATIENCE, || {
                 let output = self.kubectl().args(["get", "crd", name, path]).output();
                 output.is_ok_and(|output| output.stdout == b"True")
             });

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::process::{Child, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -24,7 +25,7 @@ impl Drop for Devices {
 }
 
 /// How long the kubelet may take to report new devices.
-const DEVICES: Duration = crate::longest(10);
+static DEVICES: LazyLock<Duration> = LazyLock::new(|| crate::longest(10));
 
 impl Node {
     /// Offers devices to the kubelet, as a device plugin does, and waits until the node has them.
@@ -48,7 +49,7 @@ impl Node {
             "-ojsonpath={{.status.allocatable.{}}}",
             resource.replace('.', "\\.")
         );
-        let there = until(DEVICES, || {
+        let there = until(*DEVICES, || {
             let output = self
                 .kubectl()
                 .args(["get", "node", self.plan.place().name, &field])

@@ -13,6 +13,10 @@ use crate::host;
 use crate::plan::{Plan, Programs};
 use crate::progress::Progress;
 use crate::settings;
+use crate::waits;
+
+/// From where on a slow machine has longer limits, which is worth a line.
+const SLOW: f64 = 4.0;
 
 /// Ends the node when dropped.
 #[derive(Debug)]
@@ -36,6 +40,12 @@ pub fn start(options: &NodeOptions, lifeline: bool) -> Result<(Plan, Held)> {
     host::check_root()?;
     host::check_inotify()?;
     let progress = Progress::new(options.quiet);
+    if waits::slowness() >= SLOW {
+        progress.say(&format!(
+            "this machine is {:.0} times slower than the one that limits are for; they are longer",
+            waits::slowness()
+        ));
+    }
     host::need_ip(progress)?;
     for (file, package) in options.runtime.needs() {
         host::need(file, package, progress)?;

@@ -85,6 +85,7 @@ fn configuration(plan: &Plan) -> String {
     let conf_dir = quoted(&layout.config("cni"));
     let cni = quoted(&plan.programs.cni);
     let runc = quoted(&plan.programs.runc.join("runc"));
+    let systemd = plan.cgroup_driver.is_systemd();
     if plan.runtime.version().starts_with("1.") {
         let cri = "[plugins.\"io.containerd.grpc.v1.cri\"";
         format!(
@@ -93,7 +94,7 @@ fn configuration(plan: &Plan) -> String {
              {cri}.registry]\n  config_path = {hosts}\n\
              {cri}.cni]\n  bin_dir = {cni}\n  conf_dir = {conf_dir}\n\
              {cri}.containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\
-             {cri}.containerd.runtimes.runc.options]\n  BinaryName = {runc}\n"
+             {cri}.containerd.runtimes.runc.options]\n  BinaryName = {runc}\n  SystemdCgroup = {systemd}\n"
         )
     } else {
         let images = "[plugins.\"io.containerd.cri.v1.images\"";
@@ -105,7 +106,7 @@ fn configuration(plan: &Plan) -> String {
              {runtime}]\n  restrict_oom_score_adj = true\n  disable_apparmor = true\n\
              {runtime}.cni]\n  bin_dirs = [{cni}]\n  conf_dir = {conf_dir}\n\
              {runtime}.containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\
-             {runtime}.containerd.runtimes.runc.options]\n  BinaryName = {runc}\n"
+             {runtime}.containerd.runtimes.runc.options]\n  BinaryName = {runc}\n  SystemdCgroup = {systemd}\n"
         )
     }
 }

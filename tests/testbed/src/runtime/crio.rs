@@ -109,7 +109,7 @@ fn configuration(plan: &Plan) -> String {
          stream_address = \"127.0.0.1\"\n\
          stream_port = \"0\"\n\
          [crio.runtime]\n\
-         cgroup_manager = \"cgroupfs\"\n\
+         cgroup_manager = \"{driver}\"\n\
          conmon_cgroup = \"pod\"\n\
          pinns_path = \"{pinns}\"\n\
          log_level = \"debug\"\n\
@@ -130,6 +130,7 @@ fn configuration(plan: &Plan) -> String {
          [crio.network]\n\
          network_dir = \"{cni}\"\n\
          plugin_dirs = [\"{plugins}\"]\n",
+        driver = plan.cgroup_driver,
         root = layout.store().display(),
         tmp = layout.store_tmp().display(),
         data = data.display(),

@@ -1,7 +1,7 @@
 //! The control plane without what comes with a node, and the Pods that the scenes make.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -20,7 +20,7 @@ use crate::commands::patience::Patience;
 /// Namespaces of the scenes' Pods.
 pub const NAMESPACES: [&str; 5] = ["job", "crowd", "restart", "nobody", "usual"];
 /// Longest time for a namespace to be furnished.
-const FURNISHED: Duration = testbed::longest(10);
+static FURNISHED: LazyLock<Duration> = LazyLock::new(|| testbed::longest(10));
 /// The parts of deploy/base that the API server holds agents with.
 const SHIPPED: [&str; 4] = ["namespace", "rbac", "rbac-apiserver", "fleet"];
 /// Parts beside the API server and etcd, which are not needed any more.
@@ -57,7 +57,7 @@ impl Cluster {
             let get = ["get", "serviceaccount", "default", "-oname", "-n", name];
             kubectl(node, &get).is_ok()
         };
-        let furnished = patience.until("waiting for namespaces", FURNISHED, || {
+        let furnished = patience.until("waiting for namespaces", *FURNISHED, || {
             NAMESPACES.into_iter().all(account)
         })?;
         ensure!(furnished, "namespaces have no service account");

@@ -1,6 +1,7 @@
 //! The scene of a restart of the API server while every agent needs it.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -18,7 +19,7 @@ const FEW: usize = 20;
 /// Pause before the connections are counted again.
 const OFTEN: Duration = Duration::from_secs(3);
 /// Longest time for evidence to be back.
-const BACK: Duration = testbed::longest_after(120, 60);
+static BACK: LazyLock<Duration> = LazyLock::new(|| testbed::longest_after(120, 60));
 
 /// (c) The API server is restarted while every agent needs it.
 pub fn restart(
@@ -47,7 +48,7 @@ pub fn restart(
     };
     let all = scenes
         .patience
-        .until("waiting until all agents watch", BACK, connected)?;
+        .until("waiting until all agents watch", *BACK, connected)?;
     ensure!(all, "some agents have no evidence");
     until_rested(scenes, log)?;
 
@@ -58,7 +59,7 @@ pub fn restart(
     let wanted = agents.len();
     scenes
         .patience
-        .until("waiting until all have evidence again", BACK, || {
+        .until("waiting until all have evidence again", *BACK, || {
             match log.read() {
                 Ok(more) => {
                     let watches = more
@@ -133,7 +134,7 @@ pub fn restart(
 /// Waits until no evidence was opened for a while.
 fn until_rested(scenes: &Scenes<'_>, log: &mut Log) -> Result<()> {
     let (mut since, mut fault) = (Stopwatch::start(), None);
-    scenes.patience.until("letting them rest", BACK, || {
+    scenes.patience.until("letting them rest", *BACK, || {
         match log.read() {
             Ok(asked) if asked.iter().all(|of| of.what != "list pods") => {}
             Ok(_) => since = Stopwatch::start(),

@@ -1,6 +1,7 @@
 //! The scenes: what happens, what is counted, and what must come of it.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -20,9 +21,9 @@ const OF_REGISTRY: usize = 20;
 /// Most requests of one agent about the fleet budget for one failure.
 const ABOUT_BUDGET: usize = 3;
 /// Longest time for all agents to come to rest.
-const QUIET: Duration = testbed::longest_after(120, 60);
+static QUIET: LazyLock<Duration> = LazyLock::new(|| testbed::longest_after(120, 60));
 /// Longest time for Pods to fail so many pulls.
-const FAILED: Duration = testbed::longest_after(200, 60);
+static FAILED: LazyLock<Duration> = LazyLock::new(|| testbed::longest_after(200, 60));
 /// Time in which what follows from a failure is done.
 pub const REST: Duration = Duration::from_secs(25);
 /// Time without a request after which the agents are at rest.
@@ -90,7 +91,7 @@ impl Scenes<'_> {
         let mut fault = None;
         let silent = self
             .patience
-            .until("waiting until all agents are quiet", QUIET, || {
+            .until("waiting until all agents are quiet", *QUIET, || {
                 match log.read() {
                     Ok(asked) if asked.is_empty() => {}
                     Ok(_) => since = Stopwatch::start(),
@@ -193,7 +194,7 @@ impl Scenes<'_> {
         let nodes = &self.cluster.nodes;
         let failed = self
             .patience
-            .until(&what, FAILED, || nodes.fewest() >= pulls)?;
+            .until(&what, *FAILED, || nodes.fewest() >= pulls)?;
         ensure!(failed, "the fake kubelets are too slow");
         Ok(())
     }

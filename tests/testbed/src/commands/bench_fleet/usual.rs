@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,7 +14,7 @@ use crate::commands::patience::Patience;
 /// Who they are for the API server.
 pub const USER: &str = "usual";
 /// Longest time for them to list all Pods.
-const SEEN: Duration = testbed::longest(60);
+static SEEN: LazyLock<Duration> = LazyLock::new(|| testbed::longest(60));
 
 /// All of them. They end with the value.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl Usual {
             usual.all.push(child.context("starting the usual design")?);
         }
         let has_seen = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.len() > 0);
-        let all = patience.until("waiting until all have listed the Pods", SEEN, || {
+        let all = patience.until("waiting until all have listed the Pods", *SEEN, || {
             said.iter().all(has_seen)
         })?;
         ensure!(all, "some have not listed the Pods");

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -14,7 +15,7 @@ use crate::commands::patience::Patience;
 use crate::commands::process::{Counters, Memory};
 
 /// How long a yardstick may take to have seen all Pods.
-const SEEN: Duration = testbed::longest(10);
+static SEEN: LazyLock<Duration> = LazyLock::new(|| testbed::longest(10));
 
 /// A program that is compared with the agent. Ends with the value.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Yardstick {
             .with_context(|| format!("starting {}", program.display()))?;
         let yardstick = Self { child, said };
         let what = format!("waiting until `{name}` has seen all Pods");
-        if !patience.until(&what, SEEN, || yardstick.count() >= Some(pods))? {
+        if !patience.until(&what, *SEEN, || yardstick.count() >= Some(pods))? {
             bail!(
                 "`{name}` has not seen all Pods:\n{}",
                 testbed::tail(&yardstick.said)

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -32,7 +33,7 @@ const EVERY: Duration = Duration::from_millis(500);
 /// How long the API server may take to note what the kubelet has reported.
 const REST: Duration = Duration::from_secs(2);
 /// How long three failures may take: the kubelet's back-off doubles.
-const PATIENCE: Duration = testbed::longest_after(100, 30);
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| testbed::longest_after(100, 30));
 
 /// What was measured with one source of evidence, in milliseconds for each Pod, sorted.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ pub fn measure(
     };
     let what = format!("waiting until they are failed, evidence: {source}");
     // The observer is asked, as kubectl would take the processor away from those that are measured.
-    let all = patience.until(&what, PATIENCE, || failed() == names.len())?;
+    let all = patience.until(&what, *PATIENCE, || failed() == names.len())?;
     ensure!(
         all,
         "{} of {bad} Pods were failed; the end of the agent's log:\n{}",
@@ -118,7 +119,7 @@ fn make(node: &Node, source: &str, names: &[String], patience: Patience<'_>) -> 
     let mut names = names.iter().peekable();
     let (begun, mut due, mut fault) = (Stopwatch::start(), Duration::ZERO, None);
     let what = format!("making Pods without an image, evidence: {source}");
-    patience.until(&what, PATIENCE, || {
+    patience.until(&what, *PATIENCE, || {
         if begun.elapsed() >= due
             && let Some(name) = names.next()
         {
