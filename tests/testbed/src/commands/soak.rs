@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use testbed::{Controller, Stopwatch, random};
 
+use super::arm64;
 use super::bench_fleet::BenchFleet;
 use super::controllers::Controllers;
 use super::{Versions, cargo};
@@ -19,7 +20,7 @@ pub struct Soak {
     /// How many Jobs are queued behind stuck ones
     #[arg(long, default_value_t = 100)]
     pairs: u32,
-    /// Only those tests whose names contain one of these; `random` alone: only the random ones; `bench-fleet` alone: that bench, small; all but `first_time::` takes some 90 minutes
+    /// Only those tests whose names contain one of these; `random` alone: only the random ones; `bench-fleet` alone: that bench, small; `arm64::` alone: the program and the flow tests for arm64, emulated; all but `first_time::` takes some 90 minutes
     filter: Vec<String>,
 }
 
@@ -65,6 +66,9 @@ impl Soak {
                 true => ExitCode::SUCCESS,
                 false => ExitCode::FAILURE,
             });
+        }
+        if matches!(&self.filter[..], [only] if only.starts_with(arm64::NAME)) {
+            return arm64::run(&self.versions);
         }
         testbed::check_root().context("the soak starts real nodes: run it as root")?;
         cargo::build_components(&self.versions)?;
