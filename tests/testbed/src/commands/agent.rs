@@ -88,6 +88,11 @@ impl Agent {
         self.child.try_wait().context("looking after pullwarden")
     }
 
+    /// Its configuration.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("config.yaml")
+    }
+
     /// What it says to people.
     pub fn log(&self) -> PathBuf {
         self.dir.join("stderr.log")

@@ -95,18 +95,25 @@ pub fn build_in(workspace: &Path, package: &str, how: Build) -> Result<BTreeMap<
         Build::Release => format!("building {package} (release)"),
         Build::Static => format!("building {package} (release, static)"),
     };
-    Progress::new(false).step(&what, || {
-        let mut cargo = cargo();
-        cargo
-            .current_dir(workspace)
-            .args(["build", "--quiet", "--bins", "--package", package])
+    let mut cargo = cargo();
+    cargo
+        .current_dir(workspace)
+        .args(["build", "--quiet", "--bins", "--package", package])
+        .args((how != Build::Debug).then_some("--release"));
+    if how == Build::Static {
+        link_statically(&mut cargo, workspace);
+    }
+    built(&what, cargo)
+}
+
+/// Runs a build by cargo, and says where its programs are, by their names.
+pub fn built(what: &str, mut cargo: Command) -> Result<BTreeMap<String, PathBuf>> {
+    Progress::new(false).step(what, || {
+        let mut child = cargo
             .arg("--message-format=json-render-diagnostics")
-            .args((how != Build::Debug).then_some("--release"))
-            .stdout(Stdio::piped());
-        if how == Build::Static {
-            link_statically(&mut cargo, workspace);
-        }
-        let mut child = cargo.spawn().context("running cargo")?;
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("running cargo")?;
         let stdout = child.stdout.take().context("cargo has no output")?;
         let mut programs = BTreeMap::new();
         for line in BufReader::new(stdout).lines() {
@@ -115,7 +122,7 @@ pub fn build_in(workspace: &Path, package: &str, how: Build) -> Result<BTreeMap<
         }
         let status = child.wait().context("waiting for cargo")?;
         if !status.success() {
-            bail!("`cargo build --package {package}` failed ({status})");
+            bail!("{what} failed: cargo ended with {status}");
         }
         Ok(programs)
     })
@@ -151,15 +158,20 @@ fn link_statically(cargo: &mut Command, workspace: &Path) {
     cargo.env("RUSTFLAGS", flags);
 }
 
-/// Has rustup fetch the standard library for a target, unless it is there.
-fn add_target(target: &str) -> Result<()> {
+/// Returns whether the standard library for a target is there.
+pub fn has_target(target: &str) -> Result<bool> {
     let output = Command::new("rustc")
         .args(["--print", "target-libdir", "--target", target])
         .current_dir(workspace(""))
         .output()
         .context("running rustc")?;
     let folder = String::from_utf8_lossy(&output.stdout);
-    if output.status.success() && Path::new(folder.trim()).is_dir() {
+    Ok(output.status.success() && Path::new(folder.trim()).is_dir())
+}
+
+/// Has rustup fetch the standard library for a target, unless it is there.
+fn add_target(target: &str) -> Result<()> {
+    if has_target(target)? {
         return Ok(());
     }
     let status = Command::new("rustup")

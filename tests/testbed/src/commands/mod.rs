@@ -1,6 +1,7 @@
 //! The command line: a file for each command.
 
 mod agent;
+mod arm64;
 mod audit;
 mod bench_fleet;
 mod bench_node;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use testbed::{Controller, Stopwatch, random};
 
+use super::arm64;
 use super::bench_fleet::BenchFleet;
 use super::controllers::Controllers;
 use super::vm::scenes;
@@ -23,7 +24,7 @@ pub struct Soak {
     /// How many Jobs are queued behind stuck ones
     #[arg(long, default_value_t = 100)]
     pairs: u32,
-    /// Only those tests whose names contain one of these; `random` alone: only the random ones; `bench-fleet` alone: that bench, small; `versions::` and a part of a combination's name: that one; `vm::` alone: the demo, the install and ten tests in a machine with systemd; all but `first_time::`, `versions::` and `vm::` takes some 90 minutes
+    /// Only those tests whose names contain one of these. `random`, `bench-fleet` (small), `arm64::` and `vm::` alone: only these, and `versions::` with a part of a combination's name: that one. All but these and `first_time::` takes some 90 minutes
     filter: Vec<String>,
 }
 
@@ -72,6 +73,9 @@ impl Soak {
         }
         if !self.filter.is_empty() && self.filter.iter().all(|f| f.starts_with(scenes::SCENES)) {
             return scenes::play(&self.versions, &self.filter);
+        }
+        if matches!(&self.filter[..], [only] if only.starts_with(arm64::NAME)) {
+            return arm64::run(&self.versions);
         }
         testbed::check_root().context("the soak starts real nodes: run it as root")?;
         if let Some(combinations) = versions::named(&self.filter) {
