@@ -2,6 +2,7 @@
 
 mod controllers;
 mod devices;
+mod options;
 mod pulls;
 mod remains;
 mod start;
@@ -28,61 +29,18 @@ use crate::faults::{Fault, Rule, Seen};
 use crate::host;
 use crate::image::Image;
 use crate::layout::Layout;
-use crate::network::Network;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::registry;
-use crate::runtime::Runtime;
 use crate::settings::{FAULTS, REGISTRY};
-use crate::systemd::CgroupDriver;
 
 pub use controllers::RunningController;
 pub use devices::Devices;
+pub use options::NodeOptions;
 pub use pulls::Pulls;
 
 /// What the names of nodes' folders begin with.
 const FOLDER: &str = "pwtb-";
-
-/// What a node is to be.
-#[derive(Debug, Clone)]
-pub struct NodeOptions {
-    /// Two nodes of one name cannot run at once. Without a name, one is made up.
-    pub name: Option<String>,
-    /// Kubernetes' version, one of those pinned.
-    pub kubernetes: String,
-    /// The container runtime.
-    pub runtime: Runtime,
-    /// The IP families of its Pods, its Services and its own address.
-    pub network: Network,
-    /// Who makes the control groups of Pods; `None`: whom `TESTBED_CGROUP_DRIVER` names.
-    pub cgroup_driver: Option<CgroupDriver>,
-    /// Merged into the KubeletConfiguration: objects key by key, anything else replaced.
-    pub kubelet: serde_json::Value,
-    /// Puts the runtime's store on a file system of its own, of so many MiB in memory, which
-    /// [`Node::fill_store`] can fill.
-    pub store_mib: Option<u64>,
-    /// The folder of the node whose cluster this one joins, with a runtime and a kubelet of its own. It
-    /// must be gone before that node is.
-    pub joins: Option<PathBuf>,
-    /// No progress on standard error.
-    pub quiet: bool,
-}
-
-impl Default for NodeOptions {
-    fn default() -> Self {
-        Self {
-            name: None,
-            kubernetes: Kind::Kubernetes.default_version().to_owned(),
-            runtime: Runtime::default(),
-            network: Network::default(),
-            cgroup_driver: None,
-            kubelet: serde_json::Value::Null,
-            store_mib: None,
-            joins: None,
-            quiet: false,
-        }
-    }
-}
 
 /// A running node. Dropping the handle that started it ends it, and so does the end of the process
 /// that holds the handle, however it ends.

@@ -14,9 +14,13 @@ use crate::commands::kubectl::{create, permit_agent};
 const SETTINGS: &str = "mode: observe\nimagePullFailureCount: 2\nwarmUp: 0s\n";
 
 /// Longest wait until the agent answers.
-const SOON: Duration = testbed::longest(30);
+fn soon() -> Duration {
+    testbed::longest(30)
+}
 /// Longest wait for two failures.
-const TWO_FAILURES: Duration = testbed::longest_after(40, 30);
+fn two_failures() -> Duration {
+    testbed::longest_after(40, 30)
+}
 
 /// A Pod whose image does not exist.
 const POD: &str = "stuck";
@@ -27,7 +31,7 @@ pub fn run(versions: &Versions, pair: &Pair) -> Result<String> {
     permit_agent(&node)?;
     let agent = Agent::start(&node, &pair.emulated, SETTINGS)?;
     let log = || format!("the end of its log:\n{}", tail(&agent.log()));
-    let reached = testbed::until(SOON, || {
+    let reached = testbed::until(soon(), || {
         agent
             .status()
             .is_some_and(|status| status["runtime"] == true)
@@ -43,7 +47,7 @@ pub fn run(versions: &Versions, pair: &Pair) -> Result<String> {
     let runtime = runtime.with_context(|| format!("check does not find the runtime:\n{text}"))?;
 
     create(&node, &pod(node.registry()))?;
-    let counted = testbed::until(TWO_FAILURES, || {
+    let counted = testbed::until(two_failures(), || {
         let status = agent.status().unwrap_or_default();
         let pods = status["pods"].as_array().cloned().unwrap_or_default();
         let of_pod =
