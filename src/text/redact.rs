@@ -224,13 +224,15 @@ fn last_at(text: &str) -> Option<usize> {
     ats.find(|at| !is_digest(&text[at + 1..]))
 }
 
-/// Returns whether a text begins with a digest: `sha256:` and digits.
+/// Returns whether a text begins with a digest: `sha256:` and digits. The paths of stores of signatures have
+/// `sha256=`.
 fn is_digest(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(algorithm, digits)| {
-        let digits = digits.split(|c: char| !c.is_ascii_hexdigit()).next();
-        matches!(algorithm, "sha256" | "sha384" | "sha512")
-            && digits.is_some_and(|digits| digits.len() >= 32)
-    })
+    text.split_once([':', '='])
+        .is_some_and(|(algorithm, digits)| {
+            let digits = digits.split(|c: char| !c.is_ascii_hexdigit()).next();
+            matches!(algorithm, "sha256" | "sha384" | "sha512")
+                && digits.is_some_and(|digits| digits.len() >= 32)
+        })
 }
 
 /// Returns whether the host of a URL has no port, or a number as its port.
