@@ -44,7 +44,8 @@ impl Row {
             self.failed_after = Some(begun.elapsed());
         } else if let Some(pod) = cluster.pod(self.case.name()).await {
             let reasons = waiting_reasons(&pod);
-            let is_refused = reasons == ["InvalidImageName"] || reasons == ["ImageInspectError"];
+            let is_refused = self.case.is_refused_by_name()
+                && (reasons == ["InvalidImageName"] || reasons == ["ImageInspectError"]);
             self.is_idle = is_refused || phase(&pod) == "Running";
         }
         self.failed_after.is_some() || self.is_idle

@@ -154,6 +154,7 @@ rows! {
     "unsupported schema version 0" => Body(RegistryUnavailable);
     // A manifest of today, under a media type that is no manifest's: whatever serves it is at fault.
     "unsupported schema version 2" => Body(RegistryUnavailable);
+    // The digest of the answer is not shown, and the answer may be a page.
     "Manifest does not match provided manifest digest " => Body(RegistryUnavailable);
     "unsupported schema version" => Of(UnsupportedManifest);
     "unsupported manifest media type" => Of(UnsupportedManifest);

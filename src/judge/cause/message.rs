@@ -112,7 +112,7 @@ fn credentials(text: &str) -> Vec<&str> {
 }
 
 /// Largest number of error codes of one answer that are read. For each of them the whole answer may be searched.
-/// Real registries give one or two.
+/// More of them than that could say anything.
 const LISTED: usize = 32;
 
 fn of_error(text: &str) -> Cause {
@@ -138,14 +138,16 @@ fn of_error(text: &str) -> Cause {
         classify::cause(&Phrases::new(code, phrases, text))
     };
     let listed = below.lines().filter(|_| line.ends_with("errors:"));
-    let listed = listed.filter(|entry| !entry.trim().is_empty()).take(LISTED);
-    let causes = listed.map(|entry| {
+    let mut listed = listed.filter(|entry| !entry.trim().is_empty());
+    let causes = listed.by_ref().take(LISTED).map(|entry| {
         let parts: Vec<&str> = entry.split(": ").map(str::trim).collect();
         // The message is read only if the code says nothing.
         let taken = if parts[0] == "unknown" { 2 } else { 1 };
         of(&parts[..taken.min(parts.len())])
     });
-    most_patient(causes).unwrap_or_else(|| of(&[]))
+    let read = most_patient(causes).unwrap_or_else(|| of(&[]));
+    let unread = listed.next().map(|_| Cause::Unrecognised);
+    most_patient([read].into_iter().chain(unread)).unwrap_or(read)
 }
 
 /// Returns an error without the errors of mirrors. The origin, which was asked after them, decides.

@@ -202,6 +202,11 @@ impl Case {
         }
     }
 
+    /// True if the kubelet or the runtime refuses its image's name, so that nothing is pulled.
+    pub fn is_refused_by_name(self) -> bool {
+        matches!(self.setup, Setup::NoReference(_))
+    }
+
     /// Whether it spoils the node for all other images.
     pub fn needs_the_node(self) -> bool {
         self.setup == Setup::FullStore

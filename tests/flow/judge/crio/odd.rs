@@ -1,4 +1,5 @@
-//! Answers of CRI-O to odd documents, and to faults of the node's own files; all were seen on CRI-O 1.36.3.
+//! Answers of CRI-O to odd documents, and to faults of the node's own files. They were seen on CRI-O 1.36.3, but for
+//! the status of an image that is not scanned, the digest in a header (containerd), and a key of another certificate.
 
 use pullwarden::judge::Cause::*;
 
@@ -79,6 +80,18 @@ fn a_manifest_that_says_nonsense_is_invalid() {
         &format!("{FRAME}writing blob: blob size mismatch"),
         ConnectionBroken,
     );
+}
+
+#[test]
+fn a_list_that_is_too_long_to_read_could_say_anything() {
+    let list = |count: usize| {
+        format!(
+            "failed to resolve image: errors:\n{}",
+            "manifest unknown\n".repeat(count)
+        )
+    };
+    check(&list(32), ImageNotFound);
+    check(&list(33), Unrecognised);
 }
 
 #[test]
