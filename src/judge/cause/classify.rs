@@ -181,7 +181,7 @@ fn untyped(error: &Phrases<'_>) -> Option<Cause> {
 
 fn image_not_found(error: &Phrases<'_>) -> Option<Cause> {
     let told = error.has(Of(Cause::ImageNotFound));
-    if told && is_of_index(error) {
+    if told && (is_of_index(error) || is_of_harbors_index(error)) {
         return Some(Cause::MissingContent);
     }
     (told || is_missing_manifest(error)).then_some(Cause::ImageNotFound)
@@ -213,6 +213,16 @@ fn is_of_index(error: &Phrases<'_>) -> bool {
         let digest = read.and_then(|read| read.split(' ').next());
         digest.is_some_and(|digest| digest.starts_with("sha") && digest.contains(':'))
             && !digest.is_some_and(|digest| name.contains(&format!("@{digest}")))
+    })
+}
+
+/// Returns whether Harbor misses a digest that the image does not name. A proxy project of Harbor
+/// hands an index on before it has the manifests that the index names.
+fn is_of_harbors_index(error: &Phrases<'_>) -> bool {
+    error.phrases.iter().any(|phrase| {
+        let artifact = phrase.strip_prefix("artifact ");
+        let digest = artifact.and_then(|name| name.strip_suffix(" not found")?.split_once('@'));
+        digest.is_some_and(|(_, digest)| error.text.matches(&format!("@{digest}")).count() == 1)
     })
 }
 

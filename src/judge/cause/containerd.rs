@@ -51,6 +51,9 @@ rows! {
     "failed commit on ref" => Place(RuntimeTrouble);
     "content digest " => Place(RuntimeTrouble);
     "snapshotter " => Place(RuntimeTrouble);
+    // Another pull of this node writes the same content.
+    With("ref ", " locked") => Place(RuntimeTrouble);
+    With("unpack destination ", " already exists") => Place(RuntimeTrouble);
     "failed to do request" => NoAnswer;
     "failed to authorize" => Authorising;
     "failed to fetch anonymous token" => Authorising;

@@ -105,6 +105,7 @@ rows! {
     With("registry ", BLOCKED) => Of(SignatureRefused);
     With("short-name ", "did not resolve to an alias") => Of(UnresolvedShortName);
     "short name mode is enforcing, but image name " => Of(UnresolvedShortName);
+    "short-name resolution enforced but cannot prompt " => Of(UnresolvedShortName);
     "no registries configured while trying to pull an unqualified image" => Of(UnresolvedShortName);
     // The content is there and its digest is right, so that what follows was done on the node.
     "unpacking failed (error" => LocalStep;
@@ -123,6 +124,7 @@ rows! {
     "locating image " => Place(RuntimeTrouble);
     "layer not known" => Place(RuntimeTrouble);
     "image not known" => Place(RuntimeTrouble);
+    With("reference ", " does not resolve to an image ID") => Place(RuntimeTrouble);
     "pinging container registry " => Pinging;
     "error pinging docker registry " => Pinging;
     "unable to retrieve auth token" => Authorising;
@@ -164,6 +166,7 @@ rows! {
     "Unimplemented manifest list MIME type " => Of(UnsupportedManifest);
     "Unexpectedly received a manifest list instead of a manifest" => Of(UnsupportedManifest);
     "rejecting ambiguous manifest" => Of(InvalidManifest);
+    "unsupported docker v2s2 media type" => Of(InvalidManifest);
     With("image ID ", " is invalid") => Of(InvalidManifest);
     "invalid checksum digest format" => Of(InvalidManifest);
     "no FSLayers in manifest" => Of(InvalidManifest);

@@ -34,6 +34,9 @@ pub(super) fn cause(phrases: &[&str]) -> Option<Cause> {
         if let Some(got) = after("wrong diff id calculated on extraction") {
             return Some(of_digests(Some((got, ""))));
         }
+        if let Some(values) = after("wrong diff id \"") {
+            return Some(of_digests(values.split_once(" calculated on extraction ")));
+        }
         if let Some(values) = after("unexpected commit size") {
             return Some(of_sizes(values.split_once(", expected ")));
         }

@@ -42,13 +42,18 @@ pub(super) const RATE_LIMITED: &[&str] = &[
     "rate limit",
     "rate exceeded",
     "quota exceeded",
+    // Of a proxy's own storage (Quay).
+    "quota has been exceeded",
+    "pull traffic quota",
     "\ntoomanyrequests:",
     "message: toomanyrequests:",
 ];
 
-/// Words of Harbor for an image that it has not scanned yet; in small letters.
+/// Words of Harbor and of Artifactory's Xray for an image that is not scanned yet; in small letters.
 pub(super) const NOT_SCANNED: &[&str] = &[
     "without vulnerability scanning cannot be pulled",
     "status of vulnerability scanning cannot be pulled",
     "cannot get the image severity",
+    "being scanned, please retry",
+    "xray is unavailable",
 ];

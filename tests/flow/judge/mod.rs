@@ -25,4 +25,5 @@ mod registries;
 mod runtimes;
 mod scope;
 mod stepping;
+mod threads;
 mod workflows;
