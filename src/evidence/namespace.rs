@@ -22,7 +22,7 @@ pub async fn namespace(client: &Client, name: &str) -> Result<NamespaceView, Str
     let request = namespaces.get_metadata(name, &GetParams::default());
     match call::<PartialObjectMeta<Namespace>>(client, request).await {
         Ok(found) => Ok(view(found.metadata)),
-        Err(ApiError::Refused(refused)) if refused.code == 404 => Ok(NamespaceView::default()),
+        Err(ApiError::Refused(refused)) if refused.is_not_found() => Ok(NamespaceView::default()),
         Err(error) => Err(error.to_string()),
     }
 }

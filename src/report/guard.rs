@@ -179,12 +179,13 @@ fn read(refused: &Refused, OwnPod { namespace, name }: &OwnPod) -> Result<(), Un
     if refused.is_denied_with(HELD) {
         Ok(())
     } else if is_off(refused) {
-        Err(Unguarded::Off(refused.message()))
-    } else if refused.code == 404 {
+        Err(Unguarded::Off(refused.message().to_owned()))
+    } else if refused.is_not_found() {
         Err(Unguarded::Open(format!(
             "the agent's own Pod {namespace}/{name} does not exist: whether it is held to its own node cannot be tried"
         )))
-    } else if refused.passes() {
+    } else if refused.passes() || refused.code == 404 {
+        // Something before the API server answers 404 while the API server is away.
         Err(Unguarded::Unknown(refused.to_string()))
     } else {
         Err(Unguarded::NotByPolicy(format!(

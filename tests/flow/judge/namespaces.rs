@@ -142,6 +142,29 @@ async fn labels_that_cannot_be_read_hold_the_verdict() {
     assert!(node.api.writes().is_empty());
 }
 
+/// A proxy may answer 404 to anything. It does not take labels away.
+#[tokio::test]
+async fn a_404_of_something_else_is_not_the_namespace() {
+    let mut node = Node::counting_to(1).await;
+    node.config.policy.scope.namespaces = vec![labelled("env", "prod", PodMode::Off)];
+    node.api.store().label("default", json!({"env": "prod"}));
+    let page = Act::RefuseWith(json!({"code": 404, "message": "404 page not found"}));
+    node.api.at(GetNamespace, 1, page);
+    node.add(&pod());
+    let agent = node.agent();
+    agent.judges(&pod()).await;
+    node.fail_once(&pod());
+    // Until the namespace itself is read, the verdict waits; then the Pod is out of scope.
+    until("it is out of scope", async || {
+        node.advance(Duration::from_secs(20));
+        node.turns(1).await;
+        agent.status().await.pods.is_empty()
+    })
+    .await;
+    assert!(node.api.count(GetNamespace) >= 2);
+    assert!(node.api.writes().is_empty());
+}
+
 /// A node with a rule that goes by labels, and a Pod whose reason stands.
 async fn standing() -> (Node, Pod) {
     let mut node = Node::observing().await;

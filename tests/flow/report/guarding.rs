@@ -85,6 +85,19 @@ async fn an_agent_that_cannot_find_itself_does_not_start() {
     );
 }
 
+/// A proxy may answer 404 while the API server is away.
+#[tokio::test]
+async fn a_404_of_something_else_is_no_answer() {
+    let node = node().await;
+    let page = Act::RefuseWith(json!({"code": 404, "message": "404 page not found"}));
+    node.api.at(Kind::TryPatch, 1, page);
+    node.api.refuse_from(Kind::TryPatch, 2, 403, DENIED);
+    let agent = node.agent();
+    fails_one(&node, &agent).await;
+    node.asked(Kind::PatchPod, 1).await;
+    assert_eq!(node.api.count(Kind::TryPatch), 2);
+}
+
 #[tokio::test]
 async fn an_observing_agent_has_nothing_to_try() {
     let mut node = node().await;
