@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use super::container::{SHORT, cut};
 use super::core_v1::{JOB_SET, PIPELINE_RUN};
 use crate::judge::Owner;
+use crate::text::is_hidden;
 
 /// Kinds whose controllers label all Pods below them: the API version, the kind, and the labels with
 /// the name and the UID.
@@ -13,6 +14,12 @@ const LABELLED: [(&str, &str, [&str; 2]); 2] = [
     ("jobset.x-k8s.io/v1alpha2", "JobSet", JOB_SET),
     ("tekton.dev/v1", "PipelineRun", PIPELINE_RUN),
 ];
+
+/// Longest name or kind of an owner that gets an Event, in bytes: as long as a name may be.
+const NAME: usize = 253;
+
+/// Longest UID of an owner that gets an Event, in bytes. Those of the API server have 36.
+const UID: usize = 64;
 
 /// Fewest digits at the end of a name that a CronJob gives to its Jobs: the minutes since 1970.
 const MINUTES: usize = 8;
@@ -37,8 +44,8 @@ fn labelled(metadata: &ObjectMeta) -> Option<OwnerReference> {
     let labels = metadata.labels.as_ref()?;
     LABELLED.iter().find_map(|(api_version, kind, of)| {
         let (name, uid) = (labels.get(of[0])?, labels.get(of[1])?);
-        let is_uid = |c: char| c.is_ascii_hexdigit() || c == '-';
-        (!uid.is_empty() && uid.chars().all(is_uid)).then(|| OwnerReference {
+        let is_digit = |c: char| c.is_ascii_hexdigit() || c == '-';
+        (!uid.is_empty() && uid.chars().all(is_digit)).then(|| OwnerReference {
             api_version: (*api_version).to_owned(),
             kind: (*kind).to_owned(),
             name: name.clone(),
@@ -46,6 +53,17 @@ fn labelled(metadata: &ObjectMeta) -> Option<OwnerReference> {
             ..OwnerReference::default()
         })
     })
+}
+
+/// Returns whether a text may be a UID. It becomes a part of an Event's name.
+fn is_uid(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=UID).contains(&text.len()) && text.chars().all(is_plain)
+}
+
+/// Returns whether a text may be a name or a kind. The API server only asks for one that is not empty.
+fn is_name(text: &str) -> bool {
+    text.len() <= NAME && !text.chars().any(is_hidden)
 }
 
 /// Returns a text that is the same for all Pods below the same top of the chain; `None` if the Pod
@@ -60,12 +78,17 @@ pub(super) fn top(metadata: &ObjectMeta) -> Option<String> {
 }
 
 /// Returns the owners that may get an Event about the Pod: its controller, and the one that its labels
-/// name. A CronJob is not among them: its UID is not known.
+/// name. A CronJob is not among them: its UID is not known. Whoever makes a Pod may write any owner, so
+/// that one with an odd UID, kind or name gets none.
 pub(super) fn with_events(metadata: &ObjectMeta) -> Vec<OwnerReference> {
     let mut owners: Vec<_> = controller(metadata).cloned().into_iter().collect();
     let is_new = |owner: &OwnerReference| owners.iter().all(|known| known.uid != owner.uid);
     let labelled = labelled(metadata).filter(is_new);
     owners.extend(labelled);
+    owners.retain(|owner| {
+        let names = [&owner.api_version, &owner.kind, &owner.name];
+        is_uid(&owner.uid) && names.into_iter().all(|name| is_name(name))
+    });
     owners
 }
 
@@ -112,6 +135,24 @@ mod tests {
             let of = pod(&labels, "Job", "a");
             assert_eq!((top(&of), with_events(&of).len()), (None, 1), "{uid}");
         }
+    }
+
+    #[test]
+    fn an_odd_owner_gets_no_event() {
+        let events = |key: &str, value: &str| {
+            let mut owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "a", "uid": "5e-1f", "controller": true});
+            owner[key] = value.into();
+            let metadata = json!({"namespace": "team-a", "ownerReferences": [owner]});
+            with_events(&serde_json::from_value(metadata).unwrap()).len()
+        };
+        assert_eq!(events("name", "b"), 1);
+        let long = "a".repeat(1_300_000);
+        for key in ["apiVersion", "kind", "name", "uid"] {
+            for value in [&long, "Job\n2026-01-01 INFO Pod failed", "\u{1b}[2J"] {
+                assert_eq!(events(key, value), 0, "{key}");
+            }
+        }
+        assert_eq!(events("uid", "A/B"), 0);
     }
 
     #[test]
