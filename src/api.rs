@@ -7,14 +7,16 @@ use std::fmt;
 use std::time::Duration;
 
 use http::header::{DATE, RETRY_AFTER};
+use http::response::Parts;
 use http::{HeaderMap, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use jiff::fmt::rfc2822;
 use kube::Client;
 use kube::client::Body;
 use kube::core::Status;
 use kube::core::request::Error as Unsendable;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use crate::deadline::within;
 use crate::text::redacted;
@@ -25,11 +27,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Time that the API server may take to go on with a list.
 pub(crate) const PATIENCE_OF_LISTS: Duration = Duration::from_secs(30);
 
-/// The longest answer: a Pod is stored in 1.5 MiB at most, and its JSON takes a few times that.
-const LONGEST: usize = 8 * 1024 * 1024;
+/// The longest answer in bytes: a Pod is stored in 1.5 MiB at most, and in JSON a character may take
+/// six times its bytes.
+const LONGEST: usize = 10 * 1024 * 1024;
 
-/// The longest text of a refusal, where an answer is read while it comes.
+/// The longest refusal in bytes. What follows is not read.
 const LONGEST_REFUSAL: usize = 64 * 1024;
+
+/// The longest answer in bytes that is read beside others.
+const SHORT: usize = 64 * 1024;
+
+/// The turn of a longer answer. One at a time is in memory: the largest Pods of a node would together
+/// exceed the agent's limit.
+static LONG: Semaphore = Semaphore::const_new(1);
+
+/// The longest message of a refusal that is kept, in bytes.
+const MESSAGE: usize = 2 * 1024;
 
 /// Why a request did not do what it should.
 #[derive(Debug)]
@@ -53,8 +66,11 @@ pub(crate) struct Refused {
 
 impl Refused {
     pub(crate) fn new(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let status = serde_json::from_slice::<Status>(body)
+        let mut status = serde_json::from_slice::<Status>(body)
             .unwrap_or_else(|_| Status::failure(String::from_utf8_lossy(body).trim(), ""));
+        // Before it is cut: half a URL could not be told any more.
+        let message = redacted(&status.message);
+        status.message = message[..message.floor_char_boundary(MESSAGE)].to_owned();
         // A date is allowed by HTTP, but Kubernetes sends seconds only.
         let asked = headers
             .get(RETRY_AFTER)
@@ -72,9 +88,9 @@ impl Refused {
         }
     }
 
-    /// The API server's message, without secrets.
-    pub(crate) fn message(&self) -> String {
-        redacted(&self.status.message).into_owned()
+    /// The API server's message, without secrets, and not longer than 2 KiB.
+    pub(crate) fn message(&self) -> &str {
+        &self.status.message
     }
 
     /// Returns true if an admission policy denied the request with this code.
@@ -163,19 +179,9 @@ pub(crate) async fn call_dated<T: DeserializeOwned>(
     request: Result<http::Request<Vec<u8>>, Unsendable>,
 ) -> Result<Dated<T>, ApiError> {
     let request = request.map_err(|error| no_answer(&error))?;
-    let (code, headers, body) = within(PATIENCE, exchange(client, request))
+    within(PATIENCE, exchange(client, request))
         .await
-        .map_err(|late| ApiError::NoAnswer(late.to_string()))??;
-    if !code.is_success() {
-        let refused = Refused::new(code, &headers, &body);
-        return Err(ApiError::Refused(Box::new(refused)));
-    }
-    let date = headers.get(DATE).and_then(|value| value.to_str().ok());
-    let body = serde_json::from_slice(&body).map_err(|error| no_answer(&error))?;
-    Ok(Dated {
-        body,
-        date: date.and_then(seconds),
-    })
+        .map_err(|late| ApiError::NoAnswer(late.to_string()))?
 }
 
 /// Makes a request whose answer is read while it comes. The caller sets the deadline.
@@ -192,10 +198,22 @@ pub(crate) async fn call_in_pieces(
     if head.status.is_success() {
         return Ok(body);
     }
-    let text = Limited::new(body, LONGEST_REFUSAL).collect().await;
-    let text = text.map_err(|error| no_answer(error.as_ref()))?.to_bytes();
+    Err(refusal(&head, body).await)
+}
+
+/// Reads a refusal, as far as it is kept.
+async fn refusal(head: &Parts, mut body: Body) -> ApiError {
+    let mut text = Vec::new();
+    while text.len() < LONGEST_REFUSAL {
+        match body.frame().await {
+            Some(Ok(frame)) => text.extend(frame.data_ref().into_iter().flatten()),
+            Some(Err(error)) => return no_answer(&error),
+            None => break,
+        }
+    }
+    text.truncate(LONGEST_REFUSAL);
     let refused = Refused::new(head.status, &head.headers, &text);
-    Err(ApiError::Refused(Box::new(refused)))
+    ApiError::Refused(Box::new(refused))
 }
 
 /// Seconds since the epoch of an HTTP date.
@@ -204,15 +222,33 @@ fn seconds(date: &str) -> Option<u64> {
     date.timestamp().as_second().try_into().ok()
 }
 
-async fn exchange(
+async fn exchange<T: DeserializeOwned>(
     client: &Client,
     request: http::Request<Vec<u8>>,
-) -> Result<(StatusCode, HeaderMap, Vec<u8>), ApiError> {
+) -> Result<Dated<T>, ApiError> {
     let answer = client.send(request.map(Body::from)).await;
-    let (head, body) = answer.map_err(|error| no_answer(&error))?.into_parts();
-    let body = Limited::new(body, LONGEST).collect().await;
-    let body = body.map_err(|error| no_answer(error.as_ref()))?;
-    Ok((head.status, head.headers, body.to_bytes().into()))
+    let (head, mut body) = answer.map_err(|error| no_answer(&error))?.into_parts();
+    if !head.status.is_success() {
+        return Err(refusal(&head, body).await);
+    }
+    let mut text = Vec::new();
+    let mut turn = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| no_answer(&error))?;
+        text.extend(frame.data_ref().into_iter().flatten());
+        if text.len() > LONGEST {
+            let why = format!("the answer is longer than {LONGEST} bytes");
+            return Err(ApiError::NoAnswer(why));
+        }
+        if text.len() > SHORT && turn.is_none() {
+            turn = Some(LONG.acquire().await.map_err(|error| no_answer(&error))?);
+        }
+    }
+    let date = head.headers.get(DATE).and_then(|date| date.to_str().ok());
+    Ok(Dated {
+        body: serde_json::from_slice(&text).map_err(|error| no_answer(&error))?,
+        date: date.and_then(seconds),
+    })
 }
 
 /// An error and what caused it, in one line, without secrets.
@@ -269,6 +305,19 @@ mod tests {
         let refused = refused(502, None, " <html>bad gateway</html>\n");
         assert_eq!(refused.to_string(), "502 <html>bad gateway</html>");
         assert!(refused.passes() && !refused.is_denied_with("pullwarden.io/held"));
+    }
+
+    #[test]
+    fn a_long_message_is_cut_and_keeps_its_denials() {
+        let denial =
+            "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: pullwarden.io/held: x";
+        let long = "é".repeat(20_000);
+        let body = serde_json::json!({ "message": long, "details": { "causes": [{ "message": denial }] } });
+        let refused = refused(403, None, &body.to_string());
+        assert_eq!(refused.message().len(), MESSAGE);
+        assert!(refused.is_denied_with("pullwarden.io/held"));
+        let page = super::tests::refused(502, None, &"x".repeat(60_000));
+        assert_eq!(page.message().len(), MESSAGE);
     }
 
     #[test]

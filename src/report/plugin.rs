@@ -19,11 +19,11 @@ pub(super) fn refusal(refused: &Refused) -> Option<String> {
         ));
     }
     let message = refused.message();
-    if let Some(name) = quoted(&message, "admission webhook \"", "\" denied the request") {
+    if let Some(name) = quoted(message, "admission webhook \"", "\" denied the request") {
         return Some(format!("admission webhook \"{name}\" refuses the write"));
     }
     const CALLING: &str = "Internal error occurred: failed calling webhook \"";
-    if let Some(name) = quoted(&message, CALLING, "\": ") {
+    if let Some(name) = quoted(message, CALLING, "\": ") {
         return Some(format!("admission webhook \"{name}\" does not answer"));
     }
     let policies = ["ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"];

@@ -127,7 +127,7 @@ async fn a_look_that_is_forbidden_is_not_made_again() {
 #[tokio::test]
 async fn an_endless_answer_is_not_read_to_its_end() {
     let race = Race::start().await;
-    let endless = json!({ "metadata": { "name": "x".repeat(9 << 20) } });
+    let endless = json!({ "metadata": { "name": "x".repeat(11 << 20) } });
     race.node.api.at(Get, 1, Act::Answer(endless));
     race.ends("written").await;
     race.asked(&[Get, Get, PatchStatus, PatchPod, PostEvent]);
