@@ -281,13 +281,21 @@ fn fleet_budget(view: &View<'_>) -> FleetBudget {
 fn pod_status(view: &View<'_>, uid: &str, latest: &Latest) -> Vec<PodStatus> {
     let reasons = latest.reasons(view.now);
     let brakes = latest.brakes();
-    let entry = |failing, next| PodStatus {
+    // The reasons of one image only: a Pod may have many.
+    let concern = |reason: &&Reason, image: Option<&str>| {
+        image.is_none() || reason.image().is_none_or(|of| image == Some(of))
+    };
+    let entry = |image: Option<&str>, failing, next| PodStatus {
         namespace: latest.view.namespace.clone(),
         pod: latest.view.name.clone(),
         uid: uid.to_owned(),
         failing,
         decision: Decided::from(&latest.verdict.decision),
-        reasons: reasons.iter().map(ReasonShown::from).collect(),
+        reasons: reasons
+            .iter()
+            .filter(|reason| concern(reason, image))
+            .map(ReasonShown::from)
+            .collect(),
         held_by: brakes
             .iter()
             .filter_map(Reason::brake)
@@ -300,11 +308,12 @@ fn pod_status(view: &View<'_>, uid: &str, latest: &Latest) -> Vec<PodStatus> {
         .flat_map(|pod| &pod.images)
         .filter_map(|(image, record)| {
             let failing = failing(image, record, &reasons, view.now)?;
-            Some(entry(Some(failing), next(view, latest, Some(image))))
+            let next = next(view, latest, Some(image));
+            Some(entry(Some(image), Some(failing), next))
         });
     let entries: Vec<PodStatus> = entries.collect();
     match entries.is_empty() {
-        true => vec![entry(None, next(view, latest, None))],
+        true => vec![entry(None, None, next(view, latest, None))],
         false => entries,
     }
 }

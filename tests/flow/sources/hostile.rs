@@ -172,6 +172,31 @@ async fn pods_of_hundreds_of_images_fill_neither_log_nor_memory() {
     assert!(latest.iter().all(|pod| !pod.pod.contains("large")));
 }
 
+#[tokio::test]
+async fn an_answer_about_a_pod_of_many_images_has_each_reason_once() {
+    let image = |n: usize| format!("r.test/many{n}:1");
+    let fails = |message: &str| {
+        (0..31).fold(hostile().failing(message), |pod, n| {
+            let name = format!("d{n}");
+            let pod = pod.container(&name, &image(n));
+            pod.waiting(&name, "ErrImagePull", message)
+        })
+    };
+    let node = Node::counting_to(2).await;
+    node.add(&fails("not found"));
+    let agent = node.agent();
+    agent.judges(&hostile()).await;
+    node.report(&fails("i/o timeout"));
+    until("all its images are told of", async || {
+        agent.status().await.pods.len() == 32
+    })
+    .await;
+    for pod in agent.status().await.pods {
+        let (of, reasons) = (pod.failing.unwrap().image, pod.reasons);
+        assert!(reasons.len() <= 3, "{of}: {reasons:?}");
+    }
+}
+
 /// The honest Pod is failed though the other one's JSON is not what a Pod's should be.
 async fn check_misshapen(edit: impl FnOnce(&mut Value)) {
     let node = Node::counting_to(2).await;
