@@ -10,8 +10,10 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use tracing::warn;
 
@@ -19,7 +21,8 @@ use crate::judge::{Effect, Event, Judge, Moment, Note, PodId, PodView};
 use line::{Head, Line, OfPod, State, Write};
 use log::{NodeLog, Stamp};
 
-/// Largest state that is put into a line, in bytes: the journal is for what happens.
+/// Largest state that is put into a line, in bytes, and with the views of all Pods: the journal is for
+/// what happens, and a file of it must have room for more than this.
 const LARGEST_STATE: usize = 1024 * 1024;
 
 /// The journal of a run.
@@ -68,7 +71,8 @@ impl Journal {
         };
         let mut head = journal.head();
         head.counts = Some(counts.to_owned());
-        head.state = Some(judge).filter(|_| counts == "kept").and_then(state);
+        let judge = Some(judge).filter(|_| counts == "kept");
+        head.state = judge.and_then(|judge| state(judge, Room(LARGEST_STATE)));
         journal.line(&Line::Start(Box::new(head)), now);
         journal
     }
@@ -151,9 +155,11 @@ impl Journal {
     /// Writes what is known as if a new file had begun.
     pub fn begin_file_now(&mut self, judge: &Judge, now: Now) {
         let mut head = self.head();
-        head.state = state(judge);
-        let views = judge.latest().values().map(|latest| latest.view.clone());
-        head.views = Some(views.filter(|_| head.state.is_some()).collect());
+        let views = judge.latest().values().map(|latest| &latest.view);
+        let mut room = Room(LARGEST_STATE);
+        let is_small = views.clone().all(|view| room.takes(view));
+        head.state = state(judge, room).filter(|_| is_small);
+        head.views = Some(views.filter(|_| head.state.is_some()).cloned().collect());
         let (namespaces, annotations) = namespaces::written(&judge.policy().namespaces);
         head.namespaces = Some(namespaces);
         head.namespace_annotations = annotations;
@@ -217,10 +223,32 @@ impl Journal {
     }
 }
 
-fn state(judge: &Judge) -> Option<State> {
+/// The state, if there is room for it.
+fn state(judge: &Judge, mut room: Room) -> Option<State> {
     let state = State::from(judge.kept());
-    let is_small = serde_json::to_vec(&state).is_ok_and(|text| text.len() <= LARGEST_STATE);
-    is_small.then_some(state)
+    room.takes(&state).then_some(state)
+}
+
+/// Bytes that are left for a line. A text that is written here is only counted.
+struct Room(usize);
+
+impl Room {
+    /// Returns whether there is room for the value's text.
+    fn takes(&mut self, value: &impl Serialize) -> bool {
+        serde_json::to_writer(self, value).is_ok()
+    }
+}
+
+impl io::Write for Room {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let left = self.0.checked_sub(text.len());
+        self.0 = left.ok_or(io::ErrorKind::StorageFull)?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn view_of(event: &Event) -> Option<&PodView> {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::restarts::marked_and_killed;
 use crate::support::node::{Agent, Node};
 use crate::support::node_log;
-use crate::support::pod::{GOOD, NOT_FOUND, Pod};
+use crate::support::pod::{BAD, GOOD, NOT_FOUND, Pod};
 use crate::support::schema::PULLS;
 use crate::support::until;
 
@@ -168,6 +168,36 @@ async fn a_file_can_be_judged_without_those_before_it() {
     let replayed = node_log::replay(&[newest], &[]);
     assert_eq!(replayed.disagreements, [""; 0]);
     assert_eq!(replayed.tallies[0].would_fail, 2);
+}
+
+/// All that is known would fill a file of the log. A new file begins without it, and takes what comes.
+#[tokio::test]
+async fn a_file_begins_without_what_is_too_much_for_it() {
+    let node = Node::observing().await;
+    fill(&node.config.startup.log_dir, 7_900_000);
+    let message = "\"".repeat(8 << 10);
+    let pod = |n: usize| {
+        (0..8).fold(Pod::new(&format!("p{n}")), |pod, c| {
+            let name = format!("c{c}");
+            let pod = pod.container(&name, BAD);
+            pod.waiting(&name, "ErrImagePull", &message)
+        })
+    };
+    for n in 0..60 {
+        node.add(&pod(n));
+    }
+    let agent = node.agent();
+    agent.judges(&pod(59)).await;
+    node.turns(3).await;
+    agent.stop().await;
+    let lines = node.lines();
+    let headings: Vec<usize> = lines
+        .iter()
+        .filter(|line| line["kind"] == "continued")
+        .map(|line| line.to_string().len())
+        .collect();
+    assert_eq!(headings.len(), 1, "{headings:?}");
+    assert!(headings[0] < 1 << 20, "{headings:?}");
 }
 
 /// With `--log-format json` whatever the process writes is JSON, and the node's log is on standard output.
