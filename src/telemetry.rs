@@ -20,27 +20,37 @@ pub fn init(format: LogFormat) {
         .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(QUIET)))
         .with_target(false)
         // It would panic where nobody reads standard error any more.
-        .log_internal_errors(false)
-        .with_writer(io::stderr);
+        .log_internal_errors(false);
     match format {
-        // tracing-subscriber escapes what others chose.
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Text => {
+            let colours = io::stderr().is_terminal();
+            let writer = move || Escaped::Text { colours };
+            log.with_ansi(colours).with_writer(writer).init();
+        }
         LogFormat::Json => log
             .json()
             .flatten_event(true)
-            .with_writer(|| Escaped)
+            .with_writer(|| Escaped::Json)
             .init(),
     }
 }
 
-/// Standard error for JSON, one whole object at a time.
-struct Escaped;
+/// Standard error, one whole record at a time. tracing-subscriber escapes a record's message, and not
+/// what others chose for its fields.
+enum Escaped {
+    Text { colours: bool },
+    Json,
+}
 
 impl io::Write for Escaped {
-    fn write(&mut self, object: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(object);
-        io::stderr().write_all(escaping::json(&text).as_bytes())?;
-        Ok(object.len())
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(record);
+        let text = match self {
+            Self::Text { colours } => escaping::record(&text, *colours).into(),
+            Self::Json => escaping::json(&text),
+        };
+        io::stderr().write_all(text.as_bytes())?;
+        Ok(record.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

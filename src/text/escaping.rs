@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::text::is_hidden;
+use crate::text::{Shown, is_hidden};
 
 /// Returns a text of several lines with all hidden characters escaped but line breaks.
 pub fn lines(text: &str) -> String {
@@ -15,6 +15,40 @@ pub fn lines(text: &str) -> String {
         }
     }
     out
+}
+
+/// Returns a record of a log with all hidden characters escaped but the line break at its end and,
+/// with `colours`, those that set a colour.
+pub fn record(text: &str, colours: bool) -> String {
+    let (text, end) = match text.strip_suffix('\n') {
+        Some(text) => (text, "\n"),
+        None => (text, ""),
+    };
+    let mut out = String::with_capacity(text.len() + end.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let length = match colour(rest).filter(|_| colours) {
+            Some(colour) => {
+                out.push_str(colour);
+                colour.len()
+            }
+            None => {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "{}", Shown(character.encode_utf8(&mut [0; 4])));
+                character.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    out + end
+}
+
+/// Returns the sequence that sets a colour or a style, if the text begins with one.
+fn colour(text: &str) -> Option<&str> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    let is_colour = parameters[end..].starts_with('m');
+    is_colour.then(|| &text[..text.len() - parameters.len() + end + 1])
 }
 
 /// Returns the same JSON with all hidden characters escaped. serde_json escapes only those of ASCII,
@@ -46,6 +80,22 @@ mod tests {
     #[test]
     fn only_line_breaks_stay() {
         assert_eq!(lines(HOSTILE), "é\\u{1b}[2J\\u{7f}\\u{9b}2J\\u{202e}\n\\ra");
+    }
+
+    #[test]
+    fn a_record_is_one_line() {
+        let escaped = "é\\u{1b}[2J\\u{7f}\\u{9b}2J\\u{202e}\\n\\ra";
+        for colours in [false, true] {
+            assert_eq!(
+                record(&format!("{HOSTILE}\n"), colours),
+                format!("{escaped}\n")
+            );
+            assert_eq!(record(HOSTILE, colours), escaped);
+        }
+        let warning = "\u{1b}[33m WARN\u{1b}[0m \u{1b}[1;3mx\u{1b}[0m=1\u{1b}]0;x";
+        let kept = warning.replace("\u{1b}]", "\\u{1b}]");
+        assert_eq!(record(warning, true), kept);
+        assert!(!record(warning, false).contains('\u{1b}'));
     }
 
     #[test]
