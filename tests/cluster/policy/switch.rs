@@ -31,7 +31,12 @@ pub async fn switch(cluster: &Cluster, (agent, on): (&Holder, &str), write: &Ask
     let image = format!("{REGISTRY}/policy/good:1");
     let anybodys = pod("anybodys", vec![container("main", &image)]);
     let anybodys = Ask::new(&format!("POST {PODS}"), anybodys);
+    // The label of the agents' dry run, on a Pod from its beginning.
+    let mut born = pod("born", vec![container("main", &image)]);
+    born["metadata"]["labels"] = json!({ "pullwarden.io/must-be-denied": "1" });
+    cluster.create(born).await;
     let label = json!({"metadata": {"labels": {"new": "x"}}});
+    let of_born = Ask::new(&format!("PATCH {PODS}/born"), label.clone());
     let agents_token = token(on);
     let labelled = Ask::new(&format!("PATCH {PODS}/running"), label);
     let deleted = Ask::new(&format!("DELETE {PODS}/stuck"), Value::Null);
@@ -53,7 +58,7 @@ pub async fn switch(cluster: &Cluster, (agent, on): (&Holder, &str), write: &Ask
         assert!(begun.elapsed() < SWITCHED_WITHIN);
         // The switch denies an agent's token, and nobody else's change of the ConfigMap.
         until_answered(cluster, agent, &agents_token, expected).await;
-        for others in [&anybodys, &labelled, &deleted, &agents_token] {
+        for others in [&anybodys, &labelled, &of_born, &deleted, &agents_token] {
             assert_eq!(admin.tries(others).await, "allowed", "{others:?}");
         }
         // Conditions that are True may be set to False at any time, and to nothing else.
