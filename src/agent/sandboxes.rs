@@ -177,7 +177,9 @@ impl Sandboxes {
                 continue;
             };
             entry.settled = Some(match spoken {
-                Some(spoken) if since <= spoken => Settled::Done,
+                Some(spoken) if since <= spoken && entry.has_container => Settled::Done,
+                // A cache of the API server that is far behind does not name it yet.
+                Some(spoken) if since <= spoken => Settled::Until(now.after(AGAIN)),
                 _ => Settled::Until(now.after(ABSENT)),
             });
         }
@@ -258,9 +260,22 @@ mod tests {
         pods.complete(&BTreeSet::new(), at(20));
         pods.update(vec![sandbox("a")], at(30), true, |_| false);
         assert_eq!(pods.unsettled(), 0);
+        pods.note_containers(&BTreeSet::from(["s-a".to_owned()]));
         pods.incomplete(Some(at(20)), at(30));
         pods.update(vec![sandbox("a")], at(10_000), true, |_| false);
         assert_eq!(pods.unsettled(), 0);
+    }
+
+    #[test]
+    fn absence_of_a_pod_without_containers_is_checked_again() {
+        let mut pods = one(at(0));
+        pods.complete(&BTreeSet::new(), at(0));
+        pods.update(vec![sandbox("a")], at(10), true, |_| false);
+        pods.incomplete(Some(at(30)), at(40));
+        pods.update(vec![sandbox("a")], at(639), true, |_| false);
+        assert_eq!(pods.unsettled(), 0);
+        pods.update(vec![sandbox("a")], at(640), true, |_| false);
+        assert_eq!(pods.unsettled(), 1);
     }
 
     #[test]
