@@ -1,45 +1,47 @@
 //! The state file: what must survive a restart. Written to a temporary file, synced, renamed.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::images::Images;
-use crate::judge::{BrakeMemory, Kept, Ledger, Moment};
+use crate::judge::{BrakeMemory, Judge, Kept, Ledger, Moment};
 use crate::permissions;
 
 /// The version of the file's form. An agent that meets a newer one sets the file aside.
 const VERSION: u32 = 3;
 
-/// State that is kept.
+/// State that is kept. It is written from references: a node that is full of failing Pods has too much
+/// for a second copy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
+pub struct State<'a> {
     version: u32,
     /// The boot that the moments below belong to.
-    pub boot: String,
+    pub boot: Cow<'a, str>,
     /// Until when the agent only watches on this boot.
     pub warm_up_until: Moment,
     /// Memory of the brakes.
-    pub brake: BrakeMemory,
+    pub brake: Cow<'a, BrakeMemory>,
     /// The images that were on the node.
-    pub images: Images,
+    pub images: Cow<'a, Images>,
     /// The counts.
-    pub ledger: Ledger,
+    pub ledger: Cow<'a, Ledger>,
 }
 
-impl State {
+impl<'a> State<'a> {
     /// The state to be kept.
-    pub fn new(boot: String, kept: Kept, images: Images) -> Self {
+    pub fn of(boot: &'a str, judge: &'a Judge, images: &'a Images) -> Self {
         Self {
             version: VERSION,
-            boot,
-            warm_up_until: kept.warm_up_until,
-            brake: kept.memory,
-            images,
-            ledger: kept.ledger,
+            boot: boot.into(),
+            warm_up_until: judge.brake().warm_up_until,
+            brake: Cow::Borrowed(&judge.brake().memory),
+            images: Cow::Borrowed(images),
+            ledger: Cow::Borrowed(judge.ledger()),
         }
     }
 
@@ -47,8 +49,8 @@ impl State {
     pub fn kept(self) -> Kept {
         Kept {
             warm_up_until: self.warm_up_until,
-            memory: self.brake,
-            ledger: self.ledger,
+            memory: self.brake.into_owned(),
+            ledger: self.ledger.into_owned(),
         }
     }
 }
@@ -63,7 +65,7 @@ struct Versioned {
 #[derive(Debug)]
 pub enum Found {
     /// The state of an earlier run.
-    State(Box<State>),
+    State(Box<State<'static>>),
     /// None: a first start.
     Nothing,
     /// A file that cannot be used, and why. It was set aside as far as the disk allowed.
@@ -110,10 +112,12 @@ impl StateFile {
             Err(error) => return Found::Damaged(format!("cannot be read: {error}")),
         };
         let problem = match serde_json::from_slice::<Versioned>(&text) {
-            Ok(Versioned { version: VERSION }) => match serde_json::from_slice::<State>(&text) {
-                Ok(state) => return Found::State(Box::new(state)),
-                Err(error) => error.to_string(),
-            },
+            Ok(Versioned { version: VERSION }) => {
+                match serde_json::from_slice::<State<'static>>(&text) {
+                    Ok(state) => return Found::State(Box::new(state)),
+                    Err(error) => error.to_string(),
+                }
+            }
             Ok(Versioned { version }) => {
                 format!("has version {version}, this agent knows {VERSION}")
             }
@@ -129,7 +133,7 @@ impl StateFile {
     ///
     /// # Errors
     /// The disk's, the first time in a row that it has one.
-    pub fn save(&mut self, state: &State) -> io::Result<()> {
+    pub fn save(&mut self, state: &State<'_>) -> io::Result<()> {
         let result = self.try_save(state);
         let was_well = std::mem::replace(&mut self.well, result.is_ok());
         if was_well { result } else { Ok(()) }
@@ -148,13 +152,13 @@ impl StateFile {
         self.path.with_extension("json.new")
     }
 
-    fn try_save(&self, state: &State) -> io::Result<()> {
+    fn try_save(&self, state: &State<'_>) -> io::Result<()> {
         let dir = self.dir();
         permissions::make_folder(dir)?;
         let temporary = self.temporary();
-        let mut file = permissions::replace(&temporary)?;
-        file.write_all(&serde_json::to_vec(state)?)?;
-        file.sync_all()?;
+        let mut file = BufWriter::new(permissions::replace(&temporary)?);
+        serde_json::to_writer(&mut file, state)?;
+        file.into_inner()?.sync_all()?;
         std::fs::rename(&temporary, &self.path)?;
         File::open(dir)?.sync_all()
     }
@@ -166,14 +170,15 @@ mod tests {
 
     use super::*;
 
-    fn state() -> State {
-        let until = Moment::new(Duration::from_secs(9));
-        let kept = Kept {
-            warm_up_until: until,
-            memory: BrakeMemory::default(),
-            ledger: Ledger::default(),
-        };
-        State::new("boot".to_owned(), kept, Images::default())
+    fn state() -> State<'static> {
+        State {
+            version: VERSION,
+            boot: "boot".into(),
+            warm_up_until: Moment::new(Duration::from_secs(9)),
+            brake: Cow::default(),
+            images: Cow::default(),
+            ledger: Cow::default(),
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Keeper {
         if !self.unsaved {
             return false;
         }
-        let state = State::new(self.boot.clone(), judge.kept(), images.clone());
+        let state = State::of(&self.boot, judge, images);
         if let Err(error) = self.file.save(&state) {
             let dir = self.file.dir().display();
             error!(%dir, %error, "the counts cannot be kept on disk, going on without; a restart would lose them");

@@ -48,7 +48,7 @@ pub(super) fn start(
     let (judge, counts) = match file.load() {
         Found::State(found) => {
             let same_boot = found.boot == boot;
-            images = found.images.clone();
+            images = found.images.clone().into_owned();
             if !same_boot {
                 images.rebooted();
             }

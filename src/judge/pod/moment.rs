@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Point on the node's boot clock: the time since the node started, suspends included.
 ///
-/// A stepped wall clock does not move it. It means nothing after a reboot, so
-/// After a reboot the judge drops the moments of the boot before.
+/// A stepped wall clock does not move it. It means nothing after a reboot: the judge then drops the
+/// moments of the boot before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Moment(Duration);
 
