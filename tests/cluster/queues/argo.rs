@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testbed::Stopwatch;
 
-use super::{good, missing, pods_of, requesting, took};
+use super::{assert_described, good, missing, pods_of, requesting, took};
 use crate::audit::assert_only_failed;
 use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, assert_failed_by_us, name, waiting_reasons};
@@ -119,6 +119,8 @@ fn a_workflow_behind_a_mutex_runs() {
             until(&cluster, "b", "Succeeded").await;
             took("Argo, a mutex: b has succeeded", begun);
             assert_all_failed(bed, &cluster, 1).await;
+            let pods = pods_of(&cluster, "a-").await;
+            assert_described(bed, &cluster, "workflow/a", name(&pods[0]));
         }
     });
 }
