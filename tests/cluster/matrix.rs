@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testbed::{Case, Node, Stopwatch};
 
 use crate::agent::{Agent, Plan};
@@ -127,6 +127,7 @@ pub fn no_more_failures_are_counted_than_pulls_were_made_and_healed_images_run()
                 "case", "cause", "class", "counted", "made", "verdict", "failed"
             );
             let mut wrong = Vec::new();
+            let mut lines = Vec::new();
             for row in &rows {
                 // In this order: what is counted now was made before.
                 let counted = row.counted(agent);
@@ -142,8 +143,14 @@ pub fn no_more_failures_are_counted_than_pulls_were_made_and_healed_images_run()
                 if counted.failures > made as u64 {
                     wrong.push(format!("{name}: {} of {made}", counted.failures));
                 }
+                let line = json!({"case": name, "counted": counted.failures, "made": made});
+                lines.push(format!("{line}\n"));
             }
             assert!(wrong.is_empty(), "counted more than was made: {wrong:?}");
+            if let Some(file) = testbed::variable(testbed::COUNTED) {
+                lines.sort();
+                std::fs::write(file, lines.concat()).unwrap();
+            }
 
             let failing = rows.iter().filter(|row| row.failed_after.is_some());
             let healed: Vec<_> = failing.filter(|row| row.case.heal(node).unwrap()).collect();

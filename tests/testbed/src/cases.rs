@@ -23,6 +23,10 @@ const LONG: u64 = 3600;
 /// The digest of no image.
 const NO_DIGEST: &str = "sha256:1234567812345678123456781234567812345678123456781234567812345678";
 
+/// The variable with the name of a file for the counts of the cases: failures that an agent has
+/// counted, and pulls that were made.
+pub const COUNTED: &str = "TESTBED_COUNTED";
+
 /// A way to fail. Each has a repository of its own, so that all can be had on one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {

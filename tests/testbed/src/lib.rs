@@ -56,7 +56,7 @@ mod node;
 
 mod cases;
 
-pub use cases::Case;
+pub use cases::{COUNTED, Case};
 pub use combination::{ALL_TESTS, COMBINATIONS, Combination};
 pub use component::Component;
 pub use controller::{Controller, ControllerOptions};

@@ -1,5 +1,6 @@
 //! `testbed soak`
 
+mod matrix;
 mod table;
 mod versions;
 
@@ -24,7 +25,7 @@ pub struct Soak {
     /// How many Jobs are queued behind stuck ones
     #[arg(long, default_value_t = 100)]
     pairs: u32,
-    /// Only those tests whose names contain one of these. `random`, `bench-fleet` (small), `arm64::` and `vm::` alone: only these, and `versions::` with a part of a combination's name: that one. All but these and `first_time::` takes some 90 minutes
+    /// Only those tests whose names contain one of these. `random`, `bench-fleet` (small), `matrix::`, `arm64::` and `vm::` alone: only these, and `versions::` with a part of a combination's name: that one. All but these and `first_time::` takes some 90 minutes
     filter: Vec<String>,
 }
 
@@ -78,6 +79,9 @@ impl Soak {
             return arm64::run(&self.versions);
         }
         testbed::check_root().context("the soak starts real nodes: run it as root")?;
+        if self.filter == [matrix::NAME] {
+            return matrix::run(&self.versions.kubernetes);
+        }
         if let Some(combinations) = versions::named(&self.filter) {
             return versions::run(&combinations?);
         }
