@@ -32,13 +32,13 @@ pub(crate) const PATIENCE_OF_LISTS: Duration = Duration::from_secs(30);
 const LONGEST: usize = 10 * 1024 * 1024;
 
 /// The longest refusal in bytes. What follows is not read.
-const LONGEST_REFUSAL: usize = 64 * 1024;
+const LONGEST_REFUSAL: usize = 256 * 1024;
 
 /// The longest answer in bytes that is read beside others.
 const SHORT: usize = 64 * 1024;
 
-/// The turn of a longer answer. One at a time is in memory: the largest Pods of a node would together
-/// exceed the agent's limit.
+/// The turn of a longer answer. The text of one at a time is in memory: those of the largest Pods of a
+/// node would together exceed the agent's limit.
 static LONG: Semaphore = Semaphore::const_new(1);
 
 /// The longest message of a refusal that is kept, in bytes.
@@ -231,8 +231,9 @@ async fn exchange<T: DeserializeOwned>(
     if !head.status.is_success() {
         return Err(refusal(&head, body).await);
     }
-    let mut text = Vec::new();
+    // The text is dropped before the turn ends.
     let mut turn = None;
+    let mut text = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| no_answer(&error))?;
         text.extend(frame.data_ref().into_iter().flatten());

@@ -43,11 +43,17 @@ pub fn record(text: &str, colours: bool) -> String {
     out + end
 }
 
-/// Returns the sequence that sets a colour or a style, if the text begins with one.
+/// The colours of tracing-subscriber. Others could hide a text.
+const COLOURS: [&str; 6] = ["31", "32", "33", "34", "35", "36"];
+
+/// Returns the sequence that sets one of these colours or a style, if the text begins with one.
 fn colour(text: &str) -> Option<&str> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';')?;
-    let is_colour = parameters[end..].starts_with('m');
+    let is_plain =
+        |code: &str| matches!(code, "0" | "1" | "2" | "3" | "4") || COLOURS.contains(&code);
+    let is_colour =
+        parameters[..end].split(';').all(is_plain) && parameters[end..].starts_with('m');
     is_colour.then(|| &text[..text.len() - parameters.len() + end + 1])
 }
 
@@ -96,6 +102,7 @@ mod tests {
         let kept = warning.replace("\u{1b}]", "\\u{1b}]");
         assert_eq!(record(warning, true), kept);
         assert!(!record(warning, false).contains('\u{1b}'));
+        assert_eq!(record("\u{1b}[8mx", true), "\\u{1b}[8mx");
     }
 
     #[test]

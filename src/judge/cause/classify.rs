@@ -216,8 +216,8 @@ fn is_of_index(error: &Phrases<'_>) -> bool {
     })
 }
 
-/// Returns whether Harbor misses a digest that the image does not name. A proxy project of Harbor
-/// hands an index on before it has the manifests that the index names.
+/// Returns whether Harbor misses a digest, and the text shows no image that names it. A proxy project
+/// of Harbor hands an index on before it has the manifests that the index names.
 fn is_of_harbors_index(error: &Phrases<'_>) -> bool {
     error.phrases.iter().any(|phrase| {
         let artifact = phrase.strip_prefix("artifact ");

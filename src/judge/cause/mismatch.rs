@@ -53,7 +53,8 @@ fn of_digests(values: Option<(&str, &str)>) -> Cause {
     };
     let got = got.split(',').next().unwrap_or_default();
     let got = got.trim_matches(['"', ' ']);
-    let expected = expected.trim();
+    let expected = expected.split(',').next().unwrap_or_default();
+    let expected = expected.trim_matches(['"', ' ']);
     if EMPTY.contains(&got) {
         // No registry sends an image without content: the node has lost what came.
         Cause::RuntimeTrouble
