@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
 use crate::deadline::within;
-use crate::text::redacted;
+use crate::text::{cut, redacted};
 
 /// A whole answer takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -68,9 +68,7 @@ impl Refused {
     pub(crate) fn new(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let mut status = serde_json::from_slice::<Status>(body)
             .unwrap_or_else(|_| Status::failure(String::from_utf8_lossy(body).trim(), ""));
-        // Before it is cut: half a URL could not be told any more.
-        let message = redacted(&status.message);
-        status.message = message[..message.floor_char_boundary(MESSAGE)].to_owned();
+        status.message = cut(&status.message, MESSAGE);
         // A date is allowed by HTTP, but Kubernetes sends seconds only.
         let asked = headers
             .get(RETRY_AFTER)
@@ -314,10 +312,10 @@ mod tests {
             "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: pullwarden.io/held: x";
         let long = "é".repeat(20_000);
         let body = serde_json::json!({ "message": long, "details": { "causes": [{ "message": denial }] } });
-        let refused = refused(403, None, &body.to_string());
-        assert_eq!(refused.message().len(), MESSAGE);
-        assert!(refused.is_denied_with("pullwarden.io/held"));
-        let page = super::tests::refused(502, None, &"x".repeat(60_000));
+        let denied = refused(403, None, &body.to_string());
+        assert_eq!(denied.message().len(), MESSAGE);
+        assert!(denied.is_denied_with("pullwarden.io/held"));
+        let page = refused(502, None, &"x".repeat(60_000));
         assert_eq!(page.message().len(), MESSAGE);
     }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::container::{SHORT, cut};
+use super::container::SHORT;
 use super::core_v1::{ANNOTATION_MIRROR, ANNOTATION_SOURCE, Spec};
 use crate::judge::Wishes;
+use crate::text::cut;
 
 /// Most annotations that are kept for containers that the Pod does not have. `explain` shows those.
 const UNKNOWN: usize = 8;

@@ -6,7 +6,7 @@ use super::core_v1::{Container, ContainerStatus, Waiting};
 use crate::judge::{
     Cause, ContainerState, ContainerView, PullPolicy, may_be_same_image, names_image,
 };
-use crate::text::redacted;
+use crate::text::{cut, redacted};
 
 /// Bytes of an image reference that are kept: more than the longest that can be pulled.
 pub(super) const REFERENCE: usize = 1024;
@@ -72,11 +72,6 @@ pub(super) fn pull_policy(word: &str) -> PullPolicy {
 /// An image reference as it is kept.
 pub(super) fn reference(image: &str) -> String {
     cut(image, REFERENCE)
-}
-
-pub(super) fn cut(text: &str, most: usize) -> String {
-    let text = redacted(text);
-    text[..text.floor_char_boundary(most)].to_owned()
 }
 
 /// The message of a waiting state as it is kept. A cut may join words of the registry to those of the
@@ -150,7 +145,6 @@ mod tests {
         let message = "é".repeat(1_000_000);
         let cut = cut_middle(&message, 8 * 1024);
         assert!(cut.len() <= 8 * 1024 + 4 && cut.contains('…'));
-        assert_eq!(super::cut("éé", 3), "é");
     }
 
     #[test]

@@ -5,9 +5,10 @@ use kube::api::GetParams;
 use kube::core::{ObjectMeta, PartialObjectMeta, Request};
 use kube::{Client, Resource as _};
 
-use super::container::{SHORT, cut};
+use super::container::SHORT;
 use crate::api::{ApiError, call};
 use crate::judge::{NamespaceView, Wishes};
+use crate::text::cut;
 
 /// Most annotations of a namespace that are kept.
 const ANNOTATIONS: usize = 64;

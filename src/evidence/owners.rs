@@ -3,10 +3,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use super::container::{SHORT, cut};
+use super::container::SHORT;
 use super::core_v1::{JOB_SET, PIPELINE_RUN};
 use crate::judge::Owner;
-use crate::text::is_hidden;
+use crate::text::{cut, is_hidden};
 
 /// Kinds whose controllers label all Pods below them: the API version, the kind, and the labels with
 /// the name and the UID.

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::annotations;
-use super::container::{SHORT, cut, zip};
+use super::container::{SHORT, zip};
 use super::core_v1::{ANNOTATION_MIRROR, ANNOTATION_SOURCE, Condition, Pod};
 use super::owners;
 use super::size::{is_too_large, message_share};
 use super::volumes::told_apart;
 use crate::judge::{ContainerView, Phase, PodView, RestartPolicy, Source};
 use crate::pod_fields::{ANNOTATION_FAILED_AT, CONDITION, CONDITION_UNAVAILABLE, DEADLINE};
+use crate::text::cut;
 
 impl Pod {
     /// The Pod as the judge wants it, secrets taken out of texts and long ones cut. Whichever source it came from: one that is not the API server, or tells of the

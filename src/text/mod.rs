@@ -8,4 +8,4 @@ pub mod redact;
 pub mod shown;
 
 pub use redact::redacted;
-pub use shown::{Shown, is_hidden, printable};
+pub use shown::{Shown, cut, is_hidden, printable};

@@ -41,6 +41,13 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// Returns a text without secrets, of at most so many bytes. Secrets go first: half a URL could not be
+/// told any more.
+pub fn cut(text: &str, most: usize) -> String {
+    let text = redacted(text);
+    text[..text.floor_char_boundary(most)].to_owned()
+}
+
 /// Returns whether a character steers a terminal, or changes how the text around it is shown.
 pub fn is_hidden(character: char) -> bool {
     let invisible = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
@@ -56,6 +63,11 @@ mod tests {
         let hostile = "a\u{1b}[31m\r\n\u{202e}é";
         assert_eq!(Shown(hostile).to_string(), "a\\u{1b}[31m\\r\\n\\u{202e}é");
         assert_eq!(printable(hostile), Shown(hostile).to_string());
+    }
+
+    #[test]
+    fn a_cut_leaves_whole_characters() {
+        assert_eq!(cut("éé", 3), "é");
     }
 
     #[test]

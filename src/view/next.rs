@@ -60,8 +60,7 @@ pub(super) fn next(view: &View<'_>, latest: &Latest, image: Option<&str>) -> Vec
         // The brake says more of the next failure.
         reasons.retain(|reason| !matches!(reason, Reason::AwaitsNextFailure { .. }));
     }
-    let concerned =
-        |reason: &&Reason| image.is_none_or(|image| reason.image().is_none_or(|of| of == image));
+    let concerned = |reason: &&Reason| reason.concerns(image);
     let mut next: Vec<NextStep> = Vec::new();
     for step in reasons.iter().filter(concerned).filter_map(NextStep::after) {
         if !next.contains(&step) {

@@ -281,10 +281,6 @@ fn fleet_budget(view: &View<'_>) -> FleetBudget {
 fn pod_status(view: &View<'_>, uid: &str, latest: &Latest) -> Vec<PodStatus> {
     let reasons = latest.reasons(view.now);
     let brakes = latest.brakes();
-    // The reasons of one image only: a Pod may have many.
-    let concern = |reason: &&Reason, image: Option<&str>| {
-        image.is_none() || reason.image().is_none_or(|of| image == Some(of))
-    };
     let entry = |image: Option<&str>, failing, next| PodStatus {
         namespace: latest.view.namespace.clone(),
         pod: latest.view.name.clone(),
@@ -293,7 +289,7 @@ fn pod_status(view: &View<'_>, uid: &str, latest: &Latest) -> Vec<PodStatus> {
         decision: Decided::from(&latest.verdict.decision),
         reasons: reasons
             .iter()
-            .filter(|reason| concern(reason, image))
+            .filter(|reason| reason.concerns(image))
             .map(ReasonShown::from)
             .collect(),
         held_by: brakes

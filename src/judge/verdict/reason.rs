@@ -114,6 +114,11 @@ impl Reason {
         }
     }
 
+    /// Returns whether the reason says something of this image; `None` is the whole Pod.
+    pub fn concerns(&self, image: Option<&str>) -> bool {
+        image.is_none_or(|image| self.image().is_none_or(|of| of == image))
+    }
+
     /// Returns the image that the reason names, if any.
     pub fn image(&self) -> Option<&str> {
         Some(match self {

@@ -153,6 +153,8 @@ async fn a_404_of_something_else_is_not_the_namespace() {
     node.add(&pod());
     let agent = node.agent();
     agent.judges(&pod()).await;
+    node.asked(GetNamespace, 1).await;
+    node.turns(3).await;
     node.fail_once(&pod());
     // Until the namespace itself is read, the verdict waits; then the Pod is out of scope.
     until("it is out of scope", async || {
