@@ -122,6 +122,20 @@ impl Group {
             _ => None,
         }
     }
+
+    /// Whether its node is up for minutes: such a node starts before others do, so that the last one is up alone for a
+    /// short time only.
+    fn is_long(self) -> bool {
+        matches!(
+            self,
+            Self::Main
+                | Self::Matrix
+                | Self::NextJob
+                | Self::Recovery
+                | Self::Patience
+                | Self::Documented
+        )
+    }
 }
 
 /// A real node, shared by the tests of a group while any of them runs.
@@ -140,6 +154,8 @@ pub struct Bed {
 struct Beds {
     up: BTreeMap<(Group, Runtime), Weak<Bed>>,
     places: usize,
+    /// Tests of long groups that wait for a node.
+    long: usize,
 }
 
 static BEDS: LazyLock<Mutex<Beds>> = LazyLock::new(|| {
@@ -147,6 +163,7 @@ static BEDS: LazyLock<Mutex<Beds>> = LazyLock::new(|| {
     Mutex::new(Beds {
         up: BTreeMap::new(),
         places,
+        long: 0,
     })
 });
 static FREED: Condvar = Condvar::new();
@@ -184,14 +201,19 @@ impl Bed {
     pub fn of(group: Group) -> Arc<Self> {
         let key = (group, options().runtime);
         let mut beds = BEDS.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(bed) = beds.up.get(&key).and_then(Weak::upgrade) {
-                return bed;
-            }
-            if beds.places > 0 {
-                break;
+        let long = usize::from(group.is_long());
+        beds.long += long;
+        let found = loop {
+            let found = beds.up.get(&key).and_then(Weak::upgrade);
+            if found.is_some() || (beds.places > 0 && (long > 0 || beds.long == 0)) {
+                break found;
             }
             beds = FREED.wait(beds).unwrap_or_else(PoisonError::into_inner);
+        };
+        beds.long -= long;
+        FREED.notify_all();
+        if let Some(bed) = found {
+            return bed;
         }
         let node = Node::start(NodeOptions {
             kubelet: kubelet(group),

@@ -1,5 +1,6 @@
 //! The machine's own disk: Debian 13 with systemd, made once and kept in the cache.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,8 +12,8 @@ use super::{disk, done};
 
 /// Debian 13.
 const SUITE: &str = "trixie";
-/// Where its packages come from. `TESTBED_MIRROR` names another place.
-const MIRROR: &str = "http://deb.debian.org/debian";
+/// Names another place for its packages than mmdebstrap's default.
+const MIRROR: &str = "TESTBED_MIRROR";
 /// Its packages beside the essential ones: a kernel, systemd, and what nodes need of a host.
 const PACKAGES: &str =
     "linux-image-amd64,initramfs-tools,systemd-sysv,iproute2,kmod,procps,conmon,ca-certificates";
@@ -43,14 +44,14 @@ pub struct Image {
 impl Image {
     /// Makes it, where it is missing.
     pub fn made(progress: Progress) -> Result<Self> {
-        let mirror = match testbed::variable("TESTBED_MIRROR") {
-            Some(mirror) => mirror.to_string_lossy().into_owned(),
-            None => MIRROR.to_owned(),
-        };
+        let mirror = testbed::variable(MIRROR);
+        let place = mirror.as_deref().unwrap_or_default().to_string_lossy();
         let updated = UPDATED.concat();
-        let texts = [SUITE, &mirror, PACKAGES, SCRIPT, UNIT, &updated];
+        let texts = [SUITE, &place, PACKAGES, SCRIPT, UNIT, &updated];
         let folder = progress.step("making a machine with Debian 13", || {
-            testbed::kept("vm-debian13", &texts, |folder| make(folder, &mirror))
+            testbed::kept("vm-debian13", &texts, |folder| {
+                make(folder, mirror.as_deref())
+            })
         })?;
         Ok(Self { folder })
     }
@@ -71,7 +72,7 @@ impl Image {
     }
 }
 
-fn make(folder: &Path, mirror: &str) -> Result<()> {
+fn make(folder: &Path, mirror: Option<&OsStr>) -> Result<()> {
     let root = folder.join("root");
     let mut debian = Command::new("/usr/bin/mmdebstrap");
     debian
@@ -79,7 +80,7 @@ fn make(folder: &Path, mirror: &str) -> Result<()> {
         .arg(format!("--include={PACKAGES}"))
         .arg(SUITE)
         .arg(&root)
-        .arg(mirror);
+        .args(mirror);
     done(&mut debian).context("installing Debian in a folder")?;
     let units = "etc/systemd/system";
     let wants = format!("{units}/multi-user.target.wants");
