@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::judge::Policy;
+use super::refusal::Refusal;
+use crate::judge::{Action, Ending, FailRequest, PodView, Policy, still_due};
 
 /// The policy by which a report goes: the one that is in force when it looks, not when the report began.
 #[derive(Clone, Debug)]
@@ -19,6 +20,25 @@ impl InForce {
     /// The policy at this moment.
     pub fn now(&self) -> Arc<Policy> {
         self.0.borrow().clone()
+    }
+
+    /// Ending of a report whose Pod must not be failed by the present policy. Asked before each write, because requests
+    /// and waiting took time since the look.
+    ///
+    /// # Errors
+    /// The action has changed since the try began: it begins anew.
+    pub(super) fn stops(
+        &self,
+        request: &FailRequest,
+        view: &PodView,
+        deletes: bool,
+    ) -> Result<Option<Ending>, Refusal> {
+        let policy = self.now();
+        if (policy.action == Action::Delete) != deletes {
+            return Err(Refusal::Moved("the action was changed".to_owned()));
+        }
+        let due = still_due(request, &policy, view);
+        Ok(due.err().map(|reason| Ending::spared(&reason)))
     }
 }
 

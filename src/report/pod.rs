@@ -53,7 +53,6 @@ pub async fn fail(
 ) -> Account {
     let mut door = Door::of(client, &request.pod);
     door.permit = Some(Permit::of(client, permits));
-    door.deletes = policy.now().action == Action::Delete;
     let mut ending = door.fail(request, policy, at).await;
     door.permit.iter().for_each(|permit| permit.ended(&ending));
     if door.marked == Some(true) && !matches!(ending.outcome, Outcome::Written | Outcome::Gone) {
@@ -219,7 +218,6 @@ impl<'a> Door<'a> {
         self.annotates = pod.may_be_annotated();
         self.owners = pod.owners();
         let view = pod.view();
-        // Whatever was written to a Pod that was replaced went with it.
         self.marked = Some(view.marked && view.uid == self.pod.uid);
         let deleted = self.deletes && view.deleting && view.marked;
         if (view.ending || deleted) && view.uid == self.pod.uid {
@@ -237,6 +235,7 @@ impl<'a> Door<'a> {
         policy: &InForce,
         at: Timestamp,
     ) -> Result<Ending, Refusal> {
+        self.deletes = policy.now().action == Action::Delete;
         if let Some(permit) = &self.permit
             && let Err(ending) = permit.prove().await
         {
@@ -260,6 +259,9 @@ impl<'a> Door<'a> {
             }
         }
         self.still_proved()?;
+        if let Some(ending) = policy.stops(request, &view, self.deletes)? {
+            return Ok(ending);
+        }
         if is_first {
             // Even if the answer is lost, a condition may be standing from here on.
             self.marked = Some(true);
@@ -269,9 +271,8 @@ impl<'a> Door<'a> {
             let refused = written.as_ref().is_err_and(Refusal::is_definite);
             self.marked = Some(view.marked || !refused);
             view = written?.view();
-            // The answer is the Pod as it is now.
-            if let Err(reason) = still_due(request, &policy.now(), &view) {
-                return Ok(Ending::spared(&reason));
+            if let Some(ending) = policy.stops(request, &view, self.deletes)? {
+                return Ok(ending);
             }
         }
         self.still_proved()?;

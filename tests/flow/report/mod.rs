@@ -1,5 +1,6 @@
 //! Reports on Pods: checks before a write, the writes, and the revert of the condition.
 
+mod changing;
 mod conditions;
 mod failing;
 mod guarding;

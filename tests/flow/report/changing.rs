@@ -1,0 +1,108 @@
+//! A policy that changes while a report is under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::{Client, Config};
+use pullwarden::clock::Clock;
+use pullwarden::judge::{Action, Asks, Cause, FailRequest, NodeMode, Outcome, Policy};
+use pullwarden::report::{Account, Guard, InForce, Permits, fail};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::support::apiserver::{ApiServer, Kind};
+use crate::support::judge;
+use crate::support::pod::{BAD, NOT_FOUND, Pod};
+
+/// A report during which the policy changes, just before the fleet budget is written.
+async fn changing(api: &ApiServer, from: Policy, to: Policy) -> Account {
+    let client = Client::try_from(Config::new(api.url().parse().unwrap())).unwrap();
+    let (sender, _receiver) = watch::channel(Arc::new(from));
+    let in_force = InForce::of(&sender);
+    api.before(Kind::PatchFleet, 1, move |_| {
+        sender.send_replace(Arc::new(to));
+    });
+    let pod = Pod::bad("p").waiting("c", "ErrImagePull", NOT_FOUND);
+    let request = FailRequest {
+        pod: pod.view().id(),
+        image: BAD.to_owned(),
+        cause: Cause::ImageNotFound,
+        failures: 5,
+        lasting: Duration::ZERO,
+        error: NOT_FOUND.to_owned(),
+        enforce: true,
+        known_bad: false,
+        asks: Asks::default(),
+        opinion: None,
+    };
+    let permits = Permits::of(Guard::new(None, Clock::default()));
+    fail(
+        &client,
+        &request,
+        &in_force,
+        &permits,
+        Timestamp::UNIX_EPOCH,
+    )
+    .await
+}
+
+fn policy(mode: NodeMode, action: Action) -> Policy {
+    Policy {
+        action,
+        fleet: Some(judge::FLEET),
+        ..judge::policy(mode)
+    }
+}
+
+fn enforcing() -> Policy {
+    policy(NodeMode::Enforce, Action::Fail)
+}
+
+async fn with_pod(pod: &Pod) -> ApiServer {
+    let api = ApiServer::start().await;
+    api.store().put(pod);
+    api
+}
+
+fn waiting() -> Pod {
+    Pod::bad("p").waiting("c", "ErrImagePull", NOT_FOUND)
+}
+
+#[tokio::test]
+async fn who_observes_since_the_look_marks_no_pod() {
+    let api = with_pod(&waiting()).await;
+    let observing = policy(NodeMode::Observe, Action::Fail);
+    let account = changing(&api, enforcing(), observing).await;
+    assert_eq!(account.ending.outcome, Outcome::Spared);
+    assert_eq!(account.marked, Some(false));
+    assert!(api.writes().is_empty());
+}
+
+#[tokio::test]
+async fn who_observes_since_the_look_fails_no_marked_pod() {
+    // An earlier report was cut off between its two writes.
+    let api = with_pod(&waiting()).await;
+    changing(&api, enforcing(), enforcing()).await;
+    let mut marked = api.store().pod("p").unwrap().clone();
+    marked["spec"]["activeDeadlineSeconds"] = json!(null);
+    marked["metadata"]["annotations"] = json!({});
+    let api = with_pod(&Pod(marked)).await;
+    let observing = policy(NodeMode::Observe, Action::Fail);
+    let account = changing(&api, enforcing(), observing).await;
+    assert_eq!(account.ending.outcome, Outcome::Spared);
+    assert_eq!(api.count(Kind::PatchPod), 0);
+    // The conditions are reverted.
+    assert_eq!(api.writes(), [Kind::PatchStatus]);
+    assert_eq!(account.marked, Some(false));
+}
+
+#[tokio::test]
+async fn a_changed_action_ends_the_pod_in_the_new_way() {
+    let api = with_pod(&waiting()).await;
+    let deleting = policy(NodeMode::Enforce, Action::Delete);
+    let account = changing(&api, deleting, enforcing()).await;
+    assert_eq!(account.ending.outcome, Outcome::Written);
+    assert_eq!(api.count(Kind::DeletePod), 0);
+    assert_eq!(api.count(Kind::PatchPod), 1);
+}
