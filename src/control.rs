@@ -22,6 +22,9 @@ use crate::view::Ask;
 /// Time that one side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Pause after a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Bytes of the longest question: a namespace and a Pod's name take some 320.
 const LONGEST: u64 = 4096;
 
@@ -55,6 +58,8 @@ pub async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 pub async fn serve(listener: UnixListener, agent: mpsc::Sender<Question>) -> Infallible {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
+            // There may be no file descriptor left: such an error comes again at once.
+            tokio::time::sleep(PAUSE).await;
             continue;
         };
         // A client that does not read its answer is not waited for.

@@ -12,6 +12,7 @@ use kube::Client;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::core::{Request, request::Error as Unsendable};
 use serde::Deserialize;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::apiserver::ApiServer;
@@ -27,6 +28,9 @@ const WATCH: u32 = 290;
 
 /// The API server says at least once a minute how far it is. A watch that says nothing for longer than two such words has lost its other end.
 const SILENT: Duration = Duration::from_secs(150);
+
+/// The whole list comes within this time. An API server that sends a piece now and then would otherwise be waited for without end.
+const ALL: Duration = Duration::from_secs(120);
 
 /// Watches the Pending Pods of `node`. Ends with the first [`Sighting::Lost`].
 pub fn watch(api: ApiServer, node: &str) -> impl Stream<Item = Sighting> + Send + use<> {
@@ -80,6 +84,8 @@ struct Watching {
 /// A list that is coming.
 struct Listing {
     body: Body,
+    /// The time when it was asked for.
+    begun: Instant,
     list: List,
     named: BTreeSet<String>,
 }
@@ -123,9 +129,11 @@ impl Watch {
     async fn list(&mut self) -> Result<Stage, Lost> {
         let parameters = ListParams::default().fields(&self.fields).match_any();
         let request = Request::new(Self::PODS).list(&parameters);
+        let begun = Instant::now();
         let body = ask(self.api.client().await?, request).await?;
         Ok(Stage::Listing(Listing {
             body,
+            begun,
             list: List::default(),
             named: BTreeSet::new(),
         }))
@@ -133,7 +141,8 @@ impl Watch {
 
     /// Reads what has come of the list: one Pod is in memory at a time.
     async fn read(&mut self, mut listing: Listing) -> Result<Stage, Lost> {
-        let bytes = in_time(PATIENCE, listing.body.fill_buf()).await?;
+        let left = ALL.saturating_sub(listing.begun.elapsed());
+        let bytes = in_time(left.min(PATIENCE), listing.body.fill_buf()).await?;
         let bytes = bytes.map_err(|error| chain(&error))?;
         let length = bytes.len();
         if length == 0 {

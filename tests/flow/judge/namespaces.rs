@@ -167,6 +167,30 @@ async fn a_404_of_something_else_is_not_the_namespace() {
     assert!(node.api.writes().is_empty());
 }
 
+/// Whoever edits a namespace chooses how large its labels are.
+#[tokio::test]
+async fn labels_of_a_megabyte_hold_the_verdict_and_are_not_kept() {
+    let (node, pod) = standing().await;
+    let many: serde_json::Map<_, _> = (0..20_000)
+        .map(|n| (format!("example.test/{n}"), json!("v".repeat(40))))
+        .collect();
+    node.api.store().label("default", many.into());
+    node.add(&pod);
+    let agent = node.agent();
+    agent.judges(&pod).await;
+    for _ in 0..40 {
+        node.advance(Duration::from_secs(20));
+        node.turns(2).await;
+    }
+    assert!(node.api.count(GetNamespace) >= 2);
+    assert!(node.api.writes().is_empty());
+    let log = std::fs::metadata(node.config.startup.log_dir.join("pulls.jsonl"));
+    assert!(log.unwrap().len() < 64 * 1024);
+    // They are few again.
+    node.api.store().label("default", json!({"env": "test"}));
+    is_failed(&node).await;
+}
+
 /// A node with a rule that goes by labels, and a Pod whose reason stands.
 async fn standing() -> (Node, Pod) {
     let mut node = Node::observing().await;

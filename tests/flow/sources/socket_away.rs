@@ -72,6 +72,19 @@ async fn a_socket_that_says_nothing_is_not_waited_for_long() {
 }
 
 #[tokio::test]
+async fn a_socket_that_stops_before_all_are_named_is_lost() {
+    let node = node(9).await;
+    node.kubelet.silent(true);
+    node.add(&pod());
+    let agent = node.agent();
+    until("the stream is open", async || node.kubelet.readers() == 1).await;
+    node.kubelet.show(&pod());
+    agent.source_is("apiserver").await;
+    agent.judges(&pod()).await;
+    assert_eq!(node.kubelet.asked(), 1);
+}
+
+#[tokio::test]
 async fn without_its_socket_the_kubelet_alone_tells_nothing_and_the_api_server_is_not_asked() {
     let mut node = Node::counting_to(1).await;
     node.config.evidence = Evidence::Only(Source::Kubelet);
