@@ -42,11 +42,13 @@ pub fn killed_between_failures_the_counts_go_on() {
             assert_failed_by_us(&cluster.until_failed("a").await, "ImageNotFound", &image);
             let log = bed.node.registry_log().unwrap();
             let manifest = "/v2/kill/missing/manifests/1";
-            let attempts: Vec<i64> = log
+            let mut attempts: Vec<i64> = log
                 .iter()
                 .filter(|seen| seen.path == manifest)
                 .map(|seen| i64::try_from(seen.time).unwrap() * 1000)
                 .collect();
+            // In one pull CRI-O asks twice, for an image and for an artifact. Pulls are ten seconds apart at least.
+            attempts.dedup_by(|next, last| *next - *last < 1_000_000);
             assert_eq!(agent.failures_that_decided("a", &image), 3);
             // The kubelet may report an attempt some seconds later, to no agent. So what was made
             // after the last failure that was counted, and before the source was open, may be missed.
