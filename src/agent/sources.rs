@@ -311,10 +311,7 @@ impl Sources {
         let asked = lost.asked.unwrap_or_default().min(LONGEST);
         self.choice.lost(lasted, jitter + asked, now);
         if std::mem::replace(&mut self.well, false) {
-            let from = match source {
-                Some(Source::Kubelet) => "the kubelet",
-                _ => "the API server",
-            };
+            let from = source.unwrap_or_default().title();
             warn!(error, "evidence from {from} is lost, trying again");
         }
         closed

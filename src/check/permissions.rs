@@ -99,14 +99,12 @@ impl Permission {
             ("patch", "pods") if deletes => Want::Granted,
             ("patch", "pods" | "pods/status") => Want::Needed(Level::Fault, BASE),
             ("list" | "watch", "pods") => match (config.evidence, kubelet_answers) {
-                (Evidence::Only(Source::Kubelet), _) => Want::Unwanted,
+                (Evidence::Only(source), _) if source != Source::ApiServer => Want::Unwanted,
                 (Evidence::Auto, true) => Want::Needed(
                     Level::Warning,
                     "apply deploy/base/rbac-apiserver.yaml for the time when the kubelet's socket does not answer, or set evidence: kubelet",
                 ),
-                (Evidence::Auto | Evidence::Only(Source::ApiServer), _) => {
-                    Want::Needed(Level::Fault, "apply deploy/base/rbac-apiserver.yaml")
-                }
+                _ => Want::Needed(Level::Fault, "apply deploy/base/rbac-apiserver.yaml"),
             },
             ("delete", "pods") if deletes && observes => Want::Granted,
             ("delete", "pods") if deletes => Want::Needed(

@@ -10,7 +10,7 @@ use super::printing::{pretty, print};
 use super::screen::{Screen, Tone, age};
 use super::watch::watch;
 use crate::control;
-use crate::judge::{NodeMode, Source};
+use crate::judge::NodeMode;
 use crate::view::{
     Ask, EvidenceState, FailingImage, GuardTried, PodStatus, ReasonKind, ReasonShown, SpentLimit,
     Status, Unrecognised,
@@ -186,9 +186,8 @@ fn sources(screen: &mut Screen, status: &Status) {
         ),
     }
     let open = match status.evidence_source {
-        None => "open",
-        Some(Source::Kubelet) => "open, from the kubelet",
-        Some(Source::ApiServer) => "open, from the API server",
+        None => "open".to_owned(),
+        Some(source) => format!("open, from {}", source.title()),
     };
     match status.evidence {
         EvidenceState::Lost => fact(
@@ -201,7 +200,7 @@ fn sources(screen: &mut Screen, status: &Status) {
             "evidence",
             "closed: no Pod may be waiting for an image",
         ),
-        EvidenceState::Open => fact(Tone::Plain, "evidence", open),
+        EvidenceState::Open => fact(Tone::Plain, "evidence", &open),
     }
 }
 

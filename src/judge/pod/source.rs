@@ -36,6 +36,14 @@ impl Source {
         }
     }
 
+    /// Returns the name of what reports, for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::ApiServer => "the API server",
+            Self::Kubelet => "the kubelet",
+        }
+    }
+
     pub(in crate::judge) const fn trust(self) -> Trust {
         match self {
             // The kubelet begins to watch before it makes its list. Two attempts of one image are
