@@ -123,8 +123,7 @@ impl Group {
         }
     }
 
-    /// Whether its node is up for minutes: such a node starts before others do, so that the last one is up alone for a
-    /// short time only.
+    /// True if its node is up for minutes. Such a node starts before the others, so that the last one is up alone for a short time only.
     fn is_long(self) -> bool {
         matches!(
             self,

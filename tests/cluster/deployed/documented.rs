@@ -5,7 +5,7 @@ mod docs;
 use serde_json::json;
 
 use self::docs::Docs;
-use super::installed::{Installed, bring, until_status};
+use super::installed::{Installed, until_status};
 use super::{COUNT, until_gone};
 use crate::bed::{Bed, Group};
 use crate::cluster::{Cluster, assert_failed_by_us};
@@ -15,7 +15,6 @@ use crate::shapes::{REGISTRY, container, pod};
 #[test]
 fn every_command_of_the_documentation_does_what_is_said() {
     let bed = Bed::of(Group::Documented);
-    bring(&bed.node);
     bed.run("team-a", |cluster| {
         let (node, minor) = (&bed.node, bed.minor());
         async move {
@@ -52,6 +51,10 @@ async fn try_out(docs: &mut Docs<'_>, cluster: &Cluster) {
     assert!(failed.contains("condition met"), "{failed}");
     let described = docs.run("docs/quickstart.md");
     assert!(described.contains("ImagePullFailed"), "{described}");
+    assert!(
+        described.contains("the report ended: written"),
+        "{described}"
+    );
     docs.run("docs/quickstart.md");
     until_gone(cluster, &installed).await;
     assert_eq!(installed.remains(), "");

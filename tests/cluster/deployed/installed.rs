@@ -92,15 +92,22 @@ pub fn folder(kustomization: &str) -> String {
 
 /// Brings the image to the node under the name that the manifests ask for.
 pub fn bring(node: &Node) {
+    node.import(&image_name(), &agents_image()).unwrap();
+}
+
+/// The name of the agents' image in the manifests.
+pub fn image_name() -> String {
+    let manifest = std::fs::read_to_string(folder("base/daemonset.yaml")).unwrap();
+    let mut lines = manifest.lines();
+    let name = lines.find_map(|line| line.trim().strip_prefix("image: "));
+    name.unwrap().to_owned()
+}
+
+/// The agents' image, as `testbed image` makes it.
+pub fn agents_image() -> Image {
     let program =
         std::env::var("TESTBED_AGENT").expect("TESTBED_AGENT is set by `testbed test deployed::`");
-    let manifest = std::fs::read_to_string(folder("base/daemonset.yaml")).unwrap();
-    let image = manifest
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("image: "))
-        .unwrap();
-    node.import(image, &Image::of_agent(Path::new(&program)).unwrap())
-        .unwrap();
+    Image::of_agent(Path::new(&program)).unwrap()
 }
 
 /// Waits until the agent's Pod is ready, one of another name than `before`.
@@ -172,8 +179,7 @@ impl Installed<'_> {
         let version = env!("CARGO_PKG_VERSION");
         let node = self.0;
         let dir = node.dir().join("published");
-        let program = std::env::var("TESTBED_AGENT").unwrap();
-        let image = Image::of_agent(Path::new(&program)).unwrap();
+        let image = agents_image();
         let crane = testbed::build(&Kind::Crane.default_family().unwrap(), Progress::new(false));
         let crane = node.command(crane.unwrap().join("crane"));
         let repository = format!("{REGISTRY}/tools/pullwarden");

@@ -49,6 +49,14 @@ fn labels() -> [Value; 2] {
     policy("MutatingAdmissionPolicy", "seen", &spec, &json!({}))
 }
 
+/// The documentation's policy, from which the agents are exempt, for the test's namespace.
+fn exempts() -> [Value; 2] {
+    let text = include_str!("../../../docs/examples/admission-exception.yaml");
+    let mut objects: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
+    objects[0]["spec"]["matchConstraints"] = updates();
+    objects.try_into().unwrap()
+}
+
 /// Applies or deletes objects.
 fn kubectl(node: &Node, verb: &str, objects: &[Value; 2]) {
     let path = node.dir().join("agents/plugin.json");
@@ -128,6 +136,20 @@ impl<'a> Held<'a> {
         self.agent.configure(&before, &after);
     }
 
+    /// A Pod that the agent fails although a policy refuses everybody else's write.
+    async fn is_exempt(&self, name: &str, policy: &[Value; 2]) {
+        kubectl(self.node, "apply", policy);
+        self.until_felt(true).await;
+        let image = format!("{REGISTRY}/policy/{name}:1");
+        self.cluster
+            .create(pod(name, vec![container("main", &image)]))
+            .await;
+        let failed = self.cluster.until_failed(name).await;
+        assert_failed_by_us(&failed, "ImageNotFound", &image);
+        kubectl(self.node, "delete", policy);
+        self.until_felt(false).await;
+    }
+
     /// A Pod whose write such a plugin stops, until the plugin is gone.
     async fn is_stopped(&self, name: &str, plugin: &[Value; 2], named: &str, times: usize) {
         kubectl(self.node, "apply", plugin);
@@ -186,6 +208,7 @@ fn a_plugin_that_changes_or_refuses_a_write_is_named() {
         let held = Held::start(&bed.node, cluster).await;
         let named = "ValidatingAdmissionPolicy \"no-deadlines\" refuses the write";
         held.is_stopped("refused", &refuses(), named, 1).await;
+        held.is_exempt("exempt", &exempts()).await;
         if bed.minor() < 36 {
             let version = &bed.node.plan().kubernetes;
             eprintln!("Kubernetes {version} serves no MutatingAdmissionPolicy");

@@ -1,4 +1,5 @@
 //! The commands in the documentation are ones that there are: subcommands, flags, folders, aliases. What they do is shown elsewhere.
+//! Links lead to pages that there are, and pages and lines are short.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,11 +13,24 @@ fn workspace(file: &str) -> PathBuf {
 
 /// Every page for users, by its name.
 fn pages() -> Vec<(String, String)> {
-    let others = ["README.md", "deploy/README.md", "tests/README.md"].map(PathBuf::from);
-    let pages = others.into_iter().chain(files("docs", &[".md"]));
+    let others = [
+        "README.md",
+        "deploy/README.md",
+        "tests/README.md",
+        "tests/commands.md",
+    ];
+    let others = others.into_iter().map(PathBuf::from);
+    let pages = others.chain(files("docs", &[".md"]));
     pages
         .map(|path| (path.display().to_string(), read(&path)))
         .collect()
+}
+
+/// Every page: those for users, and those about pullwarden itself.
+fn all_pages() -> Vec<(String, String)> {
+    let others = ["SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+    let others = others.map(|name| (name.to_owned(), read(Path::new(name))));
+    pages().into_iter().chain(others).collect()
 }
 
 /// The lines of a page that are to be typed, without their comments.
@@ -142,10 +156,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
 /// Links lead somewhere: to a file that there is, and to a heading in it.
 #[test]
 fn every_page_and_heading_that_is_named_is_there() {
-    let pages = pages().into_iter();
-    let others =
-        ["SECURITY.md", "ARCHITECTURE.md"].map(|name| (name.to_owned(), read(Path::new(name))));
-    for (name, text) in pages.chain(others) {
+    for (name, text) in all_pages() {
         let folder = workspace(&name);
         for link in text.split("](").skip(1) {
             let link = link.split(')').next().unwrap();
@@ -218,4 +229,59 @@ fn no_page_has_more_than_250_lines() {
         let lines = read(&path).lines().count();
         assert!(lines <= 250, "{}: {lines} lines", path.display());
     }
+}
+
+/// Nobody scrolls for long to find what this is.
+#[test]
+fn the_readme_has_at_most_120_lines() {
+    let lines = read(Path::new("README.md")).lines().count();
+    assert!(lines <= 120, "{lines} lines");
+}
+
+/// Returns true for a line that has links and no word beside them.
+fn is_links_alone(line: &str) -> bool {
+    let Some((before, links)) = line.split_once('[') else {
+        return false;
+    };
+    let after = |link| str::split_once(link, ')').map_or(link, |(_, after)| after);
+    let mut beside = std::iter::once(before).chain(links.split('[').map(after));
+    !beside.any(|text| text.contains(char::is_alphabetic))
+}
+
+/// Lines of a page that can be broken: no code, row of a table, HTML or links alone. Lists between
+/// two marks are made from the code.
+fn prose(page: &str) -> Vec<&str> {
+    let (mut is_code, mut is_made) = (false, false);
+    let mut prose = Vec::new();
+    for line in page.lines() {
+        let text = line.trim_start();
+        let is_fence = text.starts_with("```");
+        is_code ^= is_fence;
+        if text.starts_with("<!--") {
+            is_made = text.contains(" begin");
+        }
+        let is_one_piece = is_fence || text.starts_with(['|', '<']) || is_links_alone(text);
+        if !is_code && !is_made && !is_one_piece {
+            prose.push(line);
+        }
+    }
+    prose
+}
+
+#[test]
+fn no_line_of_prose_is_longer_than_120_characters() {
+    let mut faults = Vec::new();
+    for (name, text) in all_pages() {
+        let long = prose(&text).into_iter();
+        let long = long.filter(|line| line.chars().count() > 120);
+        faults.extend(long.map(|line| format!("{name}: {line}")));
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn prose_is_told_from_what_cannot_be_broken() {
+    let page = "A word.\n```sh\nls\n```\n| row |\n<b>\n<!-- The list begins. -->\n- made\n\
+        <!-- The list ends. -->\n- [page](a.md), [page](b.md#c).\nSee [page](a.md).\n";
+    assert_eq!(prose(page), ["A word.", "See [page](a.md)."]);
 }

@@ -142,6 +142,7 @@ fn plain_words_are_used() {
         "ARCHITECTURE.md",
         "SECURITY.md",
         "tests/README.md",
+        "tests/commands.md",
     ];
     let mut all: Vec<PathBuf> = pages.iter().map(PathBuf::from).collect();
     all.extend(files("src", &[".rs"]));

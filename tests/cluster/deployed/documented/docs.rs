@@ -6,8 +6,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use testbed::{Image, Node};
+use testbed::Node;
 
+use super::super::installed::{agents_image, image_name};
 use crate::cluster::Cluster;
 use crate::shapes::REGISTRY;
 
@@ -72,9 +73,7 @@ impl<'a> Docs<'a> {
         );
         docs.write("patient.yaml", "thresholds: {permanent: {for: 1h}}\n");
         docs.write("messages", "\"pull QPS exceeded\"\n\"no such thing\"\n");
-        let program = std::env::var("TESTBED_AGENT").unwrap();
-        let image = Image::of_agent(Path::new(&program)).unwrap();
-        let archive = image.archive("pullwarden.test/pullwarden:imported");
+        let archive = agents_image().archive(&image_name());
         let path = docs.dir.join("target/pullwarden-image.tar");
         fs::write(path, archive.unwrap()).unwrap();
         docs
