@@ -1,4 +1,4 @@
-//! What the process's log tells of events' effects.
+//! Lines of the process's log about the effects of events.
 
 use tracing::{debug, info, warn};
 
@@ -68,7 +68,7 @@ fn tell_note(note: &Note) {
                 }
                 crate::judge::Undone::Written => {}
                 crate::judge::Undone::Standing => {
-                    warn!(%namespace, %pod, "the condition could not be reverted, trying again until it is");
+                    warn!(%namespace, %pod, "the condition may stand, trying to revert it until it does not");
                 }
             }
         }

@@ -19,9 +19,9 @@ use crate::config::{Config, LogFormat};
 use crate::cri::Runtime;
 use crate::evidence::ApiServer;
 use crate::images::Images;
-use crate::journal::Journal;
 use crate::journal::log::NodeLog;
-use crate::judge::{Judge, NodeMode};
+use crate::journal::{Journal, marks};
+use crate::judge::{Event, Judge, NodeMode, Undone};
 use crate::report::Guard;
 use crate::shutdown::Shutdown;
 use crate::state::{Found, StateFile};
@@ -96,6 +96,13 @@ pub(super) fn start(
         process,
     };
     agent.save();
+    if counts != "kept" {
+        // A condition of an earlier run may stand on a Pod that runs by now.
+        for pod in marks::may_stand(&agent.settings.config.startup.log_dir) {
+            let undone = Undone::Standing;
+            agent.happen(Event::Reverted { pod, undone });
+        }
+    }
     info!(%node, mode = mode.as_str(), "watching");
     if mode != NodeMode::Observe {
         agent.workers.prove_guard();

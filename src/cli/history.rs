@@ -10,7 +10,7 @@ use super::screen::second;
 use crate::journal::line::Line;
 use crate::journal::log::NodeLog;
 use crate::journal::read::Record;
-use crate::judge::{ContainerState, ContainerView, Outcome};
+use crate::judge::{ContainerState, ContainerView, Decision, Outcome};
 
 /// Entries that are shown, at most; the latest.
 const SHOWN: usize = 40;
@@ -85,7 +85,7 @@ impl History {
             }
             Line::Verdict(line) => {
                 let decision = match line.decision.as_str() {
-                    "condemn" => "fail",
+                    Decision::FAIL => "fail",
                     other => other,
                 };
                 (VERDICT, format!("{decision}: {}", line.reasons.join("; ")))

@@ -137,7 +137,7 @@ pub struct Head {
 /// State that the judge keeps, in the form of the state file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct State {
-    /// Until when no Pod is failed.
+    /// Moment until which no Pod is failed.
     pub warm_up_until: Moment,
     /// Memory of the brakes.
     pub brake: BrakeMemory,

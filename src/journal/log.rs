@@ -27,14 +27,14 @@ pub struct NodeLog {
     headless: bool,
 }
 
-/// When a line was written.
+/// Time stamps of a line.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Stamp {
     /// The wall clock.
     pub time: Timestamp,
     /// The boot clock; the judge's own moment, where it was asked.
     pub at: Moment,
-    /// When the agent last looked whether a reason has stood long enough.
+    /// Moment at which the agent last checked whether a reason has stood long enough.
     pub ticked: Option<Moment>,
 }
 

@@ -4,6 +4,7 @@
 
 pub mod line;
 pub mod log;
+pub mod marks;
 pub mod namespaces;
 pub mod read;
 mod write;

@@ -365,7 +365,7 @@ impl Trial {
     /// The agent's own verdict: whether it is the one that was come to here, and whether it fails the Pod too.
     fn compare(&mut self, said: &Said, time: Timestamp) {
         let Some(run) = &mut self.run else { return };
-        if said.decision == "condemn" {
+        if said.decision == Decision::FAIL {
             run.open.retain(|(request, _)| request.pod.uid != said.uid);
         }
         if self.given.is_none() {

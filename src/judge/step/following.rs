@@ -1,4 +1,4 @@
-//! What follows from a verdict, and from the result of a report.
+//! Consequences of a verdict, and of the result of a report.
 
 use super::started;
 use crate::fleet::Closed;
@@ -277,7 +277,7 @@ impl Judge {
                     self.ledger.set_stage(uid, Stage::Written(now));
                 }
             }
-            Undone::Standing => {}
+            Undone::Standing => self.ledger.mark(uid, &pod.namespace, &pod.name),
         }
     }
 

@@ -76,13 +76,16 @@ impl Verdict {
 }
 
 impl Decision {
+    /// Word for [`Decision::Fail`] in logs and metrics.
+    pub const FAIL: &str = "condemn";
+
     /// Returns the word used in logs and metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Settle => "settle",
             Self::Wait => "wait",
             Self::Hold => "hold",
-            Self::Fail(_) => "condemn",
+            Self::Fail(_) => Self::FAIL,
         }
     }
 }

@@ -296,3 +296,51 @@ async fn a_pod_of_an_excluded_namespace_is_left_alone() {
     }
     assert!(node.api.writes().is_empty());
 }
+
+/// The log still has that a report was cut off.
+#[tokio::test]
+async fn of_a_pod_that_started_while_the_counts_were_lost() {
+    for damaged in [false, true] {
+        let Race { node, agent } = Race::start().await;
+        (1..=9).for_each(|nth| node.api.at(PatchPod, nth, Act::Drop));
+        node.fail_once(&pod());
+        node.asked(PatchPod, 1).await;
+        agent.kill().await;
+        assert_eq!(statuses(&node), ["True", "True"]);
+        node.report(&running());
+        node.runtime.add_container(&pod());
+        match damaged {
+            true => fs::write(node.state_file(), "{").unwrap(),
+            false => fs::remove_file(node.state_file()).unwrap(),
+        }
+        let _agent = node.agent();
+        until("the conditions are reverted", async || {
+            node.advance(Duration::from_secs(5));
+            statuses(&node) == ["False", "False"]
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn of_a_failed_pod_it_stays_without_a_request_though_the_counts_are_lost() {
+    let race = Race::start().await;
+    race.ends("written").await;
+    let Race { node, agent } = race;
+    agent.stop().await;
+    node.report(&pod().running("c").phase("Failed"));
+    fs::remove_file(node.state_file()).unwrap();
+    let before = node.api.kinds().len();
+    let _agent = node.agent();
+    for _ in 0..10 {
+        node.advance(Duration::from_secs(60));
+        node.turns(1).await;
+    }
+    assert_eq!(node.api.count(Get), 1, "the look of the report");
+    assert_eq!(statuses(&node), ["True", "True"]);
+    let new = node.api.kinds().split_off(before);
+    assert!(
+        !new.iter()
+            .any(|kind| [PatchStatus, PatchPod].contains(kind))
+    );
+}
