@@ -44,7 +44,7 @@ static LONG: Semaphore = Semaphore::const_new(1);
 /// The longest message of a refusal that is kept, in bytes.
 const MESSAGE: usize = 2 * 1024;
 
-/// Why a request did not do what it should.
+/// Reason why a request failed.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     /// The API server, or what stands before it, refused the request.
@@ -60,7 +60,7 @@ pub(crate) struct Refused {
     pub(crate) code: u16,
     /// The API server's own words about it; a made-up one with the text of an answer that is none of its.
     status: Status,
-    /// When the client may come again, as the server asks.
+    /// Pause that the server asks for before the next try.
     pub(crate) retry_after: Option<Duration>,
 }
 

@@ -24,7 +24,7 @@ pub struct Images {
 pub struct Arrival {
     /// Its tag or digest.
     pub image: String,
-    /// When, if the lists before and after it were close together.
+    /// Moment of the list that shows it; `None` if that list was not close to the one before.
     pub at: Option<Moment>,
 }
 

@@ -1,4 +1,5 @@
-//! What the agent itself costs, read when it is asked. The names are those that every program with Prometheus' usual library has.
+//! Processor time and memory of the agent itself, read when the metrics are asked for. Every
+//! program with Prometheus' usual library has metrics of these names.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};

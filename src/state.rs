@@ -22,7 +22,7 @@ pub struct State<'a> {
     version: u32,
     /// The boot that the moments below belong to.
     pub boot: Cow<'a, str>,
-    /// Until when the agent only watches on this boot.
+    /// Moment until which the agent only watches on this boot.
     pub warm_up_until: Moment,
     /// Memory of the brakes.
     pub brake: Cow<'a, BrakeMemory>,

@@ -60,7 +60,7 @@ pub struct Admin {
     pub clock: Clock,
     /// The agent's poll.
     pub poll: Duration,
-    /// When the process was started.
+    /// Moment at which the process was started.
     pub started: Moment,
 }
 

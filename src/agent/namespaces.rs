@@ -1,4 +1,4 @@
-//! When a namespace is read: only where rules use its labels or annotations, and only while a Pod of
+//! Reads of namespaces: only where rules use their labels or annotations, and only while a Pod of
 //! the namespace is judged.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -32,9 +32,9 @@ pub struct Question {
 /// Handles that the agent shares with the rest of the process.
 #[derive(Debug)]
 pub struct Surroundings {
-    /// Where time comes from.
+    /// Source of the time.
     pub clock: Clock,
-    /// Where the configuration comes from.
+    /// Source of the configuration.
     pub given: Given,
     /// Metrics.
     pub metrics: Metrics,
@@ -44,7 +44,8 @@ pub struct Surroundings {
     pub questions: mpsc::Receiver<Question>,
     /// The request to end.
     pub shutdown: Shutdown,
-    /// Where the duty goes once no other agent works on this node, to be held until all has ended.
+    /// Sender of the duty, used once no other agent works on this node. The receiver holds the duty
+    /// until all has ended.
     pub on_duty: Option<oneshot::Sender<Duty>>,
 }
 

@@ -1,4 +1,5 @@
-//! When our conditions on a Pod are reverted: tried until a read shows that none stands.
+//! Schedule of the tries to revert our conditions on a Pod. The tries go on until a read shows that
+//! none stands.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

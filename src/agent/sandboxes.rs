@@ -33,7 +33,7 @@ struct Entry {
     is_there: bool,
     has_container: bool,
     settled: Option<Settled>,
-    /// Why it is settled, for people.
+    /// Reason why it is settled, for people.
     why: String,
     /// Since when complete evidence does not name it.
     absent: Option<Moment>,
@@ -134,7 +134,8 @@ impl Sandboxes {
         self.pods.values().any(|e| is_new(e) && e.settled.is_none())
     }
 
-    /// Why the Pod of this name is not judged at present; `None` if the runtime holds none of this name.
+    /// Returns the reason why the Pod of this name is not judged at present; `None` if the runtime
+    /// holds no Pod of this name.
     pub(super) fn why_not(&self, namespace: &str, name: &str) -> Option<String> {
         let of = |entry: &&Entry| entry.namespace == namespace && entry.name == name;
         let entry = self.pods.values().find(of)?;

@@ -70,7 +70,7 @@ impl Ways {
     }
 }
 
-/// When which source may be opened.
+/// State that decides which source may be opened, and when.
 #[derive(Debug)]
 struct Choice {
     /// Time from which evidence that was lost may be opened again.
@@ -79,7 +79,7 @@ struct Choice {
     pause: Duration,
     /// Losses so far: each has a jitter of its own.
     losses: u32,
-    /// Where there is a choice, the kubelet's socket is not tried before.
+    /// Earliest time at which the kubelet's socket is tried, where there is a choice of source.
     kubelet_due: Moment,
     /// Time at which a stream of the kubelet's was last opened again at once.
     reopened: Option<Moment>,
@@ -199,7 +199,7 @@ impl Sources {
         debug!(source = ?self.source(), "evidence opened");
     }
 
-    /// Where there is a choice: the kubelet's socket is to be tried now.
+    /// Returns true if the kubelet's socket is to be tried now, where there is a choice of source.
     fn is_kubelet_due(&mut self, now: Moment) -> bool {
         if now < self.choice.kubelet_due {
             return false;

@@ -3,7 +3,7 @@
 use super::parts::Agent;
 use crate::view::{EvidenceState, Facts, GuardTried, View};
 
-/// Gathers what `status` and `explain` show of the agent itagent.
+/// Gathers the facts about the agent itself that `status` and `explain` show.
 pub(super) fn facts(agent: &Agent) -> Facts {
     let source = agent.sources.source();
     let evidence = match (source, agent.sources.well) {

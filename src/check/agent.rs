@@ -1,4 +1,4 @@
-//! Whether an agent runs here already, and whether another could.
+//! Checks whether an agent runs here already, and whether another one could.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

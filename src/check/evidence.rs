@@ -1,4 +1,4 @@
-//! Who would tell of Pending Pods, and why.
+//! Finds the source that would report Pending Pods, and the reason for it.
 
 use std::pin::pin;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use crate::text::printable;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// As it should be.
+    /// Nothing is wrong.
     Ok,
     /// The agent works, but less well or with more rights than it could.
     Warning,
@@ -30,7 +30,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// As it should be.
+    /// Returns a finding that nothing is wrong.
     pub fn ok(what: &'static str, found: &str) -> Self {
         Self::new(Level::Ok, what, found, "")
     }

@@ -10,7 +10,7 @@ use super::Finding;
 /// Bytes that the node's log may take, and as many again.
 const ROOM: u64 = 64 * 1024 * 1024;
 
-/// Where the counts are kept.
+/// Checks the folder that the counts are kept in.
 pub(super) fn state(dir: &Path) -> Finding {
     look(
         "state folder",
@@ -19,7 +19,7 @@ pub(super) fn state(dir: &Path) -> Finding {
     )
 }
 
-/// Where the node's log is kept.
+/// Checks the folder that the node's log is kept in.
 pub(super) fn log(dir: &Path) -> Finding {
     look(
         "log folder",

@@ -1,4 +1,5 @@
-//! Whether the API server holds the agent to its own node, and whether it lets it write at all at present.
+//! Checks whether the API server holds the agent to its own node, and whether the API server lets
+//! the agent write at all at present.
 
 use kube::Client;
 

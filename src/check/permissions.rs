@@ -1,4 +1,5 @@
-//! What the agent's credentials may ask for, by SelfSubjectAccessReview: what is missing, and what is more than needed.
+//! Permissions of the agent's credentials, by SelfSubjectAccessReview: those that are missing, and
+//! those that are not needed.
 
 use std::fmt;
 

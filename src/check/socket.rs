@@ -15,7 +15,7 @@ const WHAT: &str = "runtime";
 /// The runtimes that the agent supports, as they call themselves, each from this version on (major, minor).
 const SUPPORTED: [(&str, (u32, u32)); 2] = [("containerd", (1, 7)), ("cri-o", (1, 34))];
 
-/// Why a socket cannot be used.
+/// Reason why a socket cannot be used.
 #[derive(Debug)]
 pub(super) enum Unusable {
     /// There is nothing of this name.
@@ -60,7 +60,7 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// Which container runtime answers.
+/// Finds out which container runtime answers.
 pub(super) async fn runtime(path: &Path) -> Finding {
     let shown = path.display();
     if let Err(unusable) = try_open(path).await {

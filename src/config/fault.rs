@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::text::Shown;
 
-/// Where a value came from.
+/// Origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A flag, with its dashes.
@@ -23,7 +23,7 @@ pub enum Source {
 pub struct Fault {
     /// The key's path; empty for the file as a whole.
     pub path: String,
-    /// Where the value came from.
+    /// Origin of the value.
     pub source: Source,
     /// The problem, as the rest of a sentence about the key.
     pub problem: String,

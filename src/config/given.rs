@@ -1,11 +1,12 @@
-//! Where the configuration comes from, to read it again when its file has changed.
+//! Sources of the configuration, kept to read it again when its file has changed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Config, Fault, Faults, Source, load};
 
-/// Where the configuration comes from, to be read again when its file has changed.
+/// Flags, environment and file that the configuration comes from. It is read again when the file
+/// has changed.
 #[derive(Debug)]
 pub struct Given {
     flags: BTreeMap<&'static str, String>,

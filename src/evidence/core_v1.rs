@@ -61,7 +61,7 @@ pub(super) struct Condition {
     pub(super) r#type: String,
     pub(super) status: String,
     pub(super) reason: String,
-    /// As it is written: a time that cannot be read must not hide the Pod.
+    /// Time as text: a time that cannot be read must not hide the Pod.
     pub(super) last_transition_time: String,
 }
 
@@ -170,7 +170,8 @@ pub(super) fn read_labels(
 /// Set by the kubelet on the API server's mirror of a static Pod.
 pub(super) const ANNOTATION_MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// Where the kubelet has a Pod from: `api`, or a static Pod's `file` or `http`. Only the kubelet's own view has it.
+/// Source from which the kubelet has a Pod: `api`, or a static Pod's `file` or `http`. Only the
+/// kubelet's own view has it.
 pub(super) const ANNOTATION_SOURCE: &str = "kubernetes.io/config.source";
 
 /// Annotations that are kept besides those that the judge reads.
@@ -206,7 +207,7 @@ pub(super) struct ImageSource {
     pub(super) pull_policy: String,
 }
 
-/// Where a container mounts a volume.
+/// Mount of a volume in a container.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Mount {

@@ -75,7 +75,7 @@ type Body = Pin<Box<dyn AsyncBufRead + Send>>;
 /// A watch that is open.
 struct Watching {
     body: Body,
-    /// Where it is taken up when it ends.
+    /// `resourceVersion` from which the next watch goes on when this one ends.
     version: String,
     /// It has said something.
     has_spoken: bool,

@@ -32,7 +32,7 @@ impl Requests {
         requests
     }
 
-    /// So many times as much.
+    /// Returns the amounts, each multiplied by the factor.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {
         Self {

@@ -9,7 +9,7 @@ pub struct Latest {
     pub view: PodView,
     /// The verdict on that.
     pub verdict: Verdict,
-    /// When that fell.
+    /// Moment of that verdict.
     at: Moment,
     /// The brakes that held it at its last failure, and when that was. They are the reason why it is still there, while the kubelet pauses.
     braked: Option<(Vec<Reason>, Moment)>,
@@ -42,7 +42,7 @@ impl Latest {
         self.braked = Some((brakes, at));
     }
 
-    /// When the clock alone may bring another verdict; `None` if it cannot.
+    /// Returns the moment at which the clock alone may bring another verdict; `None` if it cannot.
     pub fn next_by_clock(&self) -> Option<Moment> {
         self.verdict.next_by_clock(self.at)
     }

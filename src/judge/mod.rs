@@ -1,8 +1,7 @@
-//! The judgement: from what was reported to what should be done about it.
-//!
-//! The room is pure: `(ledger, view, policy, now)` go in, the ledger is brought up to date and a
-//! [`Verdict`] comes out. The agent, the tests and replays of recorded logs use the same code.
-//! The crate `tests/pure` compiles it with serde alone.
+//! The judgement: from what was reported to what should be done about it. The room is pure:
+//! `(ledger, view, policy, now)` go in, the ledger is brought up to date, a [`Verdict`] comes out.
+//! The agent, the tests and replays of recorded logs use the same code. The crate `tests/pure`
+//! compiles it with serde alone.
 
 pub mod brakes;
 pub mod cause;

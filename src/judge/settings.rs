@@ -7,7 +7,7 @@ use super::{BrakeRules, Policy};
 /// Settings that verdicts depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Which Pods are judged, and by which thresholds.
+    /// Rules that decide which Pods are judged, and by which thresholds.
     pub policy: Policy,
     /// Settings of the brakes.
     pub brakes: BrakeRules,

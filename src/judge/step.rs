@@ -20,7 +20,7 @@ const NAMED_BY: Duration = Duration::from_secs(30);
 /// State that must survive a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// Until when no Pod is failed on this boot.
+    /// Moment until which no Pod is failed on this boot.
     pub warm_up_until: Moment,
     /// Memory of the brakes.
     pub memory: BrakeMemory,
@@ -206,8 +206,8 @@ impl Judge {
         self.ledger.pods().next().is_some() || !self.too_large.is_empty()
     }
 
-    /// When the clock alone may bring another verdict, at the earliest: only reasons that stand are
-    /// decided by it.
+    /// Returns the earliest moment at which the clock alone may bring another verdict: only reasons
+    /// that stand are decided by it.
     pub fn next_by_clock(&self) -> Option<Moment> {
         let standing = self
             .latest
@@ -307,7 +307,8 @@ impl Judge {
         }
     }
 
-    /// If the report on the Pod is under way, that will find out, and its end forgets the Pod.
+    /// Forgets a Pod that is not Pending any more, or gone. A report on it that is under way finds
+    /// that out itself; the Pod is then forgotten when the report ends.
     fn left(&mut self, uid: &str, view: Option<&PodView>, now: Moment, effects: &mut Vec<Effect>) {
         effects.push(Effect::Stop {
             uid: uid.to_owned(),

@@ -14,11 +14,11 @@ use crate::judge::{Cause, FailRequest, Outcome};
 pub(super) struct Case {
     /// The request to fail it: the first that would have been carried out, else the last.
     pub(super) condemned: Option<Sentence>,
-    /// Why it was spared, and when first.
+    /// Reasons why it was spared, with the first time of each.
     pub(super) spared: BTreeMap<String, Timestamp>,
     /// The brakes that held it, and since when.
     pub(super) held: BTreeMap<&'static str, Timestamp>,
-    /// When the image got past its pull, after its time had come.
+    /// Time at which the image got past its pull, after the threshold was reached.
     pub(super) healed: Option<Timestamp>,
 }
 
@@ -142,7 +142,7 @@ pub struct Row {
     pub uid: String,
     /// Fate of the Pod by the record.
     pub fate: Fate,
-    /// When the record tells the last of it.
+    /// Time at which the Pod left, or at which the record ends.
     pub until: Timestamp,
     /// The policies differ about it.
     pub differs: bool,
@@ -187,11 +187,11 @@ pub struct Finding {
     pub policy: String,
     /// The decision.
     pub decision: Decision,
-    /// When its time had come.
+    /// Time at which its threshold was reached.
     pub time: Option<Timestamp>,
     /// The image that could not be pulled.
     pub image: Option<String>,
-    /// Why not.
+    /// Cause of its failures.
     pub cause: Option<&'static str>,
     /// The failures that were counted.
     pub failures: Option<u32>,
@@ -199,9 +199,9 @@ pub struct Finding {
     pub lasting: Option<u64>,
     /// The decision was wrong: the Pod started after all. `None` where the record does not say.
     pub wrong: Option<bool>,
-    /// When the image got past its pull, where the record tells.
+    /// Time at which the image got past its pull; `None` if the record does not show it.
     pub healed: Option<Timestamp>,
-    /// Why it was spared, and when first.
+    /// Reasons why it was spared, with the first time of each.
     pub spared: BTreeMap<String, Timestamp>,
     /// The brakes that held it, and since when.
     pub held: BTreeMap<&'static str, Timestamp>,

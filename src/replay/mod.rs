@@ -1,8 +1,11 @@
 //! Replay: the judge over recorded logs of nodes, by the policy that was in force and by others.
 //!
-//! A log is read line by line. What was an input of the agent's judge is one here: the same [`Judge`](crate::judge::Judge) is driven by
-//! it. What became of a report is taken from the record where the agent failed the same Pod at the same moment; otherwise it is taken to
-//! have been carried out at once. What the Pods that come after a failed one would have done is not recorded, and not guessed.
+//! A log is read line by line. Every input of the agent's judge is an input of the same
+//! [`Judge`](crate::judge::Judge) here.
+
+// The outcome of a report is taken from the record if the agent failed the same Pod at the same
+// moment. Otherwise the report is taken to have been carried out at once. The record does not have
+// the Pods that would have come after a failed one, and the replay does not guess them.
 
 mod case;
 mod expected;
@@ -116,7 +119,8 @@ impl Replay {
         self.unjudged
     }
 
-    /// Where the verdicts by the policy that was in force are not those of the record, the first of them in words.
+    /// Returns the first differences, in words, between the verdicts of the record and those of the
+    /// replay by the policy that was in force.
     pub fn disagreements(&self) -> impl Iterator<Item = &str> {
         let all = self
             .trials

@@ -1,5 +1,5 @@
-//! Which lines are of which node. Only the lines that begin a run or a file name the node, and the
-//! names of files tell nothing: people copy and rename logs, and put several into one file.
+//! Finds the node of each line. Only the lines that begin a run or a file name the node. The names
+//! of files are no help: people copy and rename logs, and put several into one file.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,11 +22,11 @@ pub struct Section {
     pub from: Place,
     /// The place after its last line.
     pub to: Place,
-    /// When it begins.
+    /// Time at which it begins.
     begins: Begins,
 }
 
-/// When a section begins.
+/// Time at which a section begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Begins {
     /// The kernel's name for the boot.

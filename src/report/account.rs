@@ -1,4 +1,4 @@
-//! What a report on a Pod has come to, for the judge, the log and the metrics.
+//! Result of a report on a Pod, for the judge, the log and the metrics.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
@@ -36,7 +36,7 @@ impl From<Ending> for Account {
 /// One request of a report, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// Which.
+    /// Kind of the request.
     pub step: Step,
     /// `ok`, or the error.
     pub result: String,

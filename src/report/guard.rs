@@ -54,7 +54,7 @@ struct Proof {
     turns: Semaphore,
 }
 
-/// Why nothing may be written.
+/// Reason why nothing may be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unguarded {
     /// The API server lets through what it must not.

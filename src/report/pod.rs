@@ -38,7 +38,7 @@ const LAG: Duration = Duration::from_millis(250);
 /// The longest pause while a condition of ours stands: the condition cannot be reverted before the report has ended.
 const SOON: Duration = Duration::from_secs(5);
 
-/// So many looks at most: for some eight seconds.
+/// Most reads of a Pod while the API server may be behind the kubelet: for some eight seconds.
 const LOOKS: usize = 6;
 
 /// Fails a Pod: last look, condition, deadline.

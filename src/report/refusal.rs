@@ -1,4 +1,4 @@
-//! What an error of the API server means for a request about a Pod.
+//! Meaning of an error of the API server for a request about a Pod.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::plugin::refusal;
 use crate::api::{ApiError, Refused};
 use crate::judge::{Ending, Outcome};
 
-/// Why a request about a Pod did not do what it should.
+/// Reason why a request about a Pod failed.
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// The Pod has changed or was replaced: worth a new look.

@@ -23,7 +23,7 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    /// So many tries, the first one counted.
+    /// Allows this number of tries, the first one counted.
     pub(super) const fn new(tries: usize) -> Self {
         Self {
             left: tries - 1,

@@ -54,7 +54,7 @@ pub struct Hold {
 /// Event that ends a hold. Even then only the next failure decides, except for a standing reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ends {
-    /// So much time has passed.
+    /// This much time has passed.
     After(Duration),
     /// The registry served a pull, or so much time has passed.
     WithPull(Option<Duration>),

@@ -11,9 +11,9 @@ use crate::judge::{Class, Moment, Reference};
 /// Signs that a registry itself, rather than its images, is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegistryRule {
-    /// So many different repositories fail …
+    /// Number of different repositories that fail within the time `within`.
     pub repositories: NonZeroU32,
-    /// … within this time, and nothing was pulled from the registry in it.
+    /// Time in which they fail, and in which nothing is pulled from the registry.
     pub within: Duration,
     /// Longest time that verdicts of class permanent are held.
     pub at_most: Duration,

@@ -1,8 +1,6 @@
-//! The structure of a pull error: from what the kubelet shows to the phrases of a runtime.
-//!
-//! A text is taken apart in the reverse order of how it was built: the kubelet's frame, one error
-//! for each credential, a gRPC code, then the runtime's phrases with `: ` between them. Quoted texts
-//! and the registry's own words come from others and are cut out first, so that an image named
+//! Structure of a pull error, taken apart in the reverse order of how it was built: the kubelet's
+//! frame, one error for each credential, a gRPC code, then the runtime's phrases. Quoted texts and
+//! the registry's own words come from others and are cut out first, so that an image named
 //! `timeout/not-found:429` gives no sign.
 
 use std::borrow::Cow;

@@ -1,9 +1,10 @@
-//! What the text of a pull error means: from the kubelet's words to a [`Cause`].
+//! Meaning of the text of a pull error: from the kubelet's words to a [`Cause`].
 //!
-//! A row of a table says what one wording means: `kubelet`, `containerd`, `crio`, `docker`,
-//! `registry`, and `system` for what they share. `classify` decides between several signs.
+//! A row of a table gives the meaning of one wording. `classify` decides between several signs.
 //! The room knows Pods only by their image references, and no counts or rules.
 
+// The tables are `kubelet`, `containerd`, `crio`, `docker`, `registry`, and `system` for wordings
+// that they share.
 mod classify;
 mod containerd;
 mod crio;

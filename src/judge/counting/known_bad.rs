@@ -33,7 +33,7 @@ pub(in crate::judge) struct Known {
     count: Option<NonZeroU32>,
     /// Name of that Pod, for people.
     pub pod: String,
-    /// When that Pod was failed.
+    /// Moment at which that Pod was failed.
     pub at: Moment,
 }
 

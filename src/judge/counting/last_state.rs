@@ -19,13 +19,13 @@ pub(in crate::judge) struct LastState {
     /// States that may be reported again.
     #[serde(flatten)]
     repeats: Repeats,
-    /// Which image the state is about; `None` for the container's own, of which an error or a pull
+    /// Image that the state is about; `None` for the container's own, of which an error or a pull
     /// was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     about: Option<About>,
 }
 
-/// Which image the state of a container is about. The kubelet keeps its last error by the
+/// Image that the state of a container is about. The kubelet keeps its last error by the
 /// container's name. After an edit it shows the old image's error with the new image, until the
 /// first pull of the new one has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

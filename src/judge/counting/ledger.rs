@@ -48,10 +48,10 @@ pub struct PodRecord {
     pub name: String,
     /// The newest `resourceVersion` seen; an older view of the API server's is ignored.
     pub(in crate::judge) resource_version: String,
-    /// Who reported it last.
+    /// Source that reported it last.
     #[serde(default)]
     pub(in crate::judge) source: Source,
-    /// When the Pod was last known to be on the node.
+    /// Moment at which the Pod was last known to be on the node.
     pub(in crate::judge) last_known: Moment,
     /// The state each container was last seen in.
     pub(in crate::judge) containers: BTreeMap<String, LastState>,
@@ -292,7 +292,7 @@ impl Ledger {
         self.marks.entry(uid.to_owned()).or_insert_with(mark);
     }
 
-    /// If a condition of ours stands on this Pod, it is not true any more.
+    /// Notes that a condition of ours, if one stands on this Pod, is not true any more.
     pub(in crate::judge) fn mark_over(&mut self, uid: &str) {
         if let Some(mark) = self.marks.get_mut(uid) {
             mark.over = true;

@@ -12,7 +12,7 @@ use crate::judge::{Cause, Class, Moment};
 pub struct ImageRecord {
     /// Failed attempts.
     pub failures: u32,
-    /// When the first of them was seen; unknown after a reboot until the next.
+    /// Moment at which the first of them was seen; unknown after a reboot until the next.
     pub since: Option<Moment>,
     /// Failures in a row of the classes permanent, denied and corrupt, in any mix: what `imagePullFailureCount` counts.
     pub in_a_row: u32,
@@ -44,7 +44,8 @@ pub struct ImageRecord {
 pub struct Denied {
     /// Number in a row, for the same refusal.
     pub times: u32,
-    /// Until when none is tried; `None` if that was on another boot, or by other settings.
+    /// Moment until which no write is tried; `None` if that was on another boot, or by other
+    /// settings.
     pub until: Option<Moment>,
     /// The admission plugin that refused, in a phrase; `None` if none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +90,7 @@ impl ImageRecord {
     }
 }
 
-/// Why a Pod whose time had come was not failed.
+/// Reason why a Pod was not failed although its threshold was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Because {
@@ -120,7 +121,7 @@ impl Because {
 pub struct Row {
     /// Number of failures.
     pub failures: u32,
-    /// When the first of them was seen; `None` if that was on another boot.
+    /// Moment at which the first of them was seen; `None` if that was on another boot.
     pub since: Option<Moment>,
 }
 

@@ -1,10 +1,13 @@
-//! Whether a container's state is new, or was reported before.
-//!
-//! A source that is not live is behind the live one, and a restarted kubelet begins with what it finds
-//! there. So where a live source reports, or did, the first report of any source may be older than
-//! what was seen, by any number of states: it is not new. What a live source reports next is new, but
-//! for a while after its list. What another reports next may be one of the last two states that the
-//! live source showed: these, once and in their order, are not new.
+//! Decides whether a reported state of a container is new, or was reported before.
+
+// A source that is not live is behind the live one, and a restarted kubelet begins with what that
+// source has. Therefore, if a live source reports or has reported:
+//
+// - The first report of any source may be older than the last state that was seen, by any number of
+//   states. It is not new.
+// - Later reports of a live source are new, except for a while after its list.
+// - Later reports of another source may repeat the last two states that the live source showed.
+//   These states, once each and in their order, are not new.
 
 use std::time::Duration;
 

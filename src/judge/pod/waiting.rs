@@ -1,4 +1,4 @@
-//! What a waiting reason says about pulling.
+//! Meaning of waiting reasons for pulling.
 
 /// Meaning of a container's waiting reason for pulling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -93,7 +93,7 @@ pub enum PodMode {
     Off,
     /// Announce the Pods that it would fail.
     Observe,
-    /// As much as the node's mode allows.
+    /// Everything that the node's mode allows.
     Enforce,
 }
 
