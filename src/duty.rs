@@ -28,7 +28,6 @@ pub async fn wait(dir: &Path, clock: &Clock, health: &Health, metrics: &Metrics)
     let path = lock_file(dir);
     let mut is_told = false;
     loop {
-        let mut is_foreign = false;
         match take(&path) {
             Ok(Some(file)) => {
                 metrics.agent.standby.set(0);
@@ -38,7 +37,6 @@ pub async fn wait(dir: &Path, clock: &Clock, health: &Health, metrics: &Metrics)
                 return Duty(Some(file));
             }
             Ok(None) => {}
-            Err(error) if is_anothers(&error, path.try_exists()) => is_foreign = true,
             Err(error) => {
                 let lock = path.display();
                 warn!(%lock, %error, "the lock cannot be taken: going on without, another agent on this node would not be noticed");
@@ -47,24 +45,12 @@ pub async fn wait(dir: &Path, clock: &Clock, health: &Health, metrics: &Metrics)
         }
         if !std::mem::replace(&mut is_told, true) {
             let lock = path.display();
-            match is_foreign {
-                true => {
-                    warn!(%lock, "an agent of another user has made the lock: in standby. If there is none any more, give the folder to this one");
-                }
-                false => {
-                    info!(%lock, "another agent works on this node: in standby until it ends");
-                }
-            }
+            info!(%lock, "another agent works on this node: in standby until it ends");
             metrics.agent.standby.set(1);
         }
         health.ticked(clock.now(), true);
         sleep(PAUSE).await;
     }
-}
-
-/// Returns whether an agent of another user has made the lock. A lock that is not there cannot be held.
-fn is_anothers(error: &io::Error, exists: io::Result<bool>) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied && exists.unwrap_or(true)
 }
 
 /// Path of the lock in the state's folder.
@@ -85,22 +71,5 @@ pub fn take(path: &Path) -> io::Result<Option<File>> {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_that_may_not_be_opened_is_held_by_another_user() {
-        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
-        assert!(is_anothers(&denied(), Ok(true)));
-        // The folder may not be searched.
-        assert!(is_anothers(&denied(), Err(denied())));
-        // A folder that the kubelet made: nobody works here.
-        assert!(!is_anothers(&denied(), Ok(false)));
-        let full = io::Error::from(io::ErrorKind::StorageFull);
-        assert!(!is_anothers(&full, Ok(true)));
     }
 }

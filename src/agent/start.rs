@@ -95,7 +95,6 @@ pub(super) fn start(
         settings,
         process,
     };
-    agent.save();
     if counts != "kept" {
         // A condition of an earlier run may stand on a Pod that runs by now.
         for pod in marks::may_stand(&agent.settings.config.startup.log_dir) {
@@ -103,6 +102,8 @@ pub(super) fn start(
             agent.happen(Event::Reverted { pod, undone });
         }
     }
+    // Not before: a state file without these marks would keep the next start from the log.
+    agent.save();
     info!(%node, mode = mode.as_str(), "watching");
     if mode != NodeMode::Observe {
         agent.workers.prove_guard();

@@ -194,7 +194,7 @@ impl Workers {
                     Ok(client) => report::look(client, &request, &in_force).await,
                 },
             };
-            let event = match (account.ending.outcome, policy.action) {
+            let event = match (account.ending.outcome, account.action(policy.action)) {
                 (Outcome::Written, Action::Fail) => Some(Event::Failed(request.clone())),
                 (Outcome::Written, Action::Delete) => Some(Event::Deleted(request.clone())),
                 _ => None,

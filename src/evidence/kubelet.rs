@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use futures_util::{Stream, stream};
 use prost::Message as _;
-use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 use tracing::warn;
@@ -28,9 +27,9 @@ mod wire {
 /// The first message takes milliseconds, even of a node without Pods.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Time from the first message until all Pods have been named. A socket that stops before that is lost: the agent would
-/// wait for the rest for ever, and ask nobody else.
-const ALL: Duration = Duration::from_secs(10);
+/// Longest silence until all Pods have been named. A socket that stops before that is lost: the agent would wait for the
+/// rest for ever, and ask nobody else.
+const SILENT: Duration = Duration::from_secs(10);
 
 /// Watches the Pods of the kubelet behind `socket`. Ends with the first [`Sighting::Lost`].
 pub fn watch(socket: &Path) -> impl Stream<Item = Sighting> + Send + use<> {
@@ -38,7 +37,6 @@ pub fn watch(socket: &Path) -> impl Stream<Item = Sighting> + Send + use<> {
     let watch = Watch {
         stage: Stage::ToOpen(client.max_decoding_message_size(LARGEST_ANSWER)),
         reader: Reader::default(),
-        opened: Instant::now(),
     };
     stream::unfold(watch, async |mut watch| {
         let sighting = watch.next().await?;
@@ -55,8 +53,6 @@ enum Stage {
 struct Watch {
     stage: Stage,
     reader: Reader,
-    /// The time of the first message.
-    opened: Instant,
 }
 
 impl Watch {
@@ -67,7 +63,6 @@ impl Watch {
                 Stage::ToOpen(client) => match answered(PATIENCE, open(client)).await {
                     Ok((stream, event)) => {
                         self.stage = Stage::Open(stream);
-                        self.opened = Instant::now();
                         Ok(event)
                     }
                     Err(status) => Err(status),
@@ -76,8 +71,8 @@ impl Watch {
                     stream.message().await.and_then(or_ended)
                 }
                 Stage::Open(stream) => {
-                    let left = ALL.saturating_sub(self.opened.elapsed());
-                    answered(left, stream.message()).await.and_then(or_ended)
+                    let next = answered(SILENT, stream.message()).await;
+                    next.and_then(or_ended)
                 }
                 Stage::Ended => return None,
             };

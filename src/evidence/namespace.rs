@@ -13,7 +13,7 @@ use crate::text::cut;
 /// Most annotations of a namespace that are kept.
 const ANNOTATIONS: usize = 64;
 
-/// Most bytes of a namespace's labels. The state file, the journal and each report have a copy of them.
+/// Most bytes of a namespace's labels. Each line of the journal about a namespace has those of all that are known.
 const LABELS: usize = 16 * 1024;
 
 /// The labels of a namespace, and the annotations that the judge reads; of one that is gone, none.

@@ -16,8 +16,9 @@ const MOST: usize = 256;
 /// Largest line that is read, in bytes.
 const LONGEST: u64 = 8 * 1024 * 1024;
 
-/// Pods on which a condition of ours may stand, by UID.
-type Marks = BTreeMap<String, PodId>;
+/// Pods on which a condition of ours may stand, by UID. True with those whose report is under way: a try to revert
+/// that ends meanwhile says nothing of what the report writes.
+type Marks = BTreeMap<String, (PodId, bool)>;
 
 /// Returns the Pods on which a condition of ours may stand, by the node's log in `dir`.
 /// Lines and files that cannot be read are skipped.
@@ -27,7 +28,7 @@ pub fn may_stand(dir: &Path) -> Vec<PodId> {
         // A log that is lost too has nothing to add.
         let _ = read_file(&path, &mut marks);
     }
-    marks.into_values().take(MOST).collect()
+    marks.into_values().map(|(pod, _)| pod).take(MOST).collect()
 }
 
 fn read_file(path: &Path, marks: &mut Marks) -> io::Result<()> {
@@ -43,23 +44,28 @@ fn read_file(path: &Path, marks: &mut Marks) -> io::Result<()> {
 }
 
 fn take(line: &Line, marks: &mut Marks) {
-    let (of, stands) = match line {
+    let (of, stands, is_open) = match line {
         Line::Start(head) | Line::Continued(head) => {
-            return marks.extend(of_head(head).map(|pod| (pod.uid.clone(), pod)));
+            for pod in of_head(head) {
+                marks.entry(pod.uid.clone()).or_insert((pod, false));
+            }
+            return;
         }
         // The report that follows may be cut off between its two writes.
-        Line::Verdict(line) if line.decision == Decision::FAIL => {
-            (&line.of, line.enforce == Some(true))
+        Line::Verdict(line) if line.decision == Decision::FAIL && line.enforce == Some(true) => {
+            (&line.of, true, true)
         }
         Line::Report(line) => {
             let is_right = matches!(line.outcome, Outcome::Written | Outcome::Gone);
-            (&line.of, line.marked && !is_right)
+            (&line.of, line.marked && !is_right, false)
         }
-        Line::Undone(line) => (&line.of, line.undone == Undone::Standing),
+        Line::Undone(line) if !marks.get(&line.of.uid).is_some_and(|(_, is_open)| *is_open) => {
+            (&line.of, line.undone == Undone::Standing, false)
+        }
         _ => return,
     };
     match stands {
-        true => marks.insert(of.uid.clone(), of.id()),
+        true => marks.insert(of.uid.clone(), (of.id(), is_open)),
         false => marks.remove(&of.uid),
     };
 }
@@ -174,15 +180,32 @@ mod tests {
 
     #[test]
     fn a_revert_says_whether_it_stands() {
-        for (undone, expected) in [
+        for (result, expected) in [
             (Undone::Clear, 0),
             (Undone::Written, 0),
             (Undone::Standing, 1),
         ] {
-            let line = Line::Undone(OfUndone { of: of(), undone });
-            let lines = [to_be_failed(), line].map(|line| text(&line));
-            assert_eq!(found(&lines), expected, "{undone:?}");
+            let revert = || {
+                let undone = result;
+                Line::Undone(OfUndone { of: of(), undone })
+            };
+            let ended = report(Outcome::Refused, true);
+            let lines = [to_be_failed(), ended, revert()].map(|line| text(&line));
+            assert_eq!(found(&lines), expected, "{result:?}");
+            // The next report is under way.
+            let lines = [to_be_failed(), revert()].map(|line| text(&line));
+            assert_eq!(found(&lines), 1, "{result:?}");
         }
+    }
+
+    #[test]
+    fn a_verdict_that_enforces_nothing_changes_nothing() {
+        let lines = [
+            to_be_failed(),
+            report(Outcome::Refused, true),
+            verdict(Decision::FAIL, false),
+        ];
+        assert_eq!(found(&lines.map(|line| text(&line))), 1);
     }
 
     #[test]

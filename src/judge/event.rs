@@ -45,7 +45,7 @@ pub enum Event {
         /// One of our conditions may be True on the Pod; `None` if the report has not found out.
         marked: Option<bool>,
     },
-    /// A try to revert our conditions has ended.
+    /// A try to revert our conditions has ended, or the log of a run whose state is lost says that one may be True.
     Reverted {
         /// The Pod.
         pod: PodId,

@@ -172,7 +172,7 @@ pub enum Undone {
     Clear,
     /// It is right: the deadline was written too, though its answer was lost.
     Written,
-    /// It still stands.
+    /// It may still stand.
     Standing,
 }
 

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::evidence::Requests;
-use crate::judge::Ending;
+use crate::judge::{Action, Ending};
 
 /// Result of a report.
 #[derive(Debug)]
@@ -18,6 +18,22 @@ pub struct Account {
     pub owners: Vec<OwnerReference>,
     /// Each request.
     pub trace: Vec<Trace>,
+}
+
+impl Account {
+    /// Returns how the Pod was ended: by the last write of the report, or as configured if an earlier report ended it.
+    pub fn action(&self, configured: Action) -> Action {
+        let action = |request: &Trace| match request.step {
+            Step::Deadline => Some(Action::Fail),
+            Step::Delete => Some(Action::Delete),
+            _ => None,
+        };
+        self.trace
+            .iter()
+            .rev()
+            .find_map(action)
+            .unwrap_or(configured)
+    }
 }
 
 impl From<Ending> for Account {
@@ -40,6 +56,11 @@ pub struct Trace {
     pub step: Step,
     /// `ok`, or the error.
     pub result: String,
+}
+
+/// Returns whether the Pod may have been deleted by one of these requests.
+pub(super) fn has_deleted(trace: &[Trace]) -> bool {
+    trace.iter().any(|request| request.step == Step::Delete)
 }
 
 /// A request of a report.

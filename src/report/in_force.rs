@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::conditions::Ours;
 use super::refusal::Refusal;
 use crate::judge::{Action, Ending, FailRequest, PodView, Policy, still_due};
 
@@ -26,16 +27,18 @@ impl InForce {
     /// and waiting took time since the look.
     ///
     /// # Errors
-    /// The action has changed since the try began: it begins anew.
+    /// The action has changed since the try began, or the conditions that are wanted: it begins anew.
     pub(super) fn stops(
         &self,
         request: &FailRequest,
         view: &PodView,
         deletes: bool,
+        wanted: Ours,
     ) -> Result<Option<Ending>, Refusal> {
         let policy = self.now();
-        if (policy.action == Action::Delete) != deletes {
-            return Err(Refusal::Moved("the action was changed".to_owned()));
+        if (policy.action == Action::Delete) != deletes || Ours::wanted(request, &policy) != wanted
+        {
+            return Err(Refusal::Moved("the configuration has changed".to_owned()));
         }
         let due = still_due(request, &policy, view);
         Ok(due.err().map(|reason| Ending::spared(&reason)))

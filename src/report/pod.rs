@@ -13,7 +13,7 @@ use kube::{Client, Resource as _};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
-use super::account::{Account, Step, Trace};
+use super::account::{Account, Step, Trace, has_deleted};
 use super::conditions::Ours;
 use super::in_force::InForce;
 use super::looked::Looked;
@@ -122,7 +122,7 @@ struct Door<'a> {
     pod: &'a PodId,
     /// One of our conditions may be True on the Pod; `None` as long as that is not known.
     marked: Option<bool>,
-    /// A Pod that is being deleted is deleted by us.
+    /// The Pod is to be deleted.
     deletes: bool,
     /// Resources that the Pod requests.
     requests: Requests,
@@ -219,7 +219,7 @@ impl<'a> Door<'a> {
         self.owners = pod.owners();
         let view = pod.view();
         self.marked = Some(view.marked && view.uid == self.pod.uid);
-        let deleted = self.deletes && view.deleting && view.marked;
+        let deleted = (self.deletes || has_deleted(&self.trace)) && view.deleting && view.marked;
         if (view.ending || deleted) && view.uid == self.pod.uid {
             return Ok(Looked::Written);
         }
@@ -259,7 +259,7 @@ impl<'a> Door<'a> {
             }
         }
         self.still_proved()?;
-        if let Some(ending) = policy.stops(request, &view, self.deletes)? {
+        if let Some(ending) = policy.stops(request, &view, self.deletes, wanted)? {
             return Ok(ending);
         }
         if is_first {
@@ -271,7 +271,7 @@ impl<'a> Door<'a> {
             let refused = written.as_ref().is_err_and(Refusal::is_definite);
             self.marked = Some(view.marked || !refused);
             view = written?.view();
-            if let Some(ending) = policy.stops(request, &view, self.deletes)? {
+            if let Some(ending) = policy.stops(request, &view, self.deletes, wanted)? {
                 return Ok(ending);
             }
         }
@@ -335,7 +335,7 @@ impl<'a> Door<'a> {
         if view.uid != self.pod.uid || !view.marked {
             return Ok(Undone::Clear);
         }
-        if view.ending || (self.deletes && view.deleting) {
+        if view.ending || ((self.deletes || has_deleted(&self.trace)) && view.deleting) {
             return Ok(Undone::Written);
         }
         let conditions = Ours::on(&pod).reverted(at);

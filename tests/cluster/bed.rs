@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
@@ -153,16 +154,16 @@ pub struct Bed {
 struct Beds {
     up: BTreeMap<(Group, Runtime), Weak<Bed>>,
     places: usize,
-    /// Tests of long groups that wait for a node.
-    long: usize,
 }
+
+/// Tests of long groups that wait for a node.
+static LONG: AtomicUsize = AtomicUsize::new(0);
 
 static BEDS: LazyLock<Mutex<Beds>> = LazyLock::new(|| {
     let places = asked("TESTBED_NODES").map_or(AT_A_TIME, |nodes| nodes.parse().unwrap());
     Mutex::new(Beds {
         up: BTreeMap::new(),
         places,
-        long: 0,
     })
 });
 static FREED: Condvar = Condvar::new();
@@ -199,17 +200,18 @@ impl Bed {
     /// The node of `group`; starts it, once there is a place, if no other test has.
     pub fn of(group: Group) -> Arc<Self> {
         let key = (group, options().runtime);
-        let mut beds = BEDS.lock().unwrap_or_else(PoisonError::into_inner);
         let long = usize::from(group.is_long());
-        beds.long += long;
+        LONG.fetch_add(long, Ordering::SeqCst);
+        let mut beds = BEDS.lock().unwrap_or_else(PoisonError::into_inner);
         let found = loop {
             let found = beds.up.get(&key).and_then(Weak::upgrade);
-            if found.is_some() || (beds.places > 0 && (long > 0 || beds.long == 0)) {
+            let is_next = long > 0 || LONG.load(Ordering::SeqCst) == 0;
+            if found.is_some() || (beds.places > 0 && is_next) {
                 break found;
             }
             beds = FREED.wait(beds).unwrap_or_else(PoisonError::into_inner);
         };
-        beds.long -= long;
+        LONG.fetch_sub(long, Ordering::SeqCst);
         FREED.notify_all();
         if let Some(bed) = found {
             return bed;

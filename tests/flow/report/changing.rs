@@ -14,13 +14,26 @@ use tokio::sync::watch;
 use crate::support::apiserver::{ApiServer, Kind};
 use crate::support::judge;
 use crate::support::pod::{BAD, NOT_FOUND, Pod};
+use crate::support::store::Store;
 
 /// A report during which the policy changes, just before the fleet budget is written.
 async fn changing(api: &ApiServer, from: Policy, to: Policy) -> Account {
+    changing_at(api, Kind::PatchFleet, |_| {}, from, to).await
+}
+
+/// A report during which the policy and the Pod change, just before a request is answered.
+async fn changing_at(
+    api: &ApiServer,
+    kind: Kind,
+    pod_too: fn(&mut Store),
+    from: Policy,
+    to: Policy,
+) -> Account {
     let client = Client::try_from(Config::new(api.url().parse().unwrap())).unwrap();
     let (sender, _receiver) = watch::channel(Arc::new(from));
     let in_force = InForce::of(&sender);
-    api.before(Kind::PatchFleet, 1, move |_| {
+    api.before(kind, 1, move |store| {
+        pod_too(store);
         sender.send_replace(Arc::new(to));
     });
     let pod = Pod::bad("p").waiting("c", "ErrImagePull", NOT_FOUND);
@@ -105,4 +118,21 @@ async fn a_changed_action_ends_the_pod_in_the_new_way() {
     assert_eq!(account.ending.outcome, Outcome::Written);
     assert_eq!(api.count(Kind::DeletePod), 0);
     assert_eq!(api.count(Kind::PatchPod), 1);
+    assert_eq!(account.action(Action::Delete), Action::Fail);
+}
+
+#[tokio::test]
+async fn a_changed_action_forgets_no_deletion_that_was_sent() {
+    let api = with_pod(&waiting()).await;
+    // It has reached the Pod, and is answered with a conflict.
+    let deleted = |store: &mut Store| {
+        store.edit("p", |pod| {
+            pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        });
+    };
+    let deleting = policy(NodeMode::Enforce, Action::Delete);
+    let account = changing_at(&api, Kind::DeletePod, deleted, deleting, enforcing()).await;
+    assert_eq!(account.ending.outcome, Outcome::Written);
+    assert_eq!(account.action(Action::Fail), Action::Delete);
+    assert_eq!(api.writes(), [Kind::PatchStatus, Kind::DeletePod]);
 }
