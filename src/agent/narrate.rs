@@ -68,7 +68,7 @@ fn tell_note(note: &Note) {
                 }
                 crate::judge::Undone::Written => {}
                 crate::judge::Undone::Standing => {
-                    warn!(%namespace, %pod, "the condition may stand, trying to revert it until it does not");
+                    warn!(%namespace, %pod, "a condition of ours may still be True, trying until it is reverted");
                 }
             }
         }

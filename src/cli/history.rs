@@ -1,12 +1,12 @@
 //! History of one Pod, as the node's log has it.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::screen::second;
+use crate::journal::files::Log;
 use crate::journal::line::Line;
 use crate::journal::log::NodeLog;
 use crate::journal::read::Record;
@@ -48,22 +48,20 @@ pub(super) const VERDICT: &str = "verdict";
 pub(super) fn read(dir: &Path, namespace: &str, pod: &str) -> io::Result<History> {
     let mut history = History::default();
     for path in NodeLog::files(dir) {
-        let file = match File::open(&path) {
-            Ok(file) => file,
+        let log = match Log::open(&path) {
+            Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let mut reader = BufReader::new(file);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line)? > 0 {
-            if let Ok(text) = std::str::from_utf8(&line)
+        let mut lines = log.lines()?;
+        while let Some(line) = lines.next_line()? {
+            if let Ok(text) = std::str::from_utf8(line.text.unwrap_or_default())
                 && text.contains(pod)
                 && let Ok(record) = Record::read(text.as_bytes())
                 && record.line.of() == Some((namespace, pod))
             {
                 history.take(&record);
             }
-            line.clear();
         }
     }
     Ok(history)

@@ -12,8 +12,9 @@ use super::printing::{Printed, complain};
 use super::replay_fleet;
 use super::replay_output::{Complaints, Output, unjudged};
 use crate::config::{Config, Faults};
+use crate::journal::files::{Line, Log};
 use crate::journal::read::Record;
-use crate::replay::{self, Line, Log, Replay, Section};
+use crate::replay::{self, Replay, Section};
 
 pub(super) fn command() -> Command {
     Command::new("replay")

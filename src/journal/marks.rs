@@ -1,10 +1,10 @@
 //! Pods on which a condition of ours may stand, by the journal. For a start without the state file.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io;
 use std::path::Path;
 
+use super::files::Log;
 use super::line::{Head, Line};
 use super::log::NodeLog;
 use super::read::Record;
@@ -12,9 +12,6 @@ use crate::judge::{Decision, Outcome, PodId, Stage, Undone};
 
 /// Largest number of Pods that are returned. Each costs a read at the API server.
 const MOST: usize = 256;
-
-/// Largest line that is read, in bytes.
-const LONGEST: u64 = 8 * 1024 * 1024;
 
 /// Pods on which a condition of ours may stand, by UID. True with those whose report is under way: a try to revert
 /// that ends meanwhile says nothing of what the report writes.
@@ -32,13 +29,11 @@ pub fn may_stand(dir: &Path) -> Vec<PodId> {
 }
 
 fn read_file(path: &Path, marks: &mut Marks) -> io::Result<()> {
-    let mut file = BufReader::new(File::open(path)?);
-    let mut line = Vec::new();
-    while (&mut file).take(LONGEST).read_until(b'\n', &mut line)? > 0 {
-        if let Ok(record) = Record::read(&line) {
+    let mut lines = Log::open(path)?.lines()?;
+    while let Some(line) = lines.next_line()? {
+        if let Ok(record) = Record::read(line.text.unwrap_or_default()) {
             take(&record.line, marks);
         }
-        line.clear();
     }
     Ok(())
 }
@@ -46,6 +41,10 @@ fn read_file(path: &Path, marks: &mut Marks) -> io::Result<()> {
 fn take(line: &Line, marks: &mut Marks) {
     let (of, stands, is_open) = match line {
         Line::Start(head) | Line::Continued(head) => {
+            if matches!(line, Line::Start(_)) {
+                // Reports of the run before have ended with it.
+                marks.values_mut().for_each(|(_, is_open)| *is_open = false);
+            }
             for pod in of_head(head) {
                 marks.entry(pod.uid.clone()).or_insert((pod, false));
             }

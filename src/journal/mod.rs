@@ -2,6 +2,7 @@
 //!
 //! The agent writes it, `replay` judges by it again, `explain` shows it to people.
 
+pub mod files;
 pub mod line;
 pub mod log;
 pub mod marks;

@@ -9,7 +9,6 @@
 
 mod case;
 mod expected;
-mod files;
 mod fleet;
 mod sections;
 mod tally;
@@ -22,7 +21,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use case::{Decision, Fate, Finding, Row};
-pub use files::{Line, Lines, Log};
 pub use fleet::Fleet;
 pub use sections::{Contents, Section, by_node, sections_of};
 pub use tally::Tally;

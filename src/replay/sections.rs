@@ -8,7 +8,7 @@ use std::io;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::files::{Log, Place};
+use crate::journal::files::{Log, Place};
 use crate::judge::Moment;
 
 /// Lines of one file, one after the other, that are of one node.

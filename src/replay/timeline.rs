@@ -9,8 +9,8 @@ use std::io;
 
 use jiff::Timestamp;
 
-use super::files::Place;
 use super::sections::Section;
+use crate::journal::files::Place;
 use crate::journal::read::Record;
 
 /// The most lines in memory, of all nodes together.

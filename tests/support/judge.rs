@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use pullwarden::fleet::Limits;
 use pullwarden::judge::{
-    Action, BehindMirror, BrakeRules, Budget, Decision, Effect, Event, FailRequest, Judge, Kept,
-    Ledger, Moment, NodeMode, Note, Observed, Outcome, PodView, Policy, Reason, RegistryRule,
-    RestartPolicy, Scope, Settings, Switches, Threshold, Thresholds, Verdict,
+    Action, Asks, BehindMirror, BrakeRules, Budget, Cause, Decision, Effect, Event, FailRequest,
+    Judge, Kept, Ledger, Moment, NodeMode, Note, Observed, Outcome, PodView, Policy, Reason,
+    RegistryRule, RestartPolicy, Scope, Settings, Switches, Threshold, Thresholds, Verdict,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::pod::{BAD, Pod, back_off};
+use super::pod::{BAD, NOT_FOUND, Pod, back_off};
 
 const MINUTE: u64 = 60;
 
@@ -30,6 +30,22 @@ pub const FLEET: Limits = Limits {
     per_owner: 10,
     namespaces: BTreeMap::new(),
 };
+
+/// The request to fail a Pod whose image does not exist, after five failures.
+pub fn to_fail(pod: &Pod) -> FailRequest {
+    FailRequest {
+        pod: pod.view().id(),
+        image: BAD.to_owned(),
+        cause: Cause::ImageNotFound,
+        failures: 5,
+        lasting: Duration::ZERO,
+        error: NOT_FOUND.to_owned(),
+        enforce: true,
+        known_bad: false,
+        asks: Asks::default(),
+        opinion: None,
+    }
+}
 
 /// The policy of DESIGN.md's defaults for `node1`, but with this mode.
 pub fn policy(mode: NodeMode) -> Policy {

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use pullwarden::config::Config;
+use pullwarden::journal::files::Log;
 use pullwarden::journal::log::NodeLog;
 use pullwarden::journal::read::Record;
-use pullwarden::replay::{Log, Replay, Row, Tally};
+use pullwarden::replay::{Replay, Row, Tally};
 use serde_json::Value;
 
 use super::schema::PULLS;

@@ -1,19 +1,18 @@
 //! Many agents that want a token at once.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::{Client, Config};
 use pullwarden::clock::Clock;
 use pullwarden::fleet::Limits;
-use pullwarden::judge::{Asks, Cause, FailRequest, NodeMode, Outcome, Policy};
+use pullwarden::judge::{NodeMode, Outcome, Policy};
 use pullwarden::report::{Account, Guard, InForce, Permits, fail};
 use tokio::task::JoinSet;
 
 use crate::support::apiserver::{ApiServer, Kind};
 use crate::support::judge;
-use crate::support::pod::{BAD, NOT_FOUND, Pod};
+use crate::support::pod::{NOT_FOUND, Pod};
 
 fn limits(pods: u32) -> Limits {
     Limits {
@@ -42,18 +41,7 @@ async fn all_at_once(api: &ApiServer, agents: Range<usize>, limits: &Limits) -> 
             fleet: Some(limits.clone()),
             ..judge::policy(NodeMode::Enforce)
         };
-        let request = FailRequest {
-            pod: pod.view().id(),
-            image: BAD.to_owned(),
-            cause: Cause::ImageNotFound,
-            failures: 5,
-            lasting: Duration::ZERO,
-            error: NOT_FOUND.to_owned(),
-            enforce: true,
-            known_bad: false,
-            asks: Asks::default(),
-            opinion: None,
-        };
+        let request = judge::to_fail(&pod);
         let client = client.clone();
         tasks.spawn(async move {
             let policy = InForce::from(policy);

@@ -1,19 +1,18 @@
 //! A policy that changes while a report is under way.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::{Client, Config};
 use pullwarden::clock::Clock;
-use pullwarden::judge::{Action, Asks, Cause, FailRequest, NodeMode, Outcome, Policy};
+use pullwarden::judge::{Action, NodeMode, Outcome, Policy};
 use pullwarden::report::{Account, Guard, InForce, Permits, fail};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::support::apiserver::{ApiServer, Kind};
 use crate::support::judge;
-use crate::support::pod::{BAD, NOT_FOUND, Pod};
+use crate::support::pod::{NOT_FOUND, Pod};
 use crate::support::store::Store;
 
 /// A report during which the policy changes, just before the fleet budget is written.
@@ -36,19 +35,7 @@ async fn changing_at(
         pod_too(store);
         sender.send_replace(Arc::new(to));
     });
-    let pod = Pod::bad("p").waiting("c", "ErrImagePull", NOT_FOUND);
-    let request = FailRequest {
-        pod: pod.view().id(),
-        image: BAD.to_owned(),
-        cause: Cause::ImageNotFound,
-        failures: 5,
-        lasting: Duration::ZERO,
-        error: NOT_FOUND.to_owned(),
-        enforce: true,
-        known_bad: false,
-        asks: Asks::default(),
-        opinion: None,
-    };
+    let request = judge::to_fail(&waiting());
     let permits = Permits::of(Guard::new(None, Clock::default()));
     fail(
         &client,

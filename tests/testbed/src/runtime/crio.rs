@@ -83,7 +83,7 @@ fn registries() -> String {
     let insecure =
         |location: &str| format!("\n[[registry]]\nlocation = \"{location}\"\ninsecure = true\n");
     let mut text = "unqualified-search-registries = []\n".to_owned();
-    // The registry's second name, under which it is another registry to whoever compares names.
+    // The registry's other name. An agent compares names, so to it this is another registry.
     let second_name = REGISTRY.replace("127.0.0.1", "localhost");
     text.extend([REGISTRY, &second_name, FAULTS, FAULTS_CHALLENGING].map(insecure));
     text.extend(IMPORTED_HOSTS.map(|host| {
