@@ -12,6 +12,7 @@ use testbed::{
 use crate::agent::{Agent, Plan};
 use crate::cluster::Cluster;
 use crate::namespaces::{OWN, SHARED};
+use crate::reasons;
 
 /// Nodes that are up at a time, unless `TESTBED_NODES` says otherwise. With four, two cores are busy for some half of the time.
 const AT_A_TIME: usize = 4;
@@ -199,6 +200,7 @@ impl Drop for Place {
 impl Bed {
     /// The node of `group`; starts it, once there is a place, if no other test has.
     pub fn of(group: Group) -> Arc<Self> {
+        reasons::at_once();
         let key = (group, options().runtime);
         let long = usize::from(group.is_long());
         LONG.fetch_add(long, Ordering::SeqCst);

@@ -18,6 +18,7 @@ mod bed;
 mod cluster;
 mod holder;
 mod namespaces;
+mod reasons;
 mod relay;
 mod shapes;
 
