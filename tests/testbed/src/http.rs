@@ -60,7 +60,7 @@ pub fn send(
                 .context("making a request")?;
             tokio::time::timeout(*PATIENCE, exchange(address, request))
                 .await
-                .context("no answer within a minute")?
+                .context("no answer in time")?
         })
         .with_context(|| format!("{method} http://{address}{path}"))
 }
