@@ -1,5 +1,5 @@
-//! Reasons of failed tests, said at once. The harness keeps them until the last test has ended, and a run that is cut
-//! off before never says them.
+//! Reasons of failed tests that lease a node, said at once. The harness keeps them until the last test has ended,
+//! and a run that is cut off before never says them.
 
 use std::io::Write as _;
 use std::sync::Once;
