@@ -45,6 +45,13 @@ pub(super) fn examples(examples: [(&str, &str); 2]) -> String {
     format!("Examples:\n{}", lines.join("\n"))
 }
 
+/// Returns the end of the program's help: the exit codes, each with its meaning.
+pub(super) fn exit_codes(codes: &[(u8, &str)]) -> String {
+    let line = |(code, meaning): &(u8, &str)| format!("\n  {code:<2}  {meaning}");
+    let lines: String = codes.iter().map(line).collect();
+    format!("Exit codes:{lines}")
+}
+
 fn scalars() -> impl Iterator<Item = &'static Key> {
     KEYS.iter().filter(|key| !key.is_list())
 }

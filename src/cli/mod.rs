@@ -1,4 +1,4 @@
-//! Command line. Exit codes: 0 success, 1 failure, 2 usage, 64 bad configuration.
+//! Command line.
 
 mod arguments;
 mod check;
@@ -27,8 +27,22 @@ use clap::Command;
 use crate::config::Faults;
 use crate::text::escaping;
 
+/// Exit code for wrong arguments, as clap has it.
+const WRONG_ARGUMENTS: u8 = 2;
+
 /// Exit code for a configuration with faults.
 const BAD_CONFIGURATION: u8 = 64;
+
+/// All exit codes, with their meaning.
+const EXIT_CODES: [(u8, &str); 4] = [
+    (0, "success"),
+    (
+        1,
+        "failure; `check` found a fault; `replay` could not judge something",
+    ),
+    (WRONG_ARGUMENTS, "wrong arguments"),
+    (BAD_CONFIGURATION, "the configuration has faults"),
+];
 
 /// Name of the program as a plugin of kubectl, and the words that start it.
 const PLUGIN: &str = "kubectl-pullwarden";
@@ -52,7 +66,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 // Nothing can be done about a standard output that cannot be written to.
                 false => _ = printing::print(&text),
             }
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_ARGUMENTS));
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -97,6 +111,7 @@ fn command() -> Command {
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .after_help(arguments::exit_codes(&EXIT_CODES))
         .subcommand(run::command())
         .subcommand(check::command())
         .subcommand(status::command())

@@ -303,11 +303,12 @@ fn the_page_has_every_metric_and_label() {
     assert_generated("docs/metrics.md", marks, &labels.collect::<String>());
 }
 
-/// All words of a text that look like a metric of ours.
+/// All words of a text that look like a metric or an alert of ours.
 fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let begins = ["pullwarden_", "process_", "Pullwarden"];
     words
-        .filter(|word| word.starts_with("pullwarden_") || word.starts_with("process_"))
+        .filter(|word| begins.iter().any(|begin| word.starts_with(begin)))
         .map(str::to_owned)
         .collect()
 }
@@ -323,8 +324,20 @@ fn texts(folder: &Path, into: &mut Vec<(String, String)>) {
     }
 }
 
+fn text_of(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The alerting rules of deploy/.
+fn rules() -> Vec<serde_json::Value> {
+    let file: serde_json::Value =
+        serde_saphyr::from_str(&text_of("deploy/components/monitoring/rules.yaml")).unwrap();
+    let rules = file["spec"]["groups"][0]["rules"].as_array().unwrap();
+    rules.clone()
+}
+
 #[test]
-fn every_metric_that_is_named_exists() {
+fn every_metric_and_every_alert_that_is_named_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for folder in ["deploy", "docs"] {
@@ -334,7 +347,9 @@ fn every_metric_that_is_named_exists() {
         let endings = metric.endings().iter();
         endings.map(move |ending| format!("{}{ending}", metric.name))
     });
-    let names: BTreeSet<String> = names.collect();
+    let rules = rules();
+    let alerts = rules.iter().filter_map(|rule| rule["alert"].as_str());
+    let names: BTreeSet<String> = names.chain(alerts.map(str::to_owned)).collect();
     let mut seen = 0;
     for (path, text) in &files {
         for name in named(text) {
@@ -347,16 +362,13 @@ fn every_metric_that_is_named_exists() {
 
 #[test]
 fn every_alert_has_a_section_in_the_runbook() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-    let rules = read("deploy/components/monitoring/rules.yaml");
-    let rules: serde_json::Value = serde_saphyr::from_str(&rules).unwrap();
-    let runbook = read("docs/runbook.md");
-    let tests = read("deploy/components/monitoring/rules-test.yaml");
+    let rules = rules();
+    let runbook = text_of("docs/runbook.md");
+    let tests = text_of("deploy/components/monitoring/rules-test.yaml");
     let sections = runbook.lines().filter_map(|line| line.strip_prefix("## "));
     let sections: BTreeSet<&str> = sections.filter(|s| s.starts_with("Pullwarden")).collect();
     let mut alerts = BTreeSet::new();
-    for rule in rules["spec"]["groups"][0]["rules"].as_array().unwrap() {
+    for rule in &rules {
         let alert = rule["alert"].as_str().unwrap();
         let link = rule["annotations"]["runbook_url"].as_str().unwrap();
         let section = format!("/docs/runbook.md#{}", alert.to_lowercase());

@@ -76,3 +76,20 @@ fn the_page_of_commands_has_every_command_and_flag() {
     ];
     assert_generated("docs/commands.md", marks, &sections);
 }
+
+#[test]
+fn the_page_of_commands_has_every_exit_code() {
+    let help = help(&[]);
+    let codes = part(&help, "Exit codes:").into_iter().map(str::trim);
+    let row = |(code, meaning): (&str, &str)| format!("| {code} | {} |\n", meaning.trim());
+    let rows: String = codes
+        .filter_map(|line| line.split_once(' '))
+        .map(row)
+        .collect();
+    let marks = [
+        "<!-- The table of exit codes begins. -->\n",
+        "<!-- The table of exit codes ends. -->",
+    ];
+    let table = format!("| code | meaning |\n|---|---|\n{rows}");
+    assert_generated("docs/commands.md", marks, &table);
+}
