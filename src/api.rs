@@ -53,6 +53,16 @@ pub(crate) enum ApiError {
     NoAnswer(String),
 }
 
+impl ApiError {
+    /// Returns the pause that the API server asks for before the next try (`Retry-After`).
+    pub(crate) fn asked(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(refused) => refused.retry_after,
+            Self::NoAnswer(_) => None,
+        }
+    }
+}
+
 /// An answer that refuses a request.
 #[derive(Debug)]
 pub(crate) struct Refused {

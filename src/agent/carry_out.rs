@@ -6,7 +6,7 @@ use super::workers::Done;
 use crate::evidence::{Lost, Sighting};
 use crate::journal::Now;
 use crate::judge::{Effect, Event, Outcome, PodId, Undone};
-use crate::report::{About, Trace};
+use crate::report::{About, Trace, asked_last};
 
 impl Agent {
     pub(super) fn carry_out(&mut self, effects: Vec<Effect>, now: Now) {
@@ -108,6 +108,9 @@ impl Agent {
                     self.announced(&pod, &About::Pod, &announced);
                 }
                 let (ending, marked) = (account.ending, account.marked);
+                if let (Some(true), Some(asked)) = (marked, asked_last(&account.trace)) {
+                    self.workers.reverts.rest(&pod.uid, now.boot, asked);
+                }
                 if ending.outcome == Outcome::Written {
                     self.process.count_freed(now.boot);
                     self.process.freed.add(account.requests, now.boot);
@@ -155,9 +158,11 @@ impl Agent {
             Done::Guarded(tried) => self.settings.guarded(tried)?,
             Done::Reverted { pod, undone, trace } => {
                 self.requested(&pod, &trace);
-                let reverts = &mut self.workers.reverts;
+                let (reverts, share) = (&mut self.workers.reverts, self.sources.ways.share);
                 let is_news = match undone {
-                    Undone::Standing => reverts.failed(&pod.uid, now.boot, self.sources.ways.share),
+                    Undone::Standing => {
+                        reverts.failed(&pod.uid, now.boot, share, asked_last(&trace))
+                    }
                     Undone::Clear | Undone::Written => {
                         reverts.done(&pod.uid);
                         true

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
+use crate::evidence::Lost;
 use crate::judge::{Moment, NamespaceView, Namespaces};
 
 /// A namespace is read again after this.
@@ -50,18 +51,23 @@ impl NamespaceReader {
         true
     }
 
-    /// Takes up an answer. Returns all namespaces that are known now, if the answer is one.
+    /// Takes up an answer. A pause that the API server asks for is added, up to [`FRESH`]. Returns all namespaces that are known now, if the answer is one.
     pub(super) fn take(
         &mut self,
         name: &str,
-        found: Result<NamespaceView, String>,
+        found: Result<NamespaceView, Lost>,
         now: Moment,
     ) -> Option<Namespaces> {
         let found = match found {
             Ok(found) => found,
-            Err(error) => {
-                let asked = self.asked.get_mut(name);
-                if !asked.is_some_and(|asked| std::mem::replace(&mut asked.failed, true)) {
+            Err(Lost { why: error, asked }) => {
+                let pause = asked.unwrap_or_default().min(FRESH);
+                let next = self.asked.get_mut(name);
+                let is_known = next.is_some_and(|next| {
+                    next.due = next.due.after(pause);
+                    std::mem::replace(&mut next.failed, true)
+                });
+                if !is_known {
                     warn!(namespace = name, %error, "the namespace cannot be read: its labels and annotations of before hold, verdicts on its Pods wait if there are none");
                 }
                 return None;

@@ -23,13 +23,19 @@ struct Try {
     pause: Duration,
 }
 
+impl Try {
+    const fn first(now: Moment) -> Self {
+        Self {
+            not_before: now,
+            pause: PAUSES.0,
+        }
+    }
+}
+
 impl Reverts {
     /// Begins a try if it is time to. Returns whether it is.
     pub(super) fn begins(&mut self, uid: &str, now: Moment) -> bool {
-        let first = Try {
-            not_before: now,
-            pause: PAUSES.0,
-        };
+        let first = Try::first(now);
         let next = self.0.entry(uid.to_owned()).or_insert(first);
         let is_due = now >= next.not_before;
         if is_due {
@@ -38,12 +44,27 @@ impl Reverts {
         is_due
     }
 
-    /// A try has failed. `share` tells this node from the others. Returns whether that is news.
-    pub(super) fn failed(&mut self, uid: &str, now: Moment, share: f64) -> bool {
+    /// The API server refuses, and asks for this pause: no try begins before, for ten minutes at most.
+    pub(super) fn rest(&mut self, uid: &str, now: Moment, asked: Duration) {
+        let first = Try::first(now);
+        let next = self.0.entry(uid.to_owned()).or_insert(first);
+        next.not_before = now.after(asked.min(PAUSES.1));
+    }
+
+    /// A try has failed. A pause that the API server asks for is added to its own, up to ten minutes.
+    /// `share` tells this node from the others. Returns whether that is news.
+    pub(super) fn failed(
+        &mut self,
+        uid: &str,
+        now: Moment,
+        share: f64,
+        asked: Option<Duration>,
+    ) -> bool {
         let Some(next) = self.0.get_mut(uid) else {
             return false;
         };
-        next.not_before = now.after(next.pause.mul_f64(1.0 + share));
+        let asked = asked.unwrap_or_default().min(PAUSES.1);
+        next.not_before = now.after(next.pause.mul_f64(1.0 + share) + asked);
         let is_first = next.pause == PAUSES.0;
         next.pause = (next.pause * 2).min(PAUSES.1);
         is_first
@@ -75,9 +96,27 @@ mod tests {
         let mut now = at(0);
         for pause in [5, 10, 20, 40, 80, 160, 320, 600, 600] {
             assert!(reverts.begins("a", now) && !reverts.begins("a", now));
-            assert_eq!(reverts.failed("a", now, 0.0), pause == 5);
+            assert_eq!(reverts.failed("a", now, 0.0, None), pause == 5);
             now = now.after(Duration::from_secs(pause));
         }
+    }
+
+    #[test]
+    fn what_the_api_server_asks_for_comes_on_top_up_to_ten_minutes() {
+        for (asked, expected) in [(60, 65), (601, 605), (u64::MAX, 605)] {
+            let mut reverts = Reverts::default();
+            assert!(reverts.begins("a", at(0)));
+            reverts.failed("a", at(0), 0.0, Some(Duration::from_secs(asked)));
+            assert!(!reverts.begins("a", at(expected - 1)) && reverts.begins("a", at(expected)));
+        }
+    }
+
+    #[test]
+    fn a_report_that_was_asked_to_wait_holds_the_first_try() {
+        let mut reverts = Reverts::default();
+        reverts.rest("a", at(0), Duration::from_secs(60));
+        assert!(!reverts.begins("a", at(59)) && reverts.begins("a", at(60)));
+        assert!(reverts.failed("a", at(60), 0.0, None), "the first is news");
     }
 
     #[test]

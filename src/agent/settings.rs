@@ -71,7 +71,9 @@ impl Settings {
                 self.config.policy.mode.as_str()
             ),
             Err(
-                Unguarded::Off(error) | Unguarded::NotByPolicy(error) | Unguarded::Unknown(error),
+                Unguarded::Off(error)
+                | Unguarded::NotByPolicy(error)
+                | Unguarded::Unknown { why: error, .. },
             ) => {
                 warn!(
                     error,

@@ -15,7 +15,7 @@ use super::namespaces::NamespaceReader;
 use super::reverts::Reverts;
 use super::told::Told;
 use crate::cri::Runtime;
-use crate::evidence::{self, ApiServer};
+use crate::evidence::{self, ApiServer, Lost};
 use crate::judge::{
     Action, Aftermath, Because, Complaint, Ending, FailRequest, NamespaceView, Outcome, PodId,
     Policy, Undone,
@@ -54,7 +54,7 @@ pub(super) enum Done {
     /// A namespace was to be read.
     Namespace {
         name: String,
-        found: Result<NamespaceView, String>,
+        found: Result<NamespaceView, Lost>,
     },
     /// Proof that the API server holds the agent to its own node.
     Guarded(Result<(), Unguarded>),
@@ -284,7 +284,7 @@ impl Workers {
         self.tasks.spawn(async move {
             let found = match api.client().await {
                 Ok(client) => evidence::namespace(client, &name).await,
-                Err(error) => Err(error),
+                Err(error) => Err(error.into()),
             };
             Done::Namespace { name, found }
         });
@@ -315,7 +315,7 @@ impl Workers {
         self.tasks.spawn(async move {
             Done::Guarded(match api.client().await {
                 Ok(client) => guard.make_sure(client).await,
-                Err(error) => Err(Unguarded::Unknown(error)),
+                Err(why) => Err(Unguarded::Unknown { why, asked: None }),
             })
         });
     }

@@ -56,7 +56,7 @@ pub(super) async fn look(client: &Client, config: &Config) -> Finding {
             &why,
             "install deploy/base/policy.yaml: the agent does not start without it",
         ),
-        Err(Unguarded::Unknown(why)) => Finding::warning(
+        Err(Unguarded::Unknown { why, .. }) => Finding::warning(
             WHAT,
             &format!("whether the API server holds the agent to its own node is not known: {why}"),
             "try again when the API server answers: the agent writes nothing before it does",

@@ -31,6 +31,7 @@ pub use pending::watch;
 pub use protobuf::pod_from_protobuf;
 pub use requests::{Requests, amounts, is_device};
 
+use crate::api::ApiError;
 use crate::judge::PodView;
 
 /// Word of a source of evidence.
@@ -48,7 +49,7 @@ pub enum Sighting {
     Lost(Lost),
 }
 
-/// End of a source.
+/// End of a source, or of a request to it.
 #[derive(Debug)]
 pub struct Lost {
     /// Reason, for people.
@@ -60,5 +61,14 @@ pub struct Lost {
 impl From<String> for Lost {
     fn from(why: String) -> Self {
         Self { why, asked: None }
+    }
+}
+
+impl From<ApiError> for Lost {
+    fn from(error: ApiError) -> Self {
+        Self {
+            why: error.to_string(),
+            asked: error.asked(),
+        }
     }
 }

@@ -5,6 +5,7 @@ use kube::api::GetParams;
 use kube::core::{ObjectMeta, PartialObjectMeta, Request};
 use kube::{Client, Resource as _};
 
+use super::Lost;
 use super::container::SHORT;
 use crate::api::{ApiError, call};
 use crate::judge::{NamespaceView, Wishes};
@@ -22,13 +23,13 @@ const LABELS: usize = 16 * 1024;
 /// # Errors
 /// The API server's answer, if it is not the namespace; or that its labels take more than 16 KiB. A part of them would
 /// not do: the missing one may exempt the namespace.
-pub async fn namespace(client: &Client, name: &str) -> Result<NamespaceView, String> {
+pub async fn namespace(client: &Client, name: &str) -> Result<NamespaceView, Lost> {
     let namespaces = Request::new(Namespace::url_path(&(), None));
     let request = namespaces.get_metadata(name, &GetParams::default());
     match call::<PartialObjectMeta<Namespace>>(client, request).await {
-        Ok(found) => view(found.metadata),
+        Ok(found) => Ok(view(found.metadata)?),
         Err(ApiError::Refused(refused)) if refused.is_not_found() => Ok(NamespaceView::default()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.into()),
     }
 }
 

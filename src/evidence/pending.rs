@@ -19,7 +19,7 @@ use super::apiserver::ApiServer;
 use super::core_v1::Pod;
 use super::list::{LONGEST, List};
 use super::{Lost, Sighting};
-use crate::api::{ApiError, PATIENCE_OF_LISTS as PATIENCE, call_in_pieces, chain};
+use crate::api::{PATIENCE_OF_LISTS as PATIENCE, call_in_pieces, chain};
 use crate::deadline::within;
 use crate::text::redacted;
 
@@ -228,14 +228,7 @@ impl Watch {
 
 async fn ask(client: &Client, request: Result<Asked, Unsendable>) -> Result<Body, Lost> {
     let answer = in_time(PATIENCE, call_in_pieces(client, request)).await?;
-    let body = answer.map_err(|error| Lost {
-        why: error.to_string(),
-        asked: match &error {
-            ApiError::Refused(refused) => refused.retry_after,
-            ApiError::NoAnswer(_) => None,
-        },
-    })?;
-    let pieces = body.into_data_stream().map_err(io::Error::other);
+    let pieces = answer?.into_data_stream().map_err(io::Error::other);
     Ok(Box::pin(pieces.into_async_read()))
 }
 

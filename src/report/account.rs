@@ -1,5 +1,7 @@
 //! Result of a report on a Pod, for the judge, the log and the metrics.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::evidence::Requests;
@@ -56,6 +58,13 @@ pub struct Trace {
     pub step: Step,
     /// `ok`, or the error.
     pub result: String,
+    /// The pause that the API server asks for (`Retry-After`).
+    pub asked: Option<Duration>,
+}
+
+/// The pause that the API server asks for in its last answer.
+pub fn asked_last(trace: &[Trace]) -> Option<Duration> {
+    trace.last().and_then(|request| request.asked)
 }
 
 /// Returns whether the Pod may have been deleted by one of these requests.

@@ -233,10 +233,11 @@ impl<'a> Fleet<'a> {
         request: Result<http::Request<Vec<u8>>, request::Error>,
     ) -> Result<Dated<Object>, Fault> {
         let answer = call_dated(self.client, request).await;
-        let result = answer.as_ref().err().map(ToString::to_string);
+        let error = answer.as_ref().err();
         self.trace.push(Trace {
             step,
-            result: result.unwrap_or_else(|| "ok".to_owned()),
+            result: error.map_or_else(|| "ok".to_owned(), ToString::to_string),
+            asked: error.and_then(ApiError::asked),
         });
         answer.map_err(Fault::from)
     }

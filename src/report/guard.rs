@@ -3,7 +3,7 @@
 //! nothing: RBAC, a webhook and other policies deny too. So the policies of deploy/base begin the
 //! messages that the agent has to know with a code.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
@@ -37,6 +37,9 @@ const RENEWED: Duration = Duration::from_secs(8 * 60);
 /// The oldest proof at a write. A try that takes longer than the difference begins anew.
 const OLDEST: Duration = Duration::from_secs(10 * 60);
 
+/// The longest pause that an API server may ask for before the next dry run.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Memory of the proof. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Guard {
@@ -50,6 +53,8 @@ pub struct Guard {
 struct Proof {
     /// Moment before the dry run that was denied as it must be; `None` if the last one was not.
     at: Mutex<Option<Moment>>,
+    /// Moment until which the API server asks to be left alone. Whoever has the turn waits for it.
+    rests_until: Mutex<Option<Moment>>,
     /// One report tries it at a time: the others need no dry run of their own.
     turns: Semaphore,
 }
@@ -63,8 +68,13 @@ pub enum Unguarded {
     Off(String),
     /// It is denied, but not by the policy that holds agents: in the API server's words.
     NotByPolicy(String),
-    /// It has not answered.
-    Unknown(String),
+    /// It has not answered, or is busy.
+    Unknown {
+        /// The API server's words, or the reason why there is no answer.
+        why: String,
+        /// The pause that the API server asks for.
+        asked: Option<Duration>,
+    },
 }
 
 impl Unguarded {
@@ -73,7 +83,7 @@ impl Unguarded {
         match self {
             Self::Open(why) | Self::NotByPolicy(why) => Ending::with(Outcome::Unguarded, why),
             Self::Off(why) => Ending::with(Outcome::Off, why),
-            Self::Unknown(why) => Ending::with(Outcome::Refused, why),
+            Self::Unknown { why, .. } => Ending::with(Outcome::Refused, why),
         }
     }
 }
@@ -84,6 +94,7 @@ impl Guard {
     pub fn new(own: Option<OwnPod>, clock: Clock) -> Self {
         let proof = Proof {
             at: Mutex::default(),
+            rests_until: Mutex::default(),
             turns: Semaphore::new(1),
         };
         Self {
@@ -117,9 +128,13 @@ impl Guard {
         if self.is_within(RENEWED) {
             return Ok(());
         }
+        self.rest().await;
         let begun = self.clock.now();
         let tried = try_on(client, own).await;
         self.keep(tried.is_ok().then_some(begun));
+        if let Err(Unguarded::Unknown { asked, .. }) = &tried {
+            *held(&self.proof.rests_until) = asked.map(|asked| begun.after(asked.min(LONGEST)));
+        }
         tried
     }
 
@@ -139,15 +154,24 @@ impl Guard {
         self.own.is_none() || self.at().is_some_and(recent)
     }
 
+    /// Waits as long as the API server asks.
+    async fn rest(&self) {
+        let until = held(&self.proof.rests_until).take();
+        let left = until.map_or(Duration::ZERO, |until| until.since(self.clock.now()));
+        tokio::time::sleep(left).await;
+    }
+
     fn at(&self) -> Option<Moment> {
-        let at = self.proof.at.lock();
-        *at.unwrap_or_else(PoisonError::into_inner)
+        *held(&self.proof.at)
     }
 
     fn keep(&self, proved: Option<Moment>) {
-        let at = self.proof.at.lock();
-        *at.unwrap_or_else(PoisonError::into_inner) = proved;
+        *held(&self.proof.at) = proved;
     }
+}
+
+fn held(moment: &Mutex<Option<Moment>>) -> MutexGuard<'_, Option<Moment>> {
+    moment.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns true if the kill switch refused a request.
@@ -170,7 +194,7 @@ async fn try_on(client: &Client, own: &OwnPod) -> Result<(), Unguarded> {
              Install the ValidatingAdmissionPolicy of deploy/base, or set mode: observe"
         ))),
         Err(ApiError::Refused(refused)) => read(&refused, own),
-        Err(error) => Err(Unguarded::Unknown(error.to_string())),
+        Err(ApiError::NoAnswer(why)) => Err(Unguarded::Unknown { why, asked: None }),
     }
 }
 
@@ -186,7 +210,10 @@ fn read(refused: &Refused, OwnPod { namespace, name }: &OwnPod) -> Result<(), Un
         )))
     } else if refused.passes() || refused.code == 404 {
         // Something before the API server answers 404 while the API server is away.
-        Err(Unguarded::Unknown(refused.to_string()))
+        Err(Unguarded::Unknown {
+            why: refused.to_string(),
+            asked: refused.retry_after,
+        })
     } else {
         Err(Unguarded::NotByPolicy(format!(
             "whether this agent is held to its own node is not proved: not the policy of deploy/base denied it a label on the Pod \

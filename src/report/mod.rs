@@ -16,7 +16,7 @@ mod refusal;
 mod retry;
 mod spare;
 
-pub use account::{Account, Step, Trace};
+pub use account::{Account, Step, Trace, asked_last};
 pub use event::{About, EVENT_REASONS, Event, announce};
 pub use fleet::{FLEET, fleet_tokens};
 pub use guard::{Guard, HELD, OFF, Unguarded};

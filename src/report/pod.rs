@@ -390,11 +390,7 @@ impl<'a> Door<'a> {
         request: Result<http::Request<Vec<u8>>, request::Error>,
     ) -> Result<T, Refusal> {
         let answer = call(self.client, request).await.map_err(Refusal::from);
-        let result = answer.as_ref().err().map_or("ok", Refusal::text);
-        self.trace.push(Trace {
-            step,
-            result: result.to_owned(),
-        });
+        self.trace.push(Refusal::trace(step, answer.as_ref().err()));
         answer
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::account::{Step, Trace};
 use super::guard::is_off;
 use super::plugin::refusal;
 use crate::api::{ApiError, Refused};
@@ -59,6 +60,18 @@ impl Refusal {
         match self {
             Self::Gone => "gone",
             Self::Denied { why, .. } | Self::Moved(why) | Self::Failed { why, .. } => why,
+        }
+    }
+
+    /// Returns the trace of a request that ended with this refusal, or well.
+    pub(super) fn trace(step: Step, refusal: Option<&Self>) -> Trace {
+        Trace {
+            step,
+            result: refusal.map_or("ok", Self::text).to_owned(),
+            asked: match refusal {
+                Some(Self::Failed { asked, .. }) => *asked,
+                _ => None,
+            },
         }
     }
 }

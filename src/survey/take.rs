@@ -113,7 +113,7 @@ async fn pending(client: &Client, asked: &Asked) -> Result<Listed<Table>, ApiErr
                 match evidence::namespace(client, namespace).await {
                     Ok(view) => table.know(namespace, view),
                     Err(error) => {
-                        first.get_or_insert_with(|| format!("{namespace}: {error}"));
+                        first.get_or_insert_with(|| format!("{namespace}: {}", error.why));
                         unknown.insert(namespace.to_owned());
                     }
                 }

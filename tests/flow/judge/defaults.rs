@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use pullwarden::judge::{
@@ -9,6 +10,7 @@ use pullwarden::judge::{
 };
 use serde_json::json;
 
+use crate::support::apiserver::Act;
 use crate::support::apiserver::Kind::{GetNamespace, List, PatchPod, Watch};
 use crate::support::judge::{TestJudge, at, decides_to_fail, request, settles};
 use crate::support::node::Node;
@@ -217,6 +219,23 @@ async fn a_namespace_is_read_once_and_only_where_that_is_allowed() {
         assert_eq!(node.api.count(GetNamespace), usize::from(allowed));
         assert_eq!((node.api.count(List), node.api.count(Watch)), (1, 1));
     }
+}
+
+#[tokio::test]
+async fn a_namespace_is_not_read_again_before_the_api_server_asks_for() {
+    let mut node = Node::counting_to(9).await;
+    node.config.policy.scope.namespace_annotations = Some(range(2, None));
+    node.api.at(GetNamespace, 1, Act::RefuseFor(429, 120));
+    node.add(&pod());
+    let agent = node.agent();
+    agent.judges(&pod()).await;
+    node.asked(GetNamespace, 1).await;
+    node.turns(3).await;
+    node.advance(Duration::from_secs(119));
+    node.turns(3).await;
+    assert_eq!(node.api.count(GetNamespace), 1);
+    node.advance(Duration::from_secs(30));
+    node.asked(GetNamespace, 2).await;
 }
 
 #[tokio::test]

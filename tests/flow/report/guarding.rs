@@ -7,6 +7,7 @@ use pullwarden::judge::NodeMode;
 use pullwarden::report::{HELD, OFF as SWITCHED_OFF};
 use pullwarden::view::GuardTried;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::apiserver::{Act, Kind};
 use crate::support::node::{Agent, Node};
@@ -58,6 +59,19 @@ async fn what_must_be_denied_is_tried_once_and_only_for_show() {
             .contains(&("dryRun".to_owned(), "All".to_owned()))
     );
     assert_eq!(agent.status().await.guard_tried, GuardTried::Yes);
+}
+
+#[tokio::test]
+async fn a_busy_api_server_is_asked_again_after_the_time_that_it_asks_for() {
+    let node = node().await;
+    node.api.at(Kind::TryPatch, 1, Act::RefuseFor(429, 2));
+    node.api.refuse_from(Kind::TryPatch, 2, 403, DENIED);
+    let began = Instant::now();
+    let agent = node.agent();
+    fails_one(&node, &agent).await;
+    node.asked(Kind::PostEvent, 1).await;
+    assert!(began.elapsed() >= Duration::from_secs(2));
+    assert_eq!(node.api.count(Kind::TryPatch), 2);
 }
 
 #[tokio::test]

@@ -84,6 +84,32 @@ async fn as_often_as_it_takes() {
 }
 
 #[tokio::test]
+async fn not_before_the_time_that_the_api_server_asks_for() {
+    let race = Race::start().await;
+    let api = &race.node.api;
+    api.refuse_from(PatchPod, 1, 503, "etcd leader changed");
+    // One is of the report, and one of the first try to revert.
+    for nth in [2, 3] {
+        api.at(PatchStatus, nth, Act::RefuseFor(429, 90));
+    }
+    race.ends("failed").await;
+    race.node.report(&running());
+    race.agent.drops(&pod()).await;
+    for tried in [2, 3] {
+        race.node.turns(3).await;
+        race.node.advance(Duration::from_secs(85));
+        race.node.turns(3).await;
+        assert_eq!(api.count(PatchStatus), tried);
+        race.node.advance(Duration::from_secs(20));
+        race.node.asked(PatchStatus, tried + 1).await;
+    }
+    until("the condition is reverted", async || {
+        race.condition() == "False"
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn after_a_restart_that_came_before_it_could_be() {
     let race = Race::start().await;
     race.node
