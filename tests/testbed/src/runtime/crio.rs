@@ -83,8 +83,8 @@ fn registries() -> String {
     let insecure =
         |location: &str| format!("\n[[registry]]\nlocation = \"{location}\"\ninsecure = true\n");
     let mut text = "unqualified-search-registries = []\n".to_owned();
-    // The registry's other name. An agent compares names, so to it this is another registry.
-    let second_name = REGISTRY.replace("127.0.0.1", "localhost");
+    // Another name of the fault registry. An agent compares names, so to it this is another registry.
+    let second_name = FAULTS.replace("127.0.0.1", "localhost");
     text.extend([REGISTRY, &second_name, FAULTS, FAULTS_CHALLENGING].map(insecure));
     text.extend(IMPORTED_HOSTS.map(|host| {
         let location = format!("{REGISTRY}/{IMPORTED}/{host}");
