@@ -109,7 +109,8 @@ impl Agent {
                 }
                 let (ending, marked) = (account.ending, account.marked);
                 if let (Some(true), Some(asked)) = (marked, asked_last(&account.trace)) {
-                    self.workers.reverts.rest(&pod.uid, now.boot, asked);
+                    let share = self.sources.ways.share;
+                    self.workers.reverts.rest(&pod.uid, now.boot, share, asked);
                 }
                 if ending.outcome == Outcome::Written {
                     self.process.count_freed(now.boot);

@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use crate::evidence::Lost;
 use crate::judge::{Moment, NamespaceView, Namespaces};
+use crate::report::LONGEST_PAUSE;
 
 /// A namespace is read again after this.
 const FRESH: Duration = Duration::from_secs(300);
@@ -51,7 +52,7 @@ impl NamespaceReader {
         true
     }
 
-    /// Takes up an answer. A pause that the API server asks for is added, up to [`FRESH`]. Returns all namespaces that are known now, if the answer is one.
+    /// Takes up an answer. A pause that the API server asks for is added, up to a minute. Returns all namespaces that are known now, if the answer is one.
     pub(super) fn take(
         &mut self,
         name: &str,
@@ -61,7 +62,7 @@ impl NamespaceReader {
         let found = match found {
             Ok(found) => found,
             Err(Lost { why: error, asked }) => {
-                let pause = asked.unwrap_or_default().min(FRESH);
+                let pause = asked.unwrap_or_default().min(LONGEST_PAUSE);
                 let next = self.asked.get_mut(name);
                 let is_known = next.is_some_and(|next| {
                     next.due = next.due.after(pause);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::judge::Moment;
+use crate::report::LONGEST_PAUSE;
 
 /// First and longest pause, before jitter, until a condition that still stands is tried again. Each
 /// is twice the one before.
@@ -44,14 +45,16 @@ impl Reverts {
         is_due
     }
 
-    /// The API server refuses, and asks for this pause: no try begins before, for ten minutes at most.
-    pub(super) fn rest(&mut self, uid: &str, now: Moment, asked: Duration) {
+    /// The API server asks for a pause: no try begins before it has passed, a minute at most. `share`
+    /// tells this node from the others.
+    pub(super) fn rest(&mut self, uid: &str, now: Moment, share: f64, asked: Duration) {
         let first = Try::first(now);
         let next = self.0.entry(uid.to_owned()).or_insert(first);
-        next.not_before = now.after(asked.min(PAUSES.1));
+        let rested = now.after(asked.min(LONGEST_PAUSE) + PAUSES.0.mul_f64(share));
+        next.not_before = next.not_before.max(rested);
     }
 
-    /// A try has failed. A pause that the API server asks for is added to its own, up to ten minutes.
+    /// A try has failed. A pause that the API server asks for is added to its own, up to a minute.
     /// `share` tells this node from the others. Returns whether that is news.
     pub(super) fn failed(
         &mut self,
@@ -63,7 +66,7 @@ impl Reverts {
         let Some(next) = self.0.get_mut(uid) else {
             return false;
         };
-        let asked = asked.unwrap_or_default().min(PAUSES.1);
+        let asked = asked.unwrap_or_default().min(LONGEST_PAUSE);
         next.not_before = now.after(next.pause.mul_f64(1.0 + share) + asked);
         let is_first = next.pause == PAUSES.0;
         next.pause = (next.pause * 2).min(PAUSES.1);
@@ -102,8 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_api_server_asks_for_comes_on_top_up_to_ten_minutes() {
-        for (asked, expected) in [(60, 65), (601, 605), (u64::MAX, 605)] {
+    fn what_the_api_server_asks_for_comes_on_top_up_to_a_minute() {
+        for (asked, expected) in [(20, 25), (61, 65), (u64::MAX, 65)] {
             let mut reverts = Reverts::default();
             assert!(reverts.begins("a", at(0)));
             reverts.failed("a", at(0), 0.0, Some(Duration::from_secs(asked)));
@@ -114,9 +117,10 @@ mod tests {
     #[test]
     fn a_report_that_was_asked_to_wait_holds_the_first_try() {
         let mut reverts = Reverts::default();
-        reverts.rest("a", at(0), Duration::from_secs(60));
-        assert!(!reverts.begins("a", at(59)) && reverts.begins("a", at(60)));
-        assert!(reverts.failed("a", at(60), 0.0, None), "the first is news");
+        reverts.rest("a", at(0), 1.0, Duration::MAX);
+        reverts.rest("a", at(0), 0.0, Duration::from_secs(1));
+        assert!(!reverts.begins("a", at(64)) && reverts.begins("a", at(65)));
+        assert!(reverts.failed("a", at(65), 0.0, None), "the first is news");
     }
 
     #[test]

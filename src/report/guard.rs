@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::patch::parameters;
+use super::retry::{FIRST, LONGEST, share};
 use crate::api::{ApiError, Refused, call};
 use crate::clock::Clock;
 use crate::config::OwnPod;
@@ -37,8 +38,8 @@ const RENEWED: Duration = Duration::from_secs(8 * 60);
 /// The oldest proof at a write. A try that takes longer than the difference begins anew.
 const OLDEST: Duration = Duration::from_secs(10 * 60);
 
-/// The longest pause that an API server may ask for before the next dry run.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The longest pause that a report waits for before its dry run. It would judge by what it saw before.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Memory of the proof. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -53,10 +54,20 @@ pub struct Guard {
 struct Proof {
     /// Moment before the dry run that was denied as it must be; `None` if the last one was not.
     at: Mutex<Option<Moment>>,
-    /// Moment until which the API server asks to be left alone. Whoever has the turn waits for it.
-    rests_until: Mutex<Option<Moment>>,
+    /// The last dry run that was not answered, if there was none since.
+    unanswered: Mutex<Option<Unanswered>>,
     /// One report tries it at a time: the others need no dry run of their own.
     turns: Semaphore,
+}
+
+/// A dry run that was not answered, or by a busy API server.
+#[derive(Clone, Debug)]
+struct Unanswered {
+    why: Unguarded,
+    /// Moment at which it ended.
+    at: Moment,
+    /// Moment until which the API server asks to be left alone.
+    until: Moment,
 }
 
 /// Reason why nothing may be written.
@@ -94,7 +105,7 @@ impl Guard {
     pub fn new(own: Option<OwnPod>, clock: Clock) -> Self {
         let proof = Proof {
             at: Mutex::default(),
-            rests_until: Mutex::default(),
+            unanswered: Mutex::default(),
             turns: Semaphore::new(1),
         };
         Self {
@@ -123,18 +134,17 @@ impl Guard {
         let Some(own) = self.own.as_ref().filter(|_| !self.is_within(RENEWED)) else {
             return Ok(());
         };
+        let came = self.clock.now();
         // Nobody closes it.
         let _turn = self.proof.turns.acquire().await;
         if self.is_within(RENEWED) {
             return Ok(());
         }
-        self.rest().await;
+        self.rest(came).await?;
         let begun = self.clock.now();
         let tried = try_on(client, own).await;
         self.keep(tried.is_ok().then_some(begun));
-        if let Err(Unguarded::Unknown { asked, .. }) = &tried {
-            *held(&self.proof.rests_until) = asked.map(|asked| begun.after(asked.min(LONGEST)));
-        }
+        *held(&self.proof.unanswered) = tried.clone().err().and_then(|why| self.unanswered(why));
         tried
     }
 
@@ -154,11 +164,34 @@ impl Guard {
         self.own.is_none() || self.at().is_some_and(recent)
     }
 
-    /// Waits as long as the API server asks.
-    async fn rest(&self) {
-        let until = held(&self.proof.rests_until).take();
-        let left = until.map_or(Duration::ZERO, |until| until.since(self.clock.now()));
+    /// Waits as long as the API server asks, for a report that came at this moment.
+    ///
+    /// # Errors
+    /// The last dry run's, if that was not answered while the report waited for its turn, or if the pause
+    /// is too long to be waited for.
+    async fn rest(&self, came: Moment) -> Result<(), Unguarded> {
+        let Some(last) = held(&self.proof.unanswered).clone() else {
+            return Ok(());
+        };
+        let left = last.until.since(self.clock.now());
+        if last.at > came || left > SOON {
+            return Err(last.why);
+        }
         tokio::time::sleep(left).await;
+        Ok(())
+    }
+
+    fn unanswered(&self, why: Unguarded) -> Option<Unanswered> {
+        let Unguarded::Unknown { asked, .. } = &why else {
+            return None;
+        };
+        let at = self.clock.now();
+        let pause = asked.map(|asked| asked.min(LONGEST) + FIRST.mul_f64(share()));
+        Some(Unanswered {
+            until: at.after(pause.unwrap_or_default()),
+            why,
+            at,
+        })
     }
 
     fn at(&self) -> Option<Moment> {
@@ -170,8 +203,8 @@ impl Guard {
     }
 }
 
-fn held(moment: &Mutex<Option<Moment>>) -> MutexGuard<'_, Option<Moment>> {
-    moment.lock().unwrap_or_else(PoisonError::into_inner)
+fn held<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns true if the kill switch refused a request.

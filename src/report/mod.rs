@@ -24,4 +24,5 @@ pub use in_force::InForce;
 pub use permits::Permits;
 pub use plugin::ALTERED;
 pub use pod::{aftermath, fail, look, take_back};
+pub use retry::LONGEST as LONGEST_PAUSE;
 pub use spare::{PATIENCE, ask};

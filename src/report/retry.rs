@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::refusal::Refusal;
 
 /// The first pause, before jitter. Each further one is twice as long.
-const FIRST: Duration = Duration::from_millis(250);
+pub(super) const FIRST: Duration = Duration::from_millis(250);
 
 /// The longest pause that an API server may ask for: a Pod that is judged now is another one later.
-const LONGEST: Duration = Duration::from_secs(60);
+pub const LONGEST: Duration = Duration::from_secs(60);
 
 /// The tries of one request, and the pauses between them.
 #[derive(Clone, Debug)]

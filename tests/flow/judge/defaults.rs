@@ -225,13 +225,13 @@ async fn a_namespace_is_read_once_and_only_where_that_is_allowed() {
 async fn a_namespace_is_not_read_again_before_the_api_server_asks_for() {
     let mut node = Node::counting_to(9).await;
     node.config.policy.scope.namespace_annotations = Some(range(2, None));
-    node.api.at(GetNamespace, 1, Act::RefuseFor(429, 120));
+    node.api.at(GetNamespace, 1, Act::RefuseFor(429, 50));
     node.add(&pod());
     let agent = node.agent();
     agent.judges(&pod()).await;
     node.asked(GetNamespace, 1).await;
     node.turns(3).await;
-    node.advance(Duration::from_secs(119));
+    node.advance(Duration::from_secs(49));
     node.turns(3).await;
     assert_eq!(node.api.count(GetNamespace), 1);
     node.advance(Duration::from_secs(30));

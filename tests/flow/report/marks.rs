@@ -90,14 +90,14 @@ async fn not_before_the_time_that_the_api_server_asks_for() {
     api.refuse_from(PatchPod, 1, 503, "etcd leader changed");
     // One is of the report, and one of the first try to revert.
     for nth in [2, 3] {
-        api.at(PatchStatus, nth, Act::RefuseFor(429, 90));
+        api.at(PatchStatus, nth, Act::RefuseFor(429, 50));
     }
     race.ends("failed").await;
     race.node.report(&running());
     race.agent.drops(&pod()).await;
     for tried in [2, 3] {
         race.node.turns(3).await;
-        race.node.advance(Duration::from_secs(85));
+        race.node.advance(Duration::from_secs(45));
         race.node.turns(3).await;
         assert_eq!(api.count(PatchStatus), tried);
         race.node.advance(Duration::from_secs(20));

@@ -61,6 +61,23 @@ async fn the_proof_is_made_again_after_eight_minutes() {
 }
 
 #[tokio::test]
+async fn a_long_pause_that_is_asked_for_ends_the_report_without_a_dry_run() {
+    let node = node().await;
+    node.api.at(Kind::TryPatch, 1, Act::RefuseFor(429, 60));
+    node.api.refuse_from(Kind::TryPatch, 2, 403, DENIED);
+    let agent = node.agent();
+    node.asked(Kind::TryPatch, 1).await;
+    node.turns(3).await;
+    for name in ["q", "r", "s"] {
+        another_ends(&node, &agent, name, "failed").await;
+    }
+    assert_eq!(node.api.count(Kind::TryPatch), 1);
+    node.advance(MINUTE);
+    another_ends(&node, &agent, "t", "written").await;
+    assert_eq!(node.api.count(Kind::TryPatch), 2);
+}
+
+#[tokio::test]
 async fn a_node_with_nothing_to_write_renews_no_proof() {
     let node = node().await;
     node.api.refuse_from(Kind::TryPatch, 1, 403, DENIED);
