@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::account::{Step, Trace};
 use super::guard::is_off;
 use super::patch::parameters;
-use super::retry::share;
+use super::pause::share;
 use crate::api::{ApiError, Dated, call_dated};
 use crate::fleet::{Answer, Book, Closed, Limits, Token};
 use crate::judge::{Ending, FailRequest, Outcome, PodView, Policy, about};

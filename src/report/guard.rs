@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::patch::parameters;
-use super::retry::{FIRST, LONGEST, share};
+use super::pause::{FIRST, LONGEST, share};
 use crate::api::{ApiError, Refused, call};
 use crate::clock::Clock;
 use crate::config::OwnPod;

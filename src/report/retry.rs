@@ -1,15 +1,9 @@
 //! Tries of a request, and the pauses between them: an API server in trouble is not asked by a whole cluster at once.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
+use super::pause::{FIRST, LONGEST, share};
 use super::refusal::Refusal;
-
-/// The first pause, before jitter. Each further one is twice as long.
-pub(super) const FIRST: Duration = Duration::from_millis(250);
-
-/// The longest pause that an API server may ask for: a Pod that is judged now is another one later.
-pub const LONGEST: Duration = Duration::from_secs(60);
 
 /// The tries of one request, and the pauses between them.
 #[derive(Clone, Debug)]
@@ -70,12 +64,6 @@ impl Tries {
     }
 }
 
-/// A random number from 0 to 1.
-pub(super) fn share() -> f64 {
-    let [a, b, ..] = RandomState::new().hash_one(()).to_be_bytes();
-    f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +77,6 @@ mod tests {
         for _ in 0..100 {
             assert!(tries.next(Duration::ZERO, 0.0) <= LONGEST);
         }
-        assert!((0..100).all(|_| (0.0..=1.0).contains(&share())));
     }
 
     #[test]

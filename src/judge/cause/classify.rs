@@ -2,7 +2,7 @@
 
 use super::kind::Cause;
 use super::phrases::Phrases;
-use super::registry::{NOT_SCANNED, RATE_LIMITED};
+use super::registry::{NOT_SCANNED, RATE_LIMITED, UPSTREAM, UPSTREAM_HAS_NONE};
 use super::sign::Sign::{self, *};
 use super::{crio, kubelet, mismatch, status};
 
@@ -114,7 +114,8 @@ fn local_step(error: &Phrases<'_>) -> Option<Cause> {
 
 fn unreachable(error: &Phrases<'_>) -> Option<Cause> {
     let has_answer = status::status(error).is_some();
-    (error.is_unanswered() && !has_answer).then_some(Cause::Unreachable)
+    let is_unanswered = error.is_unanswered() || status::is_a_proxys(error);
+    (is_unanswered && !has_answer).then_some(Cause::Unreachable)
 }
 
 fn signature_refused(error: &Phrases<'_>) -> Option<Cause> {
@@ -181,6 +182,9 @@ fn untyped(error: &Phrases<'_>) -> Option<Cause> {
 
 fn image_not_found(error: &Phrases<'_>) -> Option<Cause> {
     let told = error.has(Of(Cause::ImageNotFound));
+    if told && error.says(&[UPSTREAM]) && !error.says(&[UPSTREAM_HAS_NONE]) {
+        return Some(Cause::RegistryUnavailable);
+    }
     if told && (is_of_index(error) || is_of_harbors_index(error)) {
         return Some(Cause::MissingContent);
     }

@@ -36,6 +36,8 @@ pub(super) const ARTIFACT: &str = "; artifact err: ";
 
 /// Mark behind which the error of a real artifact stands. It is pulled as an image first, which always fails.
 pub(super) const PULLED_ARTIFACT: &str = "; artifact err: pull artifact: ";
+/// The image's error of what may be a real artifact. CRI-O then asks for its manifest once more.
+pub(super) const NO_IMAGE: &str = "unsupported image-specific operation on artifact with type ";
 
 /// Beginning and end of the errors of mirrors. The error of the origin, which was asked last, follows.
 pub(super) const MIRRORS: (&str, &str) = ("(Mirrors also failed: [", "]): ");
@@ -100,6 +102,24 @@ rows! {
     With("missing key ", " for client certificate ") => LocalStep;
     "loading registries" => LocalStep;
     "loading registries configuration" => LocalStep;
+    "Invalid signature storage URL " => LocalStep;
+    // Of a location or a prefix in registries.conf.
+    "rewriting reference" => LocalStep;
+    With("invalid prefix '", " for reference ") => LocalStep;
+    // CRI-O's own program for pulls.
+    "--separate-pull-cgroup is supported" => LocalStep;
+    "pullImage was aborted by a Go panic" => LocalStep;
+    "pull child finished successfully" => LocalStep;
+    "exit status " => Place(RuntimeTrouble);
+    "signal" => Place(RuntimeTrouble);
+    // The keys of the policy itself, and what reads them.
+    Contains("Invalid crypto engine") => LocalStep;
+    Contains("No public keys imported") => LocalStep;
+    Contains("error loading Fulcio CA ") => LocalStep;
+    Contains("error loading PKI CA ") => LocalStep;
+    Contains("parsing public key ") => LocalStep;
+    Contains("parsing Rekor public key ") => LocalStep;
+    With("Rekor public key ", " is not using ECDSA") => LocalStep;
     "parsing /" => LocalStep;
     "Error parsing signature storage configuration" => LocalStep;
     With("registry ", BLOCKED) => Of(SignatureRefused);
@@ -122,6 +142,8 @@ rows! {
     "creating read-only layer" => Place(RuntimeTrouble);
     "committing the finished image" => Place(RuntimeTrouble);
     "locating image " => Place(RuntimeTrouble);
+    "resolve pulled image " => Place(RuntimeTrouble);
+    "partial pull of blob " => Place(RegistryUnavailable);
     "layer not known" => Place(RuntimeTrouble);
     "image not known" => Place(RuntimeTrouble);
     With("reference ", " does not resolve to an image ID") => Place(RuntimeTrouble);
@@ -146,12 +168,15 @@ rows! {
     "fetching partial blob" => FromStorage;
     "error fetching external blob from " => FromStorage;
     "Source image rejected" => Of(SignatureRefused);
-    // An HTML page in place of a signature.
-    "unrecognized signature format, starting with binary 0x3c" => Body(RegistryUnavailable);
+    // A page or nothing in place of a signature. A dash begins one that was published in another format.
+    Without("unrecognized signature format, starting with binary ", "0x2d") => Body(RegistryUnavailable);
+    "empty signature blob" => Body(RegistryUnavailable);
     "unexpected MIME type for sigstore attachment manifest" => Body(RegistryUnavailable);
     "A signature was required" => Of(SignatureRefused);
     "no image found in image index for architecture" => Of(NoMatchingPlatform);
     "no image found in manifest list for architecture" => Of(NoMatchingPlatform);
+    // An endless page.
+    "exceeded maximum allowed size of " => Body(RegistryUnavailable);
     // A document without a version is no manifest.
     "unsupported schema version 0" => Body(RegistryUnavailable);
     // A manifest of today, under a media type that is no manifest's: whatever serves it is at fault.

@@ -119,7 +119,13 @@ fn of_error(text: &str) -> Cause {
     let text = match text.strip_prefix(crio::IMAGE_OR_ARTIFACT) {
         Some(text) => match text.split_once(crio::PULLED_ARTIFACT) {
             Some((_, artifact)) => artifact,
-            None => text.split(crio::ARTIFACT).next().unwrap_or(text),
+            None => match text.split_once(crio::ARTIFACT) {
+                Some((image, artifact)) if image.contains(crio::NO_IMAGE) => {
+                    return of_second_look(image, artifact);
+                }
+                Some((image, _)) => image,
+                None => text,
+            },
         },
         None => text,
     };
@@ -146,6 +152,16 @@ fn of_error(text: &str) -> Cause {
     let read = most_patient(causes).unwrap_or_else(|| of(&[]));
     let unread = listed.next().map(|_| Cause::Unrecognised);
     most_patient([read].into_iter().chain(unread)).unwrap_or(read)
+}
+
+/// Returns the cause of what is no image and may be an artifact. The artifact's error counts as well,
+/// because a second try may get the artifact.
+fn of_second_look(image: &str, artifact: &str) -> Cause {
+    let (image, artifact) = (of_error(image), of_error(artifact));
+    match artifact {
+        Cause::Unrecognised => image,
+        known => most_patient([image, known].into_iter()).unwrap_or(image),
+    }
 }
 
 /// Returns an error without the errors of mirrors. The origin, which was asked after them, decides.

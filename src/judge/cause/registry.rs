@@ -14,7 +14,13 @@ rows! {
     // A code is left out where its usual message says the same.
     "requested access to the resource is denied" => Of(Denied);
     "too many requests" => Of(TooManyRequests);
+    Contains(" rate limit") => Of(TooManyRequests);
     "service unavailable" => Of(RegistryUnavailable);
+    "unknown error" => Of(RegistryUnavailable);
+    "database is locked" => Of(RegistryUnavailable);
+    // Artifactory's.
+    "This request is blocked due to recurrent login failures" => Of(TooManyRequests);
+    "Remote Auto Blocked" => Of(RegistryUnavailable);
     "The operation is unsupported" => Of(RegistryUnavailable);
     "unsupported" => Of(RegistryUnavailable);
     "blob unknown" => Of(MissingContent);
@@ -32,6 +38,10 @@ rows! {
     "PROJECT_POLICY_VIOLATION" => Of(SignatureRefused);
     "PROJECTPOLICYVIOLATION" => Of(SignatureRefused);
     With("current image with", "cannot be pulled due to configured policy") => Of(SignatureRefused);
+    "invalid repository name" => Of(InvalidImageName);
+    "The named manifest is not known to the registry" => Of(ImageNotFound);
+    // Quay's.
+    With("Tag ", " was deleted or has expired") => Of(ImageNotFound);
     // An old registry's of Docker.
     With("Tag ", " not found in repository ") => Of(ImageNotFound);
 }
@@ -48,6 +58,14 @@ pub(super) const RATE_LIMITED: &[&str] = &[
     "\ntoomanyrequests:",
     "message: toomanyrequests:",
 ];
+
+/// Words of a proxying organisation of Quay, for any failure of its upstream; in small letters. What went
+/// wrong there follows in brackets.
+pub(super) const UPSTREAM: &str =
+    "in the upstream registry, or the configured quay organization credentials";
+
+/// Text that follows them if the upstream has no such image.
+pub(super) const UPSTREAM_HAS_NONE: &str = "insufficient rights to access it (404)";
 
 /// Words of Harbor and of Artifactory's Xray for an image that is not scanned yet; in small letters.
 pub(super) const NOT_SCANNED: &[&str] = &[

@@ -43,14 +43,28 @@ fn after_head(phrase: &str) -> Option<&str> {
 }
 
 /// Returns a status whose words stand where an answer does. A proxy's refusal to connect reads the
-/// same, so that the request must be one of the registry's API.
+/// same. So the request must be one of the registry's API, and the first phrase: Docker alone words a
+/// registry's answer so.
 fn words(error: &Phrases<'_>) -> Option<u16> {
     let is_asked = !error.is_unanswered() && requests(error.text).any(is_of_registry);
-    error.phrases.windows(2).find_map(|pair| {
-        let is_answer = is_request(pair[0]) && is_asked || pair[0] == "unknown";
-        let known = WORDS.iter().find(|(words, _)| *words == pair[1])?;
-        is_answer.then_some(known.1)
+    error.phrases.windows(2).enumerate().find_map(|(at, pair)| {
+        let is_dockers = at == 0 && is_request(pair[0]) && is_asked;
+        let is_answer = is_dockers || pair[0] == "unknown";
+        is_answer.then(|| worded(pair[1])).flatten()
     })
+}
+
+/// Returns the status that has these words.
+fn worded(phrase: &str) -> Option<u16> {
+    let known = WORDS.iter().find(|(words, _)| *words == phrase);
+    known.map(|(_, status)| *status)
+}
+
+/// Returns whether the words of a status stand where a request's answer does. If it is no answer of a
+/// registry, a proxy has refused to connect.
+pub(super) fn is_a_proxys(error: &Phrases<'_>) -> bool {
+    let mut pairs = error.phrases.windows(2);
+    pairs.any(|pair| is_request(pair[0]) && worded(pair[1]).is_some())
 }
 
 /// Returns the phrase without the host that containerd 1.6 and Docker put before it.
@@ -92,7 +106,7 @@ pub(super) fn cause(error: &Phrases<'_>) -> Option<Cause> {
         401 | 403 if is_of_storage(error) => Cause::RegistryUnavailable,
         401 if error.has(SendingCredentials) => Cause::BadCredentials,
         // A page of what stands before the registry.
-        403 if error.has(Pinging) => Cause::RegistryUnavailable,
+        403 if error.has(Pinging) || is_page(error) => Cause::RegistryUnavailable,
         401 | 403 => Cause::Denied,
         _ if !is_of_image || error.has(NotJson) => Cause::RegistryUnavailable,
         412 => Cause::SignatureRefused,
@@ -102,6 +116,12 @@ pub(super) fn cause(error: &Phrases<'_>) -> Option<Cause> {
         // No registry answers so by its specification: a proxy or a registry in trouble does.
         _ => Cause::RegistryUnavailable,
     })
+}
+
+/// Returns whether a page or nothing came with a 403, by CRI-O's words. A registry refuses in JSON.
+fn is_page(error: &Phrases<'_>) -> bool {
+    let bodies = ["StatusCode: 403, \"<", "StatusCode: 403, \"\""];
+    bodies.iter().any(|body| error.text.contains(body))
 }
 
 /// Returns whether a registry's storage answered. A storage refuses the link that the registry has

@@ -63,8 +63,9 @@ rows! {
     "no route to host" => NoAnswer;
     "network is unreachable" => NoAnswer;
     "host is down" => NoAnswer;
-    // A page for people.
+    // A page for people, which may begin with the mark of its encoding.
     "invalid character '<'" => Body(RegistryUnavailable);
+    "invalid character 'ï'" => Body(RegistryUnavailable);
     // A file of zeros, after the node has lost power.
     "invalid character '\\x00'" => Body(RuntimeTrouble);
     "unexpected end of JSON input" => Body(ConnectionBroken);

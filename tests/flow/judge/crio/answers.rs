@@ -2,7 +2,7 @@
 
 use pullwarden::judge::Cause::*;
 
-use super::{HTML, child, manifest, source};
+use super::{HTML, blob, child, manifest, source};
 
 #[test]
 fn a_manifest_that_does_not_exist() {
@@ -21,8 +21,54 @@ fn a_manifest_that_does_not_exist() {
         "unknown: repository library/a not found",
         "unknown: artifact library/a:1 not found",
         "unknown: resource not found: repo library/a, tag 1 not found",
+        "unknown: The named manifest is not known to the registry.",
+        "unknown: Tag 1 was deleted or has expired. To pull, revive via time machine",
     ] {
         manifest(inner, ImageNotFound);
+    }
+}
+
+/// Quay says the same of all that goes wrong at the registry that an organisation stands for.
+#[test]
+fn an_organisation_of_quay_whose_upstream_fails() {
+    let words = "manifest unknown: the requested image may not exist in the upstream registry, \
+                 or the configured Quay organization credentials have insufficient rights to access it";
+    manifest(&format!("{words} (404)"), ImageNotFound);
+    for why in [
+        "403",
+        "429",
+        "502",
+        "HTTPSConnectionPool(host='registry-1.docker.io', port=443): Max retries exceeded with url: /v2/",
+        "('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
+        "Failed to get token from: 'https://auth.docker.io/token', with status code: 503",
+    ] {
+        manifest(&format!("{words} ({why})"), RegistryUnavailable);
+    }
+}
+
+#[test]
+fn a_page_of_what_stands_before_the_registry() {
+    for inner in [
+        r#"StatusCode: 403, "<!DOCTYPE html>\n<html>\n<head><title>Just a moment...""#,
+        r#"StatusCode: 403, """#,
+        "invalid character 'ï' looking for beginning of value",
+        "exceeded maximum allowed size of 4194304 bytes",
+    ] {
+        manifest(inner, RegistryUnavailable);
+        child(inner, RegistryUnavailable);
+    }
+}
+
+/// Go words the proxy's answer to CONNECT so.
+#[test]
+fn a_proxy_that_does_not_connect() {
+    for words in ["Forbidden", "Service Unavailable", "Not Found"] {
+        let get = |path: &str| format!("Get \"https://r.example/v2/a/{path}\": {words}");
+        source(
+            &format!("reading manifest 1 in r.example/a: {}", get("manifests/1")),
+            Unreachable,
+        );
+        blob(&get("blobs/sha256:9f86d081"), Unreachable);
     }
 }
 
@@ -70,6 +116,9 @@ fn a_registry_that_refuses() {
 #[test]
 fn a_registry_in_trouble() {
     for inner in [
+        "unknown: unknown error",
+        "unknown: database is locked",
+        "unknown: Remote Auto Blocked until 2026-08-13T07:45:05.681Z",
         "received unexpected HTTP status: 500 Internal Server Error",
         "received unexpected HTTP status: 502 Bad Gateway",
         "received unexpected HTTP status: 503 Service Unavailable",
@@ -102,6 +151,8 @@ fn a_registry_in_trouble() {
         "too many requests",
         r#"StatusCode: 429, "Too many requests""#,
         "denied: Rate exceeded",
+        "unknown: You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+        "unknown: This request is blocked due to recurrent login failures, please try again in 4 seconds",
     ] {
         manifest(inner, TooManyRequests);
         child(inner, TooManyRequests);

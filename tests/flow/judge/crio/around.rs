@@ -29,6 +29,34 @@ fn of_a_real_artifact_the_artifacts_error_decides() {
             cause,
         );
     }
+    for (second, cause) in [
+        (
+            "image reference: get manifest from ref: create image source: reading manifest 1 in r.example/a: received unexpected HTTP status: 503 Service Unavailable",
+            RegistryUnavailable,
+        ),
+        (
+            "image reference: get manifest from ref: create image source: reading manifest 1 in r.example/a: toomanyrequests: slow down",
+            TooManyRequests,
+        ),
+        (
+            "image reference: get manifest from ref: unexpected EOF",
+            ConnectionBroken,
+        ),
+        (
+            "copy artifact: writing blob: write /var/lib/containers/storage/artifacts/x: no space left on device",
+            DiskFull,
+        ),
+        (
+            "image reference: get manifest from ref: create image source: reading manifest 1 in r.example/a: manifest unknown",
+            UnsupportedManifest,
+        ),
+        (
+            "image reference: reference is a container image, not an OCI artifact",
+            UnsupportedManifest,
+        ),
+    ] {
+        check(&format!("{IMAGE}; artifact err: {second}"), cause);
+    }
     // It was no artifact that could be had.
     check(
         &format!("{IMAGE}; artifact err: image reference: parse manifest: x"),
@@ -110,6 +138,18 @@ fn a_signature_that_could_not_be_read_is_no_refusal() {
         (
             "parsing signature https://s.example/signature-1: unrecognized signature format, starting with binary 0x3c",
             RegistryUnavailable,
+        ),
+        (
+            "parsing signature https://s.example/signature-1: unrecognized signature format, starting with binary 0xef",
+            RegistryUnavailable,
+        ),
+        (
+            "parsing signature https://s.example/signature-1: empty signature blob",
+            RegistryUnavailable,
+        ),
+        (
+            "parsing signature https://s.example/signature-1: unrecognized signature format, starting with binary 0x2d",
+            SignatureRefused,
         ),
         (
             "unexpected MIME type for sigstore attachment manifest sha256-ab.sig: \"text/html\"",

@@ -53,10 +53,6 @@ fn a_manifest_that_cannot_be_read() {
             InvalidManifest,
         ),
         (
-            "unsupported image-specific operation on artifact with type \"application/vnd.x\"",
-            UnsupportedManifest,
-        ),
-        (
             "Unimplemented manifest MIME type \"application/vnd.x\"",
             UnsupportedManifest,
         ),

@@ -41,8 +41,41 @@ fn a_signature() {
     for inner in [
         "open /etc/pki/key.pub: no such file or directory",
         "open /etc/pki/key.pub: permission denied",
+        "Invalid crypto engine",
+        "None of the signatures were accepted, reasons: Invalid crypto engine; Invalid crypto engine",
+        "No public keys imported",
+        "error loading Fulcio CA certificates",
+        "error loading PKI CA Roots certificates",
+        "parsing public key 1: PEM decoding failed",
+        "parsing Rekor public key 1: PEM decoding failed",
+        "Rekor public key 1 is not using ECDSA",
     ] {
         signature(inner, RuntimeTrouble);
+    }
+}
+
+#[test]
+fn a_registry_configured_with_a_fault() {
+    for inner in [
+        "rewriting reference: invalid reference format: repository name must be lowercase",
+        "rewriting reference: repository name must be canonical",
+        "invalid prefix 'r.example/a' for reference 'r.example/ab:1'",
+        "Invalid signature storage URL https//s: parse \"https//s\": invalid URI for request",
+    ] {
+        source(inner, RuntimeTrouble);
+    }
+}
+
+#[test]
+fn a_program_of_crio_that_fails() {
+    for text in [
+        "--separate-pull-cgroup is supported only with systemd",
+        "pullImage was aborted by a Go panic",
+        "pull child finished successfully but didn’t send a result",
+        "signal: killed",
+        "exit status 2",
+    ] {
+        causes::check(text, RuntimeTrouble);
     }
 }
 
