@@ -2,8 +2,9 @@
 
 use super::kind::Cause;
 use super::phrases::Phrases;
-use super::registry::{NOT_SCANNED, RATE_LIMITED, UPSTREAM, UPSTREAM_HAS_NONE};
+use super::registry::{NOT_SCANNED, RATE_LIMITED, TOKEN_REFUSED, UPSTREAM, UPSTREAM_HAS_NONE};
 use super::sign::Sign::{self, *};
+use super::sign::begins;
 use super::{crio, kubelet, mismatch, status};
 
 /// Question to an error. The first that has an answer decides.
@@ -72,6 +73,10 @@ pub(super) fn cause(error: &Phrases<'_>) -> Cause {
     let mut whole = kubelet::WHOLE.iter();
     if let Some((_, cause)) = whole.find(|(text, _)| error.phrases == [*text]) {
         return *cause;
+    }
+    let first = error.phrases.first().copied().unwrap_or_default();
+    if kubelet::OF_SECRET.iter().any(|head| begins(first, head)) {
+        return Cause::Unrecognised;
     }
     let mut answers = ORDER.iter().filter_map(|question| match question {
         Plain(cause) => error.has(Of(*cause)).then_some(*cause),
@@ -159,7 +164,7 @@ fn denied(error: &Phrases<'_>) -> Option<Cause> {
     told.then(|| {
         if error.says(RATE_LIMITED) {
             Cause::TooManyRequests
-        } else if error.says(NOT_SCANNED) {
+        } else if error.says(NOT_SCANNED) || error.says(TOKEN_REFUSED) {
             Cause::RegistryUnavailable
         } else {
             Cause::Denied

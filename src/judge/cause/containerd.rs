@@ -16,6 +16,10 @@ pub(super) const BEGINNINGS: &[&str] = &[
     "failed to pull ",
     "failed to resolve ",
     "get image config descriptor",
+    "failed to create image reference ",
+    "failed to update image store ",
+    "failed to create OCI registry",
+    "failed to get image ",
 ];
 
 /// Marks behind which the registry's own text stands.
@@ -31,6 +35,9 @@ rows! {
     // A verifier that was killed, or cannot run, has not judged the image.
     Without(VERIFIER, BLOCKED) => Of(RuntimeTrouble);
     With(VERIFIER, BLOCKED) => Of(SignatureRefused);
+    // A shell's words for a program that it cannot run, or does not find.
+    Contains("rejected image (exit code 126)") => LocalStep;
+    Contains("rejected image (exit code 127)") => LocalStep;
     // Manifest and configuration came as they were published, and do not agree.
     "mismatched image rootfs and manifest layers" => Of(InvalidLayer);
     "no processor for media-type" => OddLayer;
@@ -59,6 +66,7 @@ rows! {
     "failed to fetch anonymous token" => Authorising;
     "failed to fetch oauth token" => SendingCredentials;
     "unable to decode token response" => Authorising;
+    "invalid token auth challenge realm" => Of(RegistryUnavailable);
     "unexpected status from " => Status;
     "unexpected status code " => Status;
     "unexpected status" => Status;

@@ -73,6 +73,9 @@ pub(super) const BEGINNINGS: &[&str] = &[
 /// Errors that are the kubelet's own, from the first to the last character.
 pub(super) const WHOLE: &[(&str, Cause)] = &[("pull QPS exceeded", PullQpsExceeded)];
 
+/// Beginnings of errors in a pull secret that cannot be read, which the kubelet shows without a frame.
+pub(super) const OF_SECRET: [&str; 2] = ["json", "invalid character "];
+
 rows! {
     // The runtime itself, or what stands between it and the kubelet.
     "dial unix " => Of(RuntimeUnreachable);

@@ -67,6 +67,10 @@ pub(super) const UPSTREAM: &str =
 /// Text that follows them if the upstream has no such image.
 pub(super) const UPSTREAM_HAS_NONE: &str = "insufficient rights to access it (404)";
 
+/// Words of a registry that refuses the token which its token server has just issued; in small letters.
+/// A token without the rights is worded otherwise.
+pub(super) const TOKEN_REFUSED: &[&str] = &["server message: invalid_token"];
+
 /// Words of Harbor and of Artifactory's Xray for an image that is not scanned yet; in small letters.
 pub(super) const NOT_SCANNED: &[&str] = &[
     "without vulnerability scanning cannot be pulled",

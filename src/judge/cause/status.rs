@@ -134,7 +134,15 @@ fn is_of_storage(error: &Phrases<'_>) -> bool {
     // Storage services answer in XML, registries in JSON.
     let is_error = text.contains("<Error>");
     let elsewhere = || is_stored && !requests(text).all(is_of_registry);
-    is_xml || is_page || is_error || elsewhere()
+    is_xml || is_page || is_error || is_stored && is_without_words(text) || elsewhere()
+}
+
+/// Returns whether containerd shows a status without the registry's words. It shows the registry's URL
+/// even if the storage has answered; a registry refuses in words.
+fn is_without_words(text: &str) -> bool {
+    let heads = ["unexpected status code http", "unexpected status from "];
+    let is_worded = text.contains("erver message: ") || text.contains('\n');
+    heads.iter().any(|head| text.contains(head)) && !is_worded
 }
 
 /// Returns the URLs that an error shows as requests.

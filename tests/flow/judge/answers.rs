@@ -112,6 +112,8 @@ fn refusals_and_the_token_servers_trouble() {
     for (text, expected) in [
         ("pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed".to_owned(), Denied),
         ("pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials".to_owned(), Denied),
+        ("pull access denied, repository does not exist or may require authorization: server message: invalid_token: authorization failed".to_owned(), RegistryUnavailable),
+        ("invalid token auth challenge realm: parse \"https://${HOST}/token\": invalid character \"{\" in host name".to_owned(), RegistryUnavailable),
         (format!("failed to authorize: failed to fetch oauth token: {token}401 Unauthorized"), BadCredentials),
         (format!("failed to authorize: failed to fetch anonymous token: {token}401 Unauthorized"), Denied),
         (format!("failed to authorize: failed to fetch anonymous token: {token}403 Forbidden"), Denied),
@@ -241,7 +243,14 @@ fn a_storages_refusal_says_nothing_of_rights() {
         "https://r.example/v2/a/blobs/sha256:ab0",
         "https://mirror.example/prefix/v2/a/manifests/sha256:ab0?ns=r.example",
     ] {
-        check(&format!("{PULL}{open} {url}: 403 Forbidden"), Denied);
+        let told = format!("{PULL}{open} {url}: 403 Forbidden");
+        check(
+            &format!("{told} - Server message: denied: no such right"),
+            Denied,
+        );
+        check(&format!("{told}\ndenied: no such right"), Denied);
+        // containerd shows the registry's address even if it was sent on to a storage, which has no such words.
+        check(&told, RegistryUnavailable);
     }
     let error = "<?xml version=\\\"1.0\\\"?>\\n<Error><Code>AccessDenied</Code></Error>";
     for stage in [

@@ -84,10 +84,39 @@ fn a_verifier_refuses_only_where_it_has_judged() {
             RuntimeTrouble,
         );
     }
+    let blocked = format!("{PULL}image verifier bindir blocked pull of {image} for reason");
+    check(&format!("{blocked}: no"), SignatureRefused);
     check(
-        &format!("{PULL}image verifier bindir blocked pull of {image} for reason: no"),
+        &format!("{blocked} verifier cosign rejected image (exit code 1): no"),
         SignatureRefused,
     );
+    for code in [126, 127] {
+        check(
+            &format!("{blocked} verifier cosign rejected image (exit code {code}): "),
+            RuntimeTrouble,
+        );
+    }
+}
+
+#[test]
+fn a_pull_secret_that_cannot_be_read_says_nothing_of_the_image() {
+    for text in [
+        "json: cannot unmarshal string into Go struct field DockerConfigJSON.auths of type credentialprovider.DockerConfig",
+        "invalid character 'e' looking for beginning of value",
+    ] {
+        assert_eq!(Cause::of(text, text), Unrecognised);
+    }
+}
+
+#[test]
+fn of_several_credentials_a_store_in_trouble_decides() {
+    for store in [
+        "failed to create image reference \"sha256:ab\": database not open",
+        "failed to update image store \"r.example/a:1\": timeout",
+    ] {
+        let text = format!("[{PULL}unexpected status: 401 Unauthorized, {store}]");
+        assert_ne!(Cause::of("ErrImagePull", &text), Denied, "{text}");
+    }
 }
 
 #[test]
