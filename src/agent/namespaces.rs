@@ -52,7 +52,8 @@ impl NamespaceReader {
         true
     }
 
-    /// Takes up an answer. A pause that the API server asks for is added, up to a minute. Returns all namespaces that are known now, if the answer is one.
+    /// Takes up an answer. A pause that the API server asks for is added, up to a minute. Returns all
+    /// namespaces that are known now, if the answer is one.
     pub(super) fn take(
         &mut self,
         name: &str,

@@ -144,7 +144,7 @@ impl Guard {
         let begun = self.clock.now();
         let tried = try_on(client, own).await;
         self.keep(tried.is_ok().then_some(begun));
-        *held(&self.proof.unanswered) = tried.clone().err().and_then(|why| self.unanswered(why));
+        *locked(&self.proof.unanswered) = tried.clone().err().and_then(|why| self.unanswered(why));
         tried
     }
 
@@ -170,7 +170,7 @@ impl Guard {
     /// The last dry run's, if that was not answered while the report waited for its turn, or if the pause
     /// is too long to be waited for.
     async fn rest(&self, came: Moment) -> Result<(), Unguarded> {
-        let Some(last) = held(&self.proof.unanswered).clone() else {
+        let Some(last) = locked(&self.proof.unanswered).clone() else {
             return Ok(());
         };
         let left = last.until.since(self.clock.now());
@@ -195,15 +195,15 @@ impl Guard {
     }
 
     fn at(&self) -> Option<Moment> {
-        *held(&self.proof.at)
+        *locked(&self.proof.at)
     }
 
     fn keep(&self, proved: Option<Moment>) {
-        *held(&self.proof.at) = proved;
+        *locked(&self.proof.at) = proved;
     }
 }
 
-fn held<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -24,6 +24,8 @@ use Question::{Ask, Plain, When};
 ///
 /// A plain cause that is not in the list is found by `other`.
 const ORDER: &[Question] = &[
+    // The Pod's own secret.
+    Ask(unreadable_secret),
     // The node.
     Ask(runtime_unreachable),
     Plain(Cause::DiskFull),
@@ -74,16 +76,21 @@ pub(super) fn cause(error: &Phrases<'_>) -> Cause {
     if let Some((_, cause)) = whole.find(|(text, _)| error.phrases == [*text]) {
         return *cause;
     }
-    let first = error.phrases.first().copied().unwrap_or_default();
-    if kubelet::OF_SECRET.iter().any(|head| begins(first, head)) {
-        return Cause::Unrecognised;
-    }
     let mut answers = ORDER.iter().filter_map(|question| match question {
         Plain(cause) => error.has(Of(*cause)).then_some(*cause),
         When(sign, cause) => error.has(*sign).then_some(*cause),
         Ask(ask) => ask(error),
     });
     answers.next().unwrap_or(Cause::Unrecognised)
+}
+
+/// A pull secret that cannot be read says nothing of the image.
+fn unreadable_secret(error: &Phrases<'_>) -> Option<Cause> {
+    let first = error.phrases.first()?;
+    let mut heads = kubelet::OF_SECRET.iter();
+    heads
+        .any(|head| begins(first, head))
+        .then_some(Cause::Unrecognised)
 }
 
 fn runtime_unreachable(error: &Phrases<'_>) -> Option<Cause> {

@@ -54,6 +54,10 @@ rows! {
     "unable to prepare extraction snapshot" => LocalStep;
     "failed to open writer" => LocalStep;
     "failed to send write" => LocalStep;
+    "failed to create image reference " => Place(RuntimeTrouble);
+    "failed to update image store " => Place(RuntimeTrouble);
+    "failed to create OCI registry" => Place(RuntimeTrouble);
+    "failed to get image " => Place(RuntimeTrouble);
     "failed to unpack image on snapshotter " => Place(RuntimeTrouble);
     "failed commit on ref" => Place(RuntimeTrouble);
     "content digest " => Place(RuntimeTrouble);

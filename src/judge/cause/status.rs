@@ -106,7 +106,7 @@ pub(super) fn cause(error: &Phrases<'_>) -> Option<Cause> {
         401 | 403 if is_of_storage(error) => Cause::RegistryUnavailable,
         401 if error.has(SendingCredentials) => Cause::BadCredentials,
         // A page of what stands before the registry.
-        403 if error.has(Pinging) || is_page(error) => Cause::RegistryUnavailable,
+        403 if error.has(Pinging) || is_refused_by_a_page(error) => Cause::RegistryUnavailable,
         401 | 403 => Cause::Denied,
         _ if !is_of_image || error.has(NotJson) => Cause::RegistryUnavailable,
         412 => Cause::SignatureRefused,
@@ -119,7 +119,7 @@ pub(super) fn cause(error: &Phrases<'_>) -> Option<Cause> {
 }
 
 /// Returns whether a page or nothing came with a 403, by CRI-O's words. A registry refuses in JSON.
-fn is_page(error: &Phrases<'_>) -> bool {
+fn is_refused_by_a_page(error: &Phrases<'_>) -> bool {
     let bodies = ["StatusCode: 403, \"<", "StatusCode: 403, \"\""];
     bodies.iter().any(|body| error.text.contains(body))
 }

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use kube::{Client, Config};
+use pullwarden::clock::Clock;
+use pullwarden::report::Guard;
 use pullwarden::view::GuardTried;
 use serde_json::Value;
 
@@ -74,6 +78,24 @@ async fn a_long_pause_that_is_asked_for_ends_the_report_without_a_dry_run() {
     assert_eq!(node.api.count(Kind::TryPatch), 1);
     node.advance(MINUTE);
     another_ends(&node, &agent, "t", "written").await;
+    assert_eq!(node.api.count(Kind::TryPatch), 2);
+}
+
+#[tokio::test]
+async fn reports_that_wait_for_a_dry_run_take_its_answer() {
+    let node = node().await;
+    node.api
+        .at(Kind::TryPatch, 1, Act::Refuse(500, "etcd is away"));
+    node.api.refuse_from(Kind::TryPatch, 2, 403, DENIED);
+    // Unlike the client of the agent, this one tries a 503 again by itself.
+    let client = Client::try_from(Config::new(node.api.url().parse().unwrap())).unwrap();
+    let guard = Guard::new(node.config.startup.own_pod.clone(), Clock::default());
+    let reports = [(); 3].map(|()| guard.make_sure(&client));
+    for proved in join_all(reports).await {
+        assert!(proved.is_err(), "{proved:?}");
+    }
+    assert_eq!(node.api.count(Kind::TryPatch), 1);
+    assert_eq!(guard.make_sure(&client).await, Ok(()));
     assert_eq!(node.api.count(Kind::TryPatch), 2);
 }
 

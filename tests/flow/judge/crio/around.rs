@@ -57,6 +57,19 @@ fn of_a_real_artifact_the_artifacts_error_decides() {
     ] {
         check(&format!("{IMAGE}; artifact err: {second}"), cause);
     }
+    // Nothing is known of a second look.
+    let alone = IMAGE.rsplit_once("err: ").unwrap().1;
+    for text in [
+        alone,
+        &format!("unable to pull image: {alone}"),
+        &format!(
+            "unable to pull image: {}",
+            alone.replace("image configuration", "manifest")
+        ),
+        IMAGE,
+    ] {
+        check(text, UnsupportedManifest);
+    }
     // It was no artifact that could be had.
     check(
         &format!("{IMAGE}; artifact err: image reference: parse manifest: x"),
